@@ -1,0 +1,32 @@
+# tidegate_room(NAME SOURCES a.cpp ... ROOMS base ... LIBS Threads::Threads ...)
+#
+# One room is one static library `tidegate_NAME`; its ROOMS are the direction data may walk.
+# Third-party headers come in through LIBS as system headers, so that our warnings stay ours.
+function(tidegate_room name)
+  cmake_parse_arguments(ROOM "" "" "SOURCES;ROOMS;LIBS" ${ARGN})
+  add_library(tidegate_${name} STATIC ${ROOM_SOURCES})
+  target_include_directories(tidegate_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
+  foreach(room ${ROOM_ROOMS})
+    target_link_libraries(tidegate_${name} PUBLIC tidegate_${room})
+  endforeach()
+  target_link_libraries(tidegate_${name} PUBLIC ${ROOM_LIBS})
+endfunction()
+
+# tidegate_test(NAME SOURCES a_test.cpp ... ROOMS http ... LIBS ...)
+#
+# One GoogleTest program `test_NAME`, run by ctest under the same name with a time limit of 300 s.
+function(tidegate_test name)
+  cmake_parse_arguments(TEST "" "TIMEOUT" "SOURCES;ROOMS;LIBS" ${ARGN})
+  if(NOT TEST_TIMEOUT)
+    set(TEST_TIMEOUT 300)
+  endif()
+  add_executable(test_${name} ${TEST_SOURCES})
+  target_include_directories(test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/tests)
+  foreach(room ${TEST_ROOMS})
+    target_link_libraries(test_${name} PRIVATE tidegate_${room})
+  endforeach()
+  target_link_libraries(test_${name} PRIVATE ${TEST_LIBS} GTest::gtest GTest::gtest_main GTest::gmock)
+  add_test(NAME ${name} COMMAND test_${name} --gtest_color=no)
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${TEST_TIMEOUT} ENVIRONMENT
+    "TIDEGATE_SOURCE_DIR=${CMAKE_SOURCE_DIR};TIDEGATE_BINARY=${CMAKE_BINARY_DIR}/tidegate")
+endfunction()

@@ -1,0 +1,65 @@
+#include "base/ids.h"
+
+#include "base/hash.h"
+
+namespace tidegate {
+namespace {
+
+int hex_value(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+}  // namespace
+
+Uuid make_uuid7(const Clock& clock, Random& random) {
+    Uuid uuid;
+    random.fill(std::as_writable_bytes(std::span(uuid.bytes).subspan(6)));
+    auto time = static_cast<std::uint64_t>(clock.unix_ms());
+    for (std::size_t i = 6; i-- > 0; time >>= 8U) uuid.bytes[i] = static_cast<std::uint8_t>(time);
+    uuid.bytes[6] = static_cast<std::uint8_t>((uuid.bytes[6] & 0x0FU) | 0x70U);  // Version 7.
+    uuid.bytes[8] = static_cast<std::uint8_t>((uuid.bytes[8] & 0x3FU) | 0x80U);  // Variant 10.
+    return uuid;
+}
+
+std::string to_string(const Uuid& uuid) {
+    std::string hex = to_hex(uuid.bytes.data(), uuid.bytes.size());
+    for (const std::size_t position : {8U, 13U, 18U, 23U}) hex.insert(position, 1, '-');
+    return hex;
+}
+
+std::optional<Uuid> parse_uuid(std::string_view text) {
+    if (text.size() != 36) return std::nullopt;
+    Uuid uuid;
+    std::size_t nibble = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (i == 8 || i == 13 || i == 18 || i == 23) {
+            if (text[i] != '-') return std::nullopt;
+            continue;
+        }
+        const int value = hex_value(text[i]);
+        if (value < 0) return std::nullopt;
+        auto& byte = uuid.bytes[nibble / 2];
+        byte = static_cast<std::uint8_t>((byte << 4U) | static_cast<unsigned>(value));
+        ++nibble;
+    }
+    return uuid;
+}
+
+UnixMillis unix_ms_of(const Uuid& uuid) noexcept {
+    std::int64_t time = 0;
+    for (std::size_t i = 0; i < 6; ++i) time = (time << 8) | uuid.bytes[i];
+    return time;
+}
+
+bool is_valid_request_id(std::string_view text) noexcept {
+    if (text.empty() || text.size() > 128) return false;
+    for (const char c : text) {
+        if (c < '!' || c > '~') return false;
+    }
+    return true;
+}
+
+}  // namespace tidegate
