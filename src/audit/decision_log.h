@@ -1,0 +1,57 @@
+// DecisionLog: where Decisions go; durable before they are acknowledged, in one order.
+//
+// Position    Services and the pipeline append; views read what was committed.
+// Guarantee   `done` is called exactly once for each append: with success only after the record is durable as
+// the log was
+//             told to be, with an error when it is not in the log. Nothing is dropped in silence: whoever
+//             appended is told.
+// Threads     append() from any thread; it never blocks and never runs `done` under a lock. `done` runs on
+// the writer thread,
+//             or on the caller's when the record is refused at once; it must be short and must not throw.
+// When full   kUnavailable at once.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "audit/decision.h"
+#include "base/result.h"
+
+namespace tidegate::audit {
+
+/// Where the log stands. Totals since the start.
+struct LogHealth {
+    bool degraded = false;  // The last commit failed; the next batch tries again.
+    std::string reason;     // Of the last failure; empty when none ever was.
+    UnixMillis degraded_since = 0;
+    std::uint64_t appended = 0;         // Records durable and acknowledged.
+    std::uint64_t failed = 0;           // Records whose commit failed; their callers were told.
+    std::uint64_t refused_full = 0;     // Records refused because the queue was full.
+    std::uint64_t refused_invalid = 0;  // Records that check() refused, or with an id the log has already.
+    std::uint64_t commits = 0;
+    std::uint64_t commit_failures = 0;
+    std::uint64_t queue_records = 0;  // Waiting now.
+    std::uint64_t queue_bytes = 0;
+    std::int64_t commit_us_last = 0;
+    std::int64_t commit_us_max = 0;
+};
+
+class DecisionLog {
+  public:
+    using Done = std::move_only_function<void(Result<void>)>;
+
+    virtual ~DecisionLog() = default;
+    virtual void append(Decision decision, Done done) = 0;
+    /// All or nothing, and next to each other in the log.
+    virtual void append_batch(std::vector<Decision> decisions, Done done) = 0;
+    virtual LogHealth health() const = 0;
+    /// Waits until everything appended before the call is committed or refused. Never on an event loop.
+    virtual void flush() = 0;
+    /// Takes nothing new (kUnavailable), commits what waits, ends the writer. Once; the destructor does it
+    /// too.
+    virtual void close() = 0;
+};
+
+}  // namespace tidegate::audit
