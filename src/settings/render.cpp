@@ -1,0 +1,109 @@
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "base/json_writer.h"
+#include "settings/load.h"
+#include "settings/value.h"
+
+namespace tidegate::settings {
+namespace {
+
+// A `|` would end the cell of a Markdown table.
+std::string cell(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        if (c == '|') out.push_back('\\');
+        out.push_back(c);
+    }
+    return out;
+}
+
+std::string code(std::string_view text) {
+    return text.empty() ? std::string() : fmt::format("`{}`", cell(text));
+}
+
+std::string other_names(const Entry& entry) {
+    std::vector<std::string> names;
+    if (!entry.flag.empty()) names.push_back(code("--" + entry.flag));
+    for (const std::string& alias : entry.aliases) names.push_back(code(alias));
+    for (const std::string& alias : entry.env_aliases) names.push_back(code(alias));
+    return fmt::format("{}", fmt::join(names, ", "));
+}
+
+void append_row(std::string& out, const Entry& entry) {
+    std::string initial = default_text(entry);
+    if (entry.is_secret()) {
+        initial = "not set";
+    } else {
+        initial = initial.empty() ? "empty" : code(initial);
+    }
+    out += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} |\n", code(entry.name), cell(entry.doc),
+                       type_name(entry), cell(entry.unit), cell(range_text(entry)), initial,
+                       code(environment_name(entry.name)), other_names(entry));
+}
+
+}  // namespace
+
+std::string render_table(const Resolved& resolved) {
+    std::size_t name_width = 0;
+    std::size_t value_width = 0;
+    for (const ResolvedSetting& setting : resolved.settings()) {
+        name_width = std::max(name_width, setting.name.size());
+        // One long value does not push every source off the screen.
+        value_width = std::max(value_width, std::min<std::size_t>(setting.value.size(), 40));
+    }
+    std::string out;
+    for (const ResolvedSetting& setting : resolved.settings()) {
+        out += fmt::format("{:<{}}  {:<{}}  {}\n", setting.name, name_width, setting.value, value_width,
+                           setting.source);
+    }
+    return out;
+}
+
+std::string render_json(const Resolved& resolved) {
+    std::string out;
+    JsonWriter json(out);
+    json.begin_object().key("settings").begin_array();
+    for (const ResolvedSetting& setting : resolved.settings()) {
+        json.begin_object().field("name", setting.name).key("value").raw(setting.value_json);
+        json.field("source", setting.source).end_object();
+    }
+    json.end_array().end_object();
+    return out;
+}
+
+std::string render_check(const Resolved& resolved) {
+    return fmt::format("the settings are valid: {} known, {} set, {} at their default",
+                       resolved.settings().size(), resolved.count_set(),
+                       resolved.settings().size() - resolved.count_set());
+}
+
+std::string render_reference(const Table& table) {
+    std::string out =
+        "# Settings\n\n"
+        "Written by `tidegate config reference`; do not edit.\n\n"
+        "Each setting can be given, in rising priority, in a YAML file (`--config FILE` or "
+        "`TIDEGATE_CONFIG`; nested maps\n"
+        "or dotted names), as an environment variable, or as a flag (`--NAME VALUE`, `--NAME=VALUE`). An "
+        "unknown name, a\n"
+        "value out of range or a setting given twice in one source stops the start. A duration takes a plain "
+        "number in\n"
+        "the unit of its name or one with its own (`500ms`, `10m`); bytes take `64KiB` or `10MB`; a list "
+        "takes commas, in\n"
+        "the file a YAML list too; a secret takes its value or `file:/path`. `tidegate config show` prints "
+        "every value\n"
+        "with its source.\n";
+    for (const Group& group : table.groups()) {
+        out += fmt::format("\n## {}\n\n{}\n\n", group.name, group.title);
+        out += "| name | meaning | type | unit | range | default | environment | also |\n";
+        out += "| --- | --- | --- | --- | --- | --- | --- | --- |\n";
+        for (const Entry& entry : table.entries()) {
+            if (entry.group == group.name) append_row(out, entry);
+        }
+    }
+    return out;
+}
+
+}  // namespace tidegate::settings
