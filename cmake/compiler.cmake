@@ -17,6 +17,8 @@ foreach(warning pedantic shadow non-virtual-dtor old-style-cast cast-qual overlo
                 implicit-fallthrough undef unused)
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-W${warning}>)
 endforeach()
+# A designated initialiser names what it sets; the rest has its default on purpose.
+add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-missing-field-initializers>)
 add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Werror>)
 
 set(TIDEGATE_SANITIZE "" CACHE STRING "Value of -fsanitize=, empty for none")
