@@ -25,7 +25,11 @@
 namespace tidegate::observe {
 
 /// A small number that is the same for every call on one thread; threads take them in turn.
-inline std::uint32_t thread_shard() noexcept;
+inline std::uint32_t thread_shard() noexcept {
+    static constinit std::atomic<std::uint32_t> next{0};
+    thread_local const std::uint32_t mine = next.fetch_add(1, std::memory_order_relaxed);
+    return mine;
+}
 
 struct HistogramSpec {
     /// Upper bounds of the Prometheus buckets in the exposed unit, ascending, without +Inf; at most 24.
@@ -96,13 +100,8 @@ class Histogram {
         limits_{};  // Highest recorded value of each bucket; the last takes all.
     double scale_;
     std::array<Shard, kShards> shards_;
-    Cell* cells_ = nullptr;  // kShards x kOctaves x kStepsPerOctave, in an anonymous mapping.
+    std::uint64_t* cells_ =
+        nullptr;  // kShards x kOctaves x kStepsPerOctave, in an anonymous mapping; used atomically.
 };
-
-inline std::uint32_t thread_shard() noexcept {
-    static constinit std::atomic<std::uint32_t> next{0};
-    thread_local const std::uint32_t mine = next.fetch_add(1, std::memory_order_relaxed);
-    return mine;
-}
 
 }  // namespace tidegate::observe

@@ -4,7 +4,7 @@
 // of the statement. Guarantee   The caller never waits for the disk: it copies its line into the buffer or
 // drops it. Nothing is dropped in
 //             silence: a later line `log_lines_dropped` says how many, and dropped() counts. Lines of one
-//             thread keep their order. A line is whole or absent.
+//             thread keep their order. A line is whole or absent, unless the disk fills in the middle of it.
 // Privacy     Fields only, named by the code that logs. There is no call that takes headers or a body.
 // Memory      Two buffers of buffer_bytes_max at most, and one reused line buffer a thread.
 // Threads     Any thread may log. A warning or an error wakes the writer at once; other lines within 20 ms.
@@ -101,9 +101,11 @@ class Logger {
     Logger(LogOptions options, const Clock& clock, int fd);
     void submit(std::string_view line, Level level) noexcept;
     void run();
-    bool write_out(std::string& batch);
+    void write_out(std::string_view batch);
     void append_drop_line(std::string& batch);
     void reopen_now();
+
+    enum class Waiting : std::uint8_t { kNot, kForLines, kToGather };
 
     const LogOptions options_;
     const Clock& clock_;
@@ -111,15 +113,15 @@ class Logger {
     std::atomic<Level> level_;
     std::atomic<std::uint64_t> dropped_{0};
     std::uint64_t dropped_told_ = 0;  // The writer's alone.
+    bool torn_ = false;               // The writer's alone: the output ends in a piece of a line.
 
     Mutex mutex_;
     Condition wake_;
     Condition written_;
     std::string pending_ TG_GUARDED_BY(mutex_);
-    std::uint64_t pending_lines_ TG_GUARDED_BY(mutex_) = 0;
-    std::uint64_t batch_taken_ TG_GUARDED_BY(mutex_) = 0;    // Batches the writer has taken,
-    std::uint64_t batch_written_ TG_GUARDED_BY(mutex_) = 0;  // and finished.
-    bool asleep_ TG_GUARDED_BY(mutex_) = false;
+    std::uint64_t batches_taken_ TG_GUARDED_BY(mutex_) = 0;
+    std::uint64_t batches_written_ TG_GUARDED_BY(mutex_) = 0;
+    Waiting waiting_ TG_GUARDED_BY(mutex_) = Waiting::kNot;
     bool urgent_ TG_GUARDED_BY(mutex_) = false;
     bool reopen_ TG_GUARDED_BY(mutex_) = false;
     bool stopping_ TG_GUARDED_BY(mutex_) = false;
