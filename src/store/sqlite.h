@@ -127,7 +127,7 @@ class Transaction {
     Transaction(Transaction&& other) noexcept;
     Transaction& operator=(Transaction&&) = delete;
     ~Transaction();
-    /// On failure the transaction is rolled back.
+    /// On failure the destructor rolls back.
     Result<void> commit();
 
   private:
