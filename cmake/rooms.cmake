@@ -14,7 +14,9 @@ endfunction()
 
 # tidegate_test(NAME SOURCES a_test.cpp ... ROOMS http ... LIBS ...)
 #
-# One GoogleTest program `test_NAME`, run by ctest under the same name with a time limit of 300 s.
+# One GoogleTest program `test_NAME`, run by ctest as NAME with a time limit of 300 s. `./dev test` reads the labels: set
+# LABELS to `threads` for the ThreadSanitizer run, `system` for the run against the release binary. It counts single
+# cases from the JSON that each program leaves in test-results/.
 function(tidegate_test name)
   cmake_parse_arguments(TEST "" "TIMEOUT" "SOURCES;ROOMS;LIBS" ${ARGN})
   if(NOT TEST_TIMEOUT)
@@ -28,5 +30,20 @@ function(tidegate_test name)
   target_link_libraries(test_${name} PRIVATE ${TEST_LIBS} GTest::gtest GTest::gtest_main GTest::gmock)
   add_test(NAME ${name} COMMAND test_${name} --gtest_color=no)
   set_tests_properties(${name} PROPERTIES TIMEOUT ${TEST_TIMEOUT} ENVIRONMENT
-    "TIDEGATE_SOURCE_DIR=${CMAKE_SOURCE_DIR};TIDEGATE_BINARY=${CMAKE_BINARY_DIR}/tidegate")
+    "TIDEGATE_SOURCE_DIR=${CMAKE_SOURCE_DIR};TIDEGATE_BINARY=${CMAKE_BINARY_DIR}/tidegate;\
+GTEST_OUTPUT=json:${CMAKE_BINARY_DIR}/test-results/${name}.json")
+endfunction()
+
+# tidegate_split_debug(TARGET)
+#
+# Moves the debug symbols into TARGET.debug beside the program, where gdb and addr2line find them through the debug link.
+# Only in the release preset, whose program is the one that is installed.
+function(tidegate_split_debug target)
+  if(NOT TIDEGATE_HARDEN)
+    return()
+  endif()
+  add_custom_command(TARGET ${target} POST_BUILD
+    COMMAND ${CMAKE_OBJCOPY} --only-keep-debug $<TARGET_FILE:${target}> $<TARGET_FILE:${target}>.debug
+    COMMAND ${CMAKE_OBJCOPY} --strip-all --add-gnu-debuglink=$<TARGET_FILE:${target}>.debug $<TARGET_FILE:${target}>
+    VERBATIM)
 endfunction()

@@ -1,0 +1,154 @@
+# ./dev test: every gate, counted case by case; the last line is `N passed, N failed`.
+#
+# A case is one GoogleTest case or one source check. A build that fails, a program that crashes, runs out of time or
+# fails outside its cases (a leak found at its end) counts as one failure each.
+
+passed=0
+failed=0
+skipped=0
+failures=()
+
+count_pass() { passed=$((passed + ${1:-1})); }
+count_fail() {
+    failed=$((failed + 1))
+    failures+=("$1")
+    say "FAILED: $1"
+}
+
+# Runs one gate that is a single case: gate NAME COMMAND...
+gate() {
+    local name=$1 started=$SECONDS
+    shift
+    if "$@"; then
+        count_pass
+        say "$name: passed ($((SECONDS - started)) s)"
+    else
+        count_fail "$name"
+        return 1
+    fi
+}
+
+# The names ctest knows under a label; NAME is built by the target test_NAME.
+tests_labelled() {
+    ctest --test-dir "build/$1" -N -L "^$2\$" 2>/dev/null | sed -n 's/^ *Test *#[0-9]*: //p'
+}
+
+# Adds up one program's JSON; prints "PASSED FAILED SKIPPED" and, on the lines after, the failed cases.
+count_json() {
+    jq -r '[.testsuites[].testsuite[]]
+        | ([.[] | select(.result == "COMPLETED" and (.failures // [] | length) == 0)] | length) as $passed
+        | ([.[] | select((.failures // [] | length) > 0)]) as $failed
+        | ([.[] | select(.result == "SKIPPED" or .result == "SUPPRESSED" or .status == "NOTRUN")] | length) as $skipped
+        | "\($passed) \($failed | length) \($skipped)", ($failed[] | "\(.classname).\(.name)")' "$1"
+}
+
+# count_results PRESET JUNIT: every program ctest ran, by its cases where it left them, else as one case.
+count_results() {
+    local preset=$1 junit=$2 name status json counts p f s
+    while read -r name status; do
+        json="build/$preset/test-results/$name.json"
+        if [ ! -s "$json" ] || ! counts=$(count_json "$json" 2>/dev/null); then
+            case $status in
+                run) count_pass ;;
+                disabled) skipped=$((skipped + 1)) ;;
+                *) count_fail "$preset: $name (crashed, ran out of time, or did not start)" ;;
+            esac
+            continue
+        fi
+        read -r p f s <<<"$counts"
+        count_pass "$p"
+        skipped=$((skipped + s))
+        if [ "$f" -gt 0 ]; then
+            while read -r case_name; do count_fail "$preset: $name: $case_name"; done < <(tail -n +2 <<<"$counts")
+        elif [ "$status" != run ]; then
+            count_fail "$preset: $name (its cases passed; the program failed: a sanitizer's report or a crash at its end)"
+        fi
+    done < <(sed -n 's/.*<testcase name="\([^"]*\)".* status="\([^"]*\)".*/\1 \2/p' "$junit")
+}
+
+# run_ctest PRESET [CTEST ARGUMENTS...]
+run_ctest() {
+    local preset=$1 started=$SECONDS
+    shift
+    local junit="$PWD/build/$preset/test-results.xml"
+    rm -rf "build/$preset/test-results" "$junit"
+    mkdir -p "build/$preset/test-results"
+    say "test: $preset"
+    ctest --test-dir "build/$preset" --output-on-failure --no-tests=error --output-junit "$junit" "$@" || true
+    if [ ! -s "$junit" ]; then
+        count_fail "$preset: ctest did not run"
+        return
+    fi
+    count_results "$preset" "$junit"
+    say "test: $preset took $((SECONDS - started)) s"
+}
+
+source_checks() {
+    local line
+    build_preset debug tidegate_tidy || { count_fail "build of tools/tidy"; return; }
+    while IFS= read -r line; do
+        case $line in
+            'ok '*) count_pass ;;
+            'not ok '*) count_fail "tidy: ${line#not ok }" ;;
+            *) printf '%s\n' "$line" ;;
+        esac
+    done < <("$(find build/debug -type f -name tidegate_tidy -perm -u+x | head -1)" "$PWD" 2>&1 || true)
+}
+
+# labelled PRESET LABEL [TARGET...]: builds and runs the tests under a label.
+labelled() {
+    local preset=$1 label=$2 names
+    shift 2
+    configure "$preset" || { count_fail "configure $preset"; return; }
+    mapfile -t names < <(tests_labelled "$preset" "$label")
+    if [ "${#names[@]}" -eq 0 ]; then
+        count_fail "$preset: no test carries the label $label"
+        return
+    fi
+    gate "build $preset" build_preset "$preset" "${names[@]/#/test_}" "$@" || return 0
+    run_ctest "$preset" -L "^$label\$"
+}
+
+verdict() {
+    if [ "$failed" -gt 0 ]; then
+        printf '\nFailed:\n'
+        printf '  %s\n' "${failures[@]}"
+    fi
+    printf '\n'
+    if [ "$skipped" -gt 0 ]; then
+        printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+    else
+        printf '%d passed, %d failed\n' "$passed" "$failed"
+    fi
+    [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+}
+
+test_one() {
+    local name=$1 filter=${2:-*}
+    gate "build of test_$name" build_preset debug "test_$name" || { verdict; return; }
+    GTEST_FILTER="$filter" run_ctest debug -R "^$name\$"
+    verdict
+}
+
+run_tests() {
+    local quick=no
+    if [ "${1:-}" = --quick ]; then
+        quick=yes
+        shift
+    fi
+    if [ $# -gt 0 ]; then
+        test_one "$@"
+        return
+    fi
+    source_checks
+    gate "clang-format" lint_format || true
+    # Two programs at a time: some of them start servers and time what they answer.
+    if gate "build debug" build_preset debug; then run_ctest debug -j "$(jobs)"; fi
+    if [ "$quick" = no ]; then
+        gate "clang-tidy" lint_tidy || true
+        labelled release system tidegate
+        labelled tsan threads
+        gate "build gcc" build_preset gcc || true
+    fi
+    verdict
+}
