@@ -1,0 +1,194 @@
+// Connection: one client on one loop, from its first byte to its last: reads requests, keeps their order,
+// writes answers.
+//
+// Position    Between a Transport (bytes) and the Application (requests). The loop around it is a
+// ConnectionHost, so that a
+//             test can drive a connection without sockets, threads or time.
+// Guarantee   Answers leave in the order the requests came in. After a syntax error nothing more is read as a
+// request.
+//             What was promised (a Content-Length, a stream) is sent whole or the connection is cut.
+// Memory      At rest: this object. Input is kept only while incomplete, output only while the client is
+// slow; both bounded:
+//             reading stops while pipeline_depth_max requests are in work or kOutputHighWater bytes wait to
+//             be sent.
+// Threads     The loop's thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "http/chunked_decoder.h"
+#include "http/out_queue.h"
+#include "http/request_parser.h"
+#include "http/response_writer.h"
+#include "http/server.h"
+#include "http/server_exchange.h"
+#include "http/transport.h"
+#include "runtime/event_loop.h"
+#include "runtime/timer_wheel.h"
+
+namespace tidegate::http {
+
+class Connection;
+
+/// What a connection asks of its loop.
+class ConnectionHost {
+  public:
+    virtual ~ConnectionHost() = default;
+    /// `events`: EPOLLIN and so on; called on changes only.
+    virtual void set_interest(Connection& connection, std::uint32_t events) = 0;
+    virtual void set_deadline(Connection& connection, SteadyTime deadline) = 0;
+    /// The connection is over; it is to be destroyed after the current turn.
+    virtual void retire(Connection& connection) = 0;
+};
+
+/// What the connections of one loop share.
+struct LoopContext {
+    LoopContext(Application& app, const Limits& all_limits, ServerCounters& all_counters, const Clock& clock,
+                std::shared_ptr<LoopLink> loop_link, const SteadyTime& loop_now);
+    /// Adds what this loop has counted to the shared counters; once a turn.
+    void publish() noexcept;
+
+    Application& application;
+    const Limits& limits;
+    ServerCounters& counters;
+    std::shared_ptr<LoopLink> link;
+    ResponseWriter writer;
+    SpareBuffers spares;
+    std::vector<char> read_buffer;
+    const SteadyTime& now;  // The loop's, read once a turn.
+    bool draining = false;
+    std::uint64_t requests = 0;
+    std::uint64_t bytes_in = 0;
+    std::uint64_t bytes_out = 0;
+};
+
+class Connection final : public runtime::EventLoop::Handler, public runtime::Timer {
+  public:
+    /// One read; also the most that waits unread by us after a turn.
+    static constexpr std::size_t kReadBytes = 64 * 1024;
+    /// A rest of a refused body up to this long is read and dropped; a longer one costs the connection.
+    static constexpr std::uint64_t kDrainBytesMax = 64 * 1024;
+    static constexpr std::size_t kOutputHighWater = 256 * 1024;
+
+    Connection(ConnectionHost& host, LoopContext& context, std::unique_ptr<Transport> transport,
+               std::string peer_address);
+    ~Connection() override;
+
+    /// Starts waiting for requests.
+    void open();
+    /// Starts by answering `response` to whatever comes, and closes.
+    void open_refused(const Response& response);
+
+    void on_event(std::uint32_t events) override;
+    void on_timer() override;
+    /// The server drains: an idle connection ends now, a busy one after its answers.
+    void on_drain();
+    /// Ends now, mid-answer if need be.
+    void cut();
+    bool closed() const noexcept { return closed_; }
+    const Transport& transport() const noexcept { return *transport_; }
+
+    /// The host's own notes.
+    struct HostState {
+        std::size_t index = 0;
+        bool registered = false;
+        bool refused = false;
+    } host_state;
+
+    // For ServerExchange.
+    void on_answer_ready(ServerExchange& exchange);
+    void on_stream_ready(ServerExchange& exchange);
+
+  private:
+    enum class Phase : std::uint8_t { kHead, kBody, kDrain, kStopped };
+    enum class Why : std::uint8_t { kNever, kLinger, kHandshake, kWriteStall, kBody, kHead, kIdle };
+    struct Due {
+        SteadyTime at = SteadyTime::max();
+        Why why = Why::kNever;
+    };
+    /// An answer on its way out, whose application wants to hear of it.
+    struct SentMark {
+        std::uint64_t offset;  // Of OutQueue::sent(), at which it is out.
+        std::shared_ptr<ServerExchange> exchange;
+        Exchange::Sent report;
+    };
+    struct StreamMark {
+        std::uint64_t offset;
+        std::uint64_t bytes;
+    };
+
+    // Input: connection.cpp.
+    void read_some();
+    void on_input_end();
+    void consume(std::string_view fresh);
+    std::size_t step(std::string_view input);
+    std::size_t step_head(std::string_view input);
+    std::size_t step_body(std::string_view input);
+    std::size_t step_chunked(std::string_view input, BodySink& sink);
+    void begin_request();
+    void begin_body(const std::shared_ptr<ServerExchange>& exchange, std::uint64_t bytes_max);
+    void body_done();
+    void begin_drain(ServerExchange& exchange);
+    void body_too_large();
+    void fail_input(int status, std::string_view detail);
+    bool may_parse() const noexcept;
+    bool wants_input() const noexcept;
+    bool head_begun() const noexcept { return phase_ == Phase::kHead && !in_.empty() && may_parse(); }
+
+    // Output: connection_output.cpp.
+    void pump();
+    void write_answer(ServerExchange& exchange);
+    void pump_stream(ServerExchange& exchange);
+    void drop_rest_of_pipeline();
+    void end_turn();
+    void flush();
+    void note_sent();
+    void finish_close();
+    void settle();
+    Due next_due() const noexcept;
+    void give_up(const std::shared_ptr<ServerExchange>& exchange);
+
+    ConnectionHost& host_;
+    LoopContext& context_;
+    std::unique_ptr<Transport> transport_;
+    std::string peer_address_;
+    RequestParser parser_;
+    ChunkedDecoder chunks_;
+    std::unique_ptr<ExchangeParts> parts_;  // Of the head being read.
+    std::string in_;                        // Input that could not be used yet.
+    OutQueue out_;
+    std::vector<std::shared_ptr<ServerExchange>>
+        pipeline_;                               // In work or waiting for their turn, oldest first.
+    std::shared_ptr<ServerExchange> receiving_;  // Whose body is being read.
+    std::vector<SentMark> sent_marks_;
+    std::vector<StreamMark> stream_marks_;
+    std::uint64_t body_left_ = 0;  // Of a body with Content-Length.
+    std::uint64_t body_max_ = 0;
+    std::uint64_t body_received_ = 0;
+    std::uint64_t drain_left_ = 0;
+    std::uint64_t stream_bytes_ = 0;  // Body bytes of the stream at the front.
+    SteadyTime opened_at_;
+    SteadyTime phase_since_;  // The head's first byte, the body's start, the last answer.
+    SteadyTime written_at_;   // The last byte taken by the kernel.
+    SteadyTime lingering_since_{};
+    std::uint32_t interest_ = 0;
+    Phase phase_ = Phase::kHead;
+    bool fresh_ = true;       // No request yet.
+    bool corked_ = false;     // A turn is under way; its end flushes.
+    bool deciding_ = false;   // on_head() is running.
+    bool streaming_ = false;  // The front of the pipeline is a stream whose head is out.
+    bool write_blocked_ = false;
+    bool close_after_flush_ = false;
+    bool linger_ = false;  // The client may still be sending: close in a way that lets it read the answer.
+    bool lingering_ = false;
+    bool input_ended_ = false;
+    bool hang_up_seen_ = false;
+    bool closed_ = false;
+};
+
+}  // namespace tidegate::http

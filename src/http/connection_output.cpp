@@ -1,0 +1,350 @@
+// The output half of Connection: answers in order, one gathered write a turn, time limits, closing.
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include "base/assert.h"
+#include "http/connection.h"
+
+namespace tidegate::http {
+namespace {
+
+// IOV_MAX is 1024; 32 answers with a large body each are 64 pieces.
+constexpr std::size_t kPiecesPerWrite = 64;
+// After the last answer: how long we go on reading (and dropping) so that the client gets to read it (RFC
+// 9112, 9.6).
+constexpr Duration kLingerMax = std::chrono::seconds(5);
+constexpr Duration kLingerDrainingMax = std::chrono::seconds(1);
+// The log's word for a client that left (nginx's 499); never sent.
+constexpr int kStatusClientGone = 499;
+
+void append_chunk_size(std::string& out, std::size_t bytes) {
+    std::array<char, 16> digits;
+    const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), bytes, 16);
+    out.append(digits.data(), static_cast<std::size_t>(end - digits.data()));
+    out.append("\r\n");
+}
+
+}  // namespace
+
+void Connection::open_refused(const Response& response) {
+    phase_ = Phase::kStopped;
+    linger_ = true;
+    close_after_flush_ = true;
+    HeadOptions options;
+    options.content_length = response.shared_body ? response.shared_body->size() : response.body.size();
+    options.close = true;
+    context_.writer.write_head(out_.begin_text(), response, options);
+    out_.end_text();
+    response.shared_body ? out_.append(response.shared_body) : out_.append(response.body);
+    corked_ = true;
+    end_turn();
+    corked_ = false;
+}
+
+void Connection::on_answer_ready(ServerExchange& exchange) {
+    if (closed_ || deciding_) return;
+    if (input_ended_ && exchange.stream()) exchange.stream()->set_gone();
+    if (&exchange == receiving_.get() && phase_ == Phase::kBody) begin_drain(exchange);
+    pump();
+    if (corked_) return;
+    corked_ = true;
+    end_turn();
+    corked_ = false;
+}
+
+void Connection::on_stream_ready(ServerExchange& exchange) {
+    if (closed_ || !streaming_ || pipeline_.front().get() != &exchange) return;
+    pump_stream(exchange);
+    if (closed_) return;
+    pump();
+    if (corked_) return;
+    corked_ = true;
+    end_turn();
+    corked_ = false;
+}
+
+/// Moves finished answers, oldest first, to the output.
+void Connection::pump() {
+    while (!closed_ && !pipeline_.empty() && !streaming_) {
+        const auto exchange = pipeline_.front();
+        if (!exchange->answered()) {
+            if (!std::exchange(exchange->continue_pending, false)) return;
+            out_.begin_text().append("HTTP/1.1 100 Continue\r\n\r\n");
+            return out_.end_text();
+        }
+        write_answer(*exchange);
+        if (exchange->stream()) {
+            streaming_ = true;
+            stream_bytes_ = 0;
+            pump_stream(*exchange);
+            continue;
+        }
+        pipeline_.erase(pipeline_.begin());
+        exchange->detach();
+        if (close_after_flush_) drop_rest_of_pipeline();
+    }
+}
+
+void Connection::write_answer(ServerExchange& exchange) {
+    Response response = exchange.take_answer();
+    const bool stream = exchange.stream() != nullptr;
+    const bool bodiless = status_forbids_body(response.status);
+    const bool last_of_all = context_.draining && pipeline_.size() == 1 && !receiving_;
+    if (response.close || last_of_all) linger_ = true;
+    const bool close =
+        !exchange.keep_alive || response.close || last_of_all || (stream && !exchange.http_1_1);
+    const std::uint64_t body_bytes =
+        response.shared_body ? response.shared_body->size() : response.body.size();
+
+    HeadOptions options;
+    options.close = close;
+    options.say_keep_alive = !exchange.http_1_1;
+    options.chunked = stream && exchange.http_1_1 && !bodiless;
+    if (!stream && !bodiless) options.content_length = body_bytes;
+    context_.writer.write_head(out_.begin_text(), response, options);
+    out_.end_text();
+    const bool send_body = !bodiless && exchange.head().method != Method::kHead;
+    if (send_body && !stream) {
+        response.shared_body ? out_.append(std::move(response.shared_body))
+                             : out_.append(std::move(response.body));
+    }
+    if (close) {
+        close_after_flush_ = true;
+        if (phase_ == Phase::kHead || phase_ == Phase::kDrain) {
+            phase_ = Phase::kStopped;
+            receiving_.reset();
+        }
+    }
+    if (phase_ == Phase::kHead && !parts_) phase_since_ = context_.now;
+    if (stream) {
+        exchange.keep_alive = !close;
+        exchange.set_stream_facts(response.status, send_body && !bodiless);
+        return;
+    }
+    if (exchange.wants_report()) {
+        sent_marks_.push_back(
+            {out_.queued(), pipeline_.front(), {response.status, send_body ? body_bytes : 0, true}});
+    }
+}
+
+/// Moves what the writer of the stream at the front has written to the output; ends the stream when the
+/// writer has.
+void Connection::pump_stream(ServerExchange& exchange) {
+    const auto held = pipeline_.front();
+    std::string bytes;
+    const StreamCore::End end = exchange.stream()->take(bytes);
+    const std::size_t taken = bytes.size();
+    if (taken > 0 && !exchange.stream_has_body()) {
+        exchange.stream()->sent(taken);
+    } else if (taken > 0) {
+        stream_bytes_ += taken;
+        if (exchange.http_1_1) {
+            append_chunk_size(out_.begin_text(), taken);
+            out_.end_text();
+            out_.append(std::move(bytes));
+            out_.begin_text().append("\r\n");
+            out_.end_text();
+        } else {
+            out_.append(std::move(bytes));
+        }
+        stream_marks_.push_back({out_.queued(), taken});
+    }
+    if (end == StreamCore::End::kOpen) return;
+    if (end == StreamCore::End::kAbandoned) {
+        // What was written goes out as far as it will; the missing last chunk tells the client that it is not
+        // whole.
+        flush();
+        if (!exchange.http_1_1 && transport_->descriptor() >= 0) {
+            // Without chunks only a reset can say so.
+            const linger hard{1, 0};
+            ::setsockopt(transport_->descriptor(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+        }
+        return cut();
+    }
+    if (exchange.http_1_1 && exchange.stream_has_body()) {
+        out_.begin_text().append("0\r\n\r\n");
+        out_.end_text();
+    }
+    streaming_ = false;
+    if (exchange.wants_report()) {
+        sent_marks_.push_back({out_.queued(), held, {exchange.stream_status(), stream_bytes_, true}});
+    }
+    pipeline_.erase(pipeline_.begin());
+    exchange.detach();
+    if (phase_ == Phase::kHead && !parts_) phase_since_ = context_.now;
+    if (close_after_flush_) drop_rest_of_pipeline();
+}
+
+void Connection::drop_rest_of_pipeline() {
+    for (const auto& exchange : std::exchange(pipeline_, {})) give_up(exchange);
+}
+
+void Connection::give_up(const std::shared_ptr<ServerExchange>& exchange) {
+    exchange->set_client_gone();
+    if (exchange->stream()) exchange->stream()->set_gone();
+    exchange->detach();
+    const bool started = std::exchange(streaming_, false) && exchange->stream();
+    exchange->report_sent(
+        {started ? exchange->stream_status() : kStatusClientGone, started ? stream_bytes_ : 0, false});
+}
+
+/// Sends, takes up input that had to wait for the output, and decides what to wait for.
+void Connection::end_turn() {
+    while (true) {
+        flush();
+        if (closed_) return;
+        if (close_after_flush_ && out_.empty() && !streaming_) return finish_close();
+        const bool waiting = !in_.empty() && phase_ == Phase::kHead && may_parse() && !parts_;
+        const bool inside = transport_->read_pending() && wants_input();
+        if (!waiting && !inside) break;
+        waiting ? consume({}) : read_some();
+        if (closed_) return;
+        if (out_.empty() && !waiting) break;
+    }
+    if (input_ended_ && pipeline_.empty() && out_.empty()) return cut();
+    settle();
+}
+
+void Connection::flush() {
+    while (!out_.empty() && !write_blocked_) {
+        std::array<iovec, kPiecesPerWrite> pieces;
+        const std::size_t count = out_.gather(pieces);
+        const IoResult sent = transport_->write(std::span(pieces).first(count));
+        if (sent.status == IoStatus::kWouldBlock) {
+            write_blocked_ = true;
+            break;
+        }
+        if (sent.status != IoStatus::kOk) return cut();
+        context_.bytes_out += sent.bytes;
+        written_at_ = context_.now;
+        out_.consume(sent.bytes);
+    }
+    if (out_.empty()) written_at_ = context_.now;
+    note_sent();
+}
+
+void Connection::note_sent() {
+    while (!stream_marks_.empty() && stream_marks_.front().offset <= out_.sent()) {
+        const std::uint64_t bytes = stream_marks_.front().bytes;
+        stream_marks_.erase(stream_marks_.begin());
+        if (streaming_) pipeline_.front()->stream()->sent(bytes);
+    }
+    if (sent_marks_.empty() || sent_marks_.front().offset > out_.sent()) return;
+    const auto out =
+        std::ranges::find_if(sent_marks_, [&](const SentMark& mark) { return mark.offset > out_.sent(); });
+    std::vector<SentMark> done(std::make_move_iterator(sent_marks_.begin()), std::make_move_iterator(out));
+    sent_marks_.erase(sent_marks_.begin(), out);
+    for (const SentMark& mark : done) mark.exchange->report_sent(mark.report);
+}
+
+void Connection::finish_close() {
+    if (!linger_ || input_ended_) {
+        if (transport_->tls()) transport_->shutdown_write();
+        return cut();
+    }
+    if (!lingering_) {
+        lingering_ = true;
+        lingering_since_ = context_.now;
+        phase_ = Phase::kStopped;
+        transport_->shutdown_write();
+    }
+    settle();
+}
+
+/// Says to the loop what this connection waits for.
+void Connection::settle() {
+    std::uint32_t events = 0;
+    if (wants_input()) {
+        events |= EPOLLIN;
+    } else if (!input_ended_ && !hang_up_seen_) {
+        events |= EPOLLRDHUP;
+    }
+    if (write_blocked_ || transport_->wants_write()) events |= EPOLLOUT;
+    if (events != interest_) {
+        interest_ = events;
+        host_.set_interest(*this, events);
+    }
+    host_.set_deadline(*this, next_due().at);
+}
+
+Connection::Due Connection::next_due() const noexcept {
+    const Limits& limits = context_.limits;
+    if (lingering_)
+        return {lingering_since_ + (context_.draining ? kLingerDrainingMax : kLingerMax), Why::kLinger};
+    if (transport_->handshaking()) return {opened_at_ + limits.tls_handshake_max, Why::kHandshake};
+    Due due;
+    const auto consider = [&due](SteadyTime at, Why why) {
+        if (at < due.at) due = {at, why};
+    };
+    if (!out_.empty()) consider(written_at_ + limits.write_stall_max, Why::kWriteStall);
+    if (phase_ == Phase::kBody || phase_ == Phase::kDrain) {
+        // The moment at which the mean rate since the start falls below the floor.
+        const auto rate = std::max<std::uint64_t>(limits.body_rate_min_bytes_s, 1);
+        const auto earned =
+            std::chrono::milliseconds(std::min<std::uint64_t>(body_received_, 1ULL << 50) * 1000 / rate);
+        consider(phase_since_ + limits.body_grace + earned, Why::kBody);
+    } else if (head_begun()) {
+        consider(phase_since_ + limits.header_read_max, Why::kHead);
+    } else if (phase_ == Phase::kHead && pipeline_.empty() && out_.empty()) {
+        consider(
+            phase_since_ + (fresh_ ? std::min(limits.idle_max, limits.header_read_max) : limits.idle_max),
+            Why::kIdle);
+    }
+    return due;
+}
+
+void Connection::on_timer() {
+    if (closed_) return;
+    const Due due = next_due();
+    if (context_.now < due.at) return host_.set_deadline(*this, due.at);
+    switch (due.why) {
+        case Why::kNever:
+            return;
+        case Why::kLinger:
+        case Why::kIdle:
+            return cut();
+        case Why::kHandshake:
+        case Why::kWriteStall:
+            context_.counters.timeouts.fetch_add(1, std::memory_order_relaxed);
+            return cut();
+        case Why::kBody:
+        case Why::kHead:
+            break;
+    }
+    corked_ = true;
+    const bool body = due.why == Why::kBody;
+    fail_input(408, body ? "the body came too slowly" : "the request head came too slowly");
+    in_.clear();
+    if (!closed_) end_turn();
+    corked_ = false;
+}
+
+void Connection::on_drain() {
+    if (closed_) return;
+    if (lingering_) return settle();  // Under the shorter limit.
+    if (!pipeline_.empty() || !out_.empty() || phase_ != Phase::kHead || !in_.empty()) return;
+    if (transport_->tls()) transport_->shutdown_write();
+    cut();
+}
+
+void Connection::cut() {
+    if (closed_) return;
+    closed_ = true;
+    if (!pipeline_.empty() && !input_ended_ && !hang_up_seen_) {
+        context_.counters.clients_gone.fetch_add(1, std::memory_order_relaxed);
+    }
+    receiving_.reset();
+    drop_rest_of_pipeline();
+    for (SentMark& mark : std::exchange(sent_marks_, {})) {
+        mark.report.complete = false;
+        mark.exchange->report_sent(mark.report);
+    }
+    host_.retire(*this);
+}
+
+}  // namespace tidegate::http

@@ -1,0 +1,27 @@
+// Limits: every length and every time the server allows a client.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "base/clock.h"
+
+namespace tidegate::http {
+
+struct Limits {
+    std::uint32_t request_line_bytes_max = 8 * 1024;
+    std::uint32_t headers_bytes_max = 32 * 1024;  // The whole head.
+    std::uint32_t headers_count_max = 100;
+    std::uint32_t connections_max = 10'000;
+    std::uint32_t pipeline_depth_max = 32;  // Requests of one connection in work or waiting.
+    std::uint64_t stream_buffer_bytes_max = 256 * 1024;
+    Duration header_read_max = std::chrono::seconds(10);  // From the first byte of a head to its end.
+    Duration idle_max = std::chrono::seconds(60);         // Keep-alive without a request.
+    Duration tls_handshake_max = std::chrono::seconds(5);
+    std::uint32_t body_rate_min_bytes_s = 1024;  // Floor for a request body, after body_grace.
+    Duration body_grace = std::chrono::seconds(5);
+    Duration write_stall_max =
+        std::chrono::seconds(20);  // A client that takes no byte of its answer for so long is cut.
+};
+
+}  // namespace tidegate::http

@@ -1,0 +1,84 @@
+#include "http/response_writer.h"
+
+#include <array>
+#include <charconv>
+
+#include "base/strings.h"
+
+namespace tidegate::http {
+namespace {
+
+void append_number(std::string& out, std::uint64_t value) {
+    std::array<char, 20> digits;
+    const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), value);
+    out.append(digits.data(), static_cast<std::size_t>(end - digits.data()));
+}
+
+void append_clean(std::string& out, std::string_view text) {
+    const std::size_t start = out.size();
+    out.append(text);
+    for (std::size_t i = start; i < out.size(); ++i) {
+        const auto c = static_cast<unsigned char>(out[i]);
+        if ((c < 0x20 && c != '\t') || c == 0x7F) out[i] = ' ';
+    }
+}
+
+bool is_ours(std::string_view name) noexcept {
+    switch (name.size()) {
+        case 4:
+            return iequals(name, "date");
+        case 10:
+            return iequals(name, "connection") || iequals(name, "keep-alive");
+        case 14:
+            return iequals(name, "content-length");
+        case 17:
+            return iequals(name, "transfer-encoding");
+        default:
+            return false;
+    }
+}
+
+}  // namespace
+
+void ResponseWriter::refresh_date() {
+    if (!date_line_.empty() && now_ - rendered_at_ < std::chrono::seconds(1)) return;
+    const UnixMillis civil = clock_.unix_ms();
+    // Aligned to the civil second, so that Date is never a second behind.
+    rendered_at_ = now_ - std::chrono::milliseconds(civil % 1000);
+    date_line_ = "Date: " + format_http_date(civil) + "\r\n";
+}
+
+void ResponseWriter::write_head(std::string& out, const Response& response, const HeadOptions& options) {
+    refresh_date();
+    if (response.status == 200) {
+        out.append("HTTP/1.1 200 OK\r\n");
+    } else {
+        out.append("HTTP/1.1 ");
+        append_number(out, static_cast<std::uint64_t>(response.status));
+        out.push_back(' ');
+        out.append(reason_phrase(response.status));
+        out.append("\r\n");
+    }
+    out.append(date_line_);
+    for (const auto& [name, value] : response.headers.fields()) {
+        if (is_ours(name)) continue;
+        append_clean(out, name);
+        out.append(": ");
+        append_clean(out, value);
+        out.append("\r\n");
+    }
+    if (options.content_length) {
+        out.append("Content-Length: ");
+        append_number(out, *options.content_length);
+        out.append("\r\n");
+    }
+    if (options.chunked) out.append("Transfer-Encoding: chunked\r\n");
+    if (options.close) {
+        out.append("Connection: close\r\n");
+    } else if (options.say_keep_alive) {
+        out.append("Connection: keep-alive\r\n");
+    }
+    out.append("\r\n");
+}
+
+}  // namespace tidegate::http

@@ -1,0 +1,116 @@
+#include "http/server_exchange.h"
+
+#include <utility>
+
+#include "base/assert.h"
+#include "http/connection.h"
+
+namespace tidegate::http {
+namespace {
+
+// As many as a loop has requests in work at once under ordinary load.
+constexpr std::size_t kSparePartsMax = 64;
+constexpr std::size_t kBodyKeptMax = 64 * 1024;
+
+}  // namespace
+
+std::unique_ptr<ExchangeParts> LoopLink::take_parts() {
+    if (spare_parts.empty()) return std::make_unique<ExchangeParts>();
+    auto parts = std::move(spare_parts.back());
+    spare_parts.pop_back();
+    return parts;
+}
+
+void LoopLink::give_parts(std::unique_ptr<ExchangeParts> parts) {
+    if (spare_parts.size() >= kSparePartsMax || parts->body.capacity() > kBodyKeptMax) return;
+    parts->body.clear();
+    spare_parts.push_back(std::move(parts));
+}
+
+ServerExchange::ServerExchange(Connection* connection, std::shared_ptr<LoopLink> link,
+                               std::unique_ptr<ExchangeParts> parts, SteadyTime received_at,
+                               std::uint64_t stream_bytes_max)
+    : connection_(connection),
+      link_(std::move(link)),
+      parts_(std::move(parts)),
+      received_at_(received_at),
+      stream_bytes_max_(stream_bytes_max) {}
+
+ServerExchange::~ServerExchange() {
+    if (link_->mailbox->on_loop_thread()) link_->give_parts(std::move(parts_));
+}
+
+void ServerExchange::respond(Response response) {
+    if (claimed_.exchange(true, std::memory_order_acq_rel)) {
+        TG_ASSERT(overruled_.load(std::memory_order_acquire));
+        return;
+    }
+    response_ = std::move(response);
+    post_ready();
+}
+
+std::shared_ptr<Stream> ServerExchange::start_stream(Response response) {
+    TG_ASSERT(response.body.empty() && !response.shared_body);
+    const bool first = !claimed_.exchange(true, std::memory_order_acq_rel);
+    TG_ASSERT(first || overruled_.load(std::memory_order_acquire));
+    // The exchange is held by the connection while the stream lives; the stream must not hold it in turn.
+    auto core = std::make_shared<StreamCore>(stream_bytes_max_, [link = link_, weak = weak_from_this()] {
+        const auto wake = [weak] {
+            const auto self = weak.lock();
+            if (self && self->connection_ != nullptr) self->connection_->on_stream_ready(*self);
+        };
+        if (link->mailbox->on_loop_thread()) {
+            wake();
+        } else {
+            link->mailbox->post(wake);
+        }
+    });
+    if (first) {
+        response_ = std::move(response);
+        stream_ = core;
+        if (client_gone()) core->set_gone();
+        post_ready();
+    } else {
+        core->set_gone();
+    }
+    return std::make_shared<StreamHandle>(std::move(core));
+}
+
+void ServerExchange::post_ready() {
+    if (link_->mailbox->on_loop_thread()) {
+        become_ready();
+        return;
+    }
+    link_->mailbox->post([self = shared_from_this()] { self->become_ready(); });
+}
+
+void ServerExchange::become_ready() {
+    ready_ = true;
+    if (connection_ != nullptr) {
+        connection_->on_answer_ready(*this);
+    } else if (stream_) {
+        stream_->set_gone();
+    }
+}
+
+void ServerExchange::answer_for_application(Response response) {
+    overruled_.store(true, std::memory_order_release);
+    // Lost to an answer already under way: that one stands, and its become_ready() is in the mailbox.
+    if (claimed_.exchange(true, std::memory_order_acq_rel)) return;
+    response_ = std::move(response);
+    ready_ = true;
+}
+
+Response ServerExchange::take_answer() {
+    TG_ASSERT(ready_ && !taken_);
+    taken_ = true;
+    return *std::move(response_);
+}
+
+void ServerExchange::report_sent(const Sent& sent) {
+    if (!on_sent_) return;
+    auto callback = std::exchange(on_sent_, nullptr);
+    callback(sent);
+}
+
+}  // namespace tidegate::http

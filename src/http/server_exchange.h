@@ -1,0 +1,114 @@
+// ServerExchange: the Exchange that a Connection makes; carries the answer from any thread to the
+// connection's loop.
+//
+// Life        Shared by the connection and the application. The connection's pointer here is cleared, on the
+// loop, when the
+//             connection ends; an answer that comes later is dropped.
+// Memory      Head and body strings are lent by the loop (ExchangeParts) and go back when the last holder
+// lets go on the
+//             loop's thread. A body over 64 KiB is freed at once instead.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "http/exchange.h"
+#include "http/stream_core.h"
+#include "runtime/event_loop.h"
+
+namespace tidegate::http {
+
+class Connection;
+
+struct ExchangeParts {
+    RequestHead head;
+    std::string body;
+};
+
+/// What exchanges share with their loop, and may outlive it.
+struct LoopLink {
+    std::shared_ptr<runtime::Mailbox> mailbox;
+    std::vector<std::unique_ptr<ExchangeParts>> spare_parts;  // The loop's thread only.
+
+    std::unique_ptr<ExchangeParts> take_parts();
+    void give_parts(std::unique_ptr<ExchangeParts> parts);
+};
+
+class ServerExchange final : public Exchange, public std::enable_shared_from_this<ServerExchange> {
+  public:
+    ServerExchange(Connection* connection, std::shared_ptr<LoopLink> link,
+                   std::unique_ptr<ExchangeParts> parts, SteadyTime received_at,
+                   std::uint64_t stream_bytes_max);
+    ~ServerExchange() override;
+    ServerExchange(const ServerExchange&) = delete;
+    ServerExchange& operator=(const ServerExchange&) = delete;
+
+    const RequestHead& head() const noexcept override { return parts_->head; }
+    std::string_view body() const noexcept override {
+        return delivered ? std::string_view(parts_->body) : std::string_view();
+    }
+    SteadyTime received_at() const noexcept override { return received_at_; }
+    void respond(Response response) override;
+    std::shared_ptr<Stream> start_stream(Response response) override;
+    bool client_gone() const noexcept override { return client_gone_.load(std::memory_order_acquire); }
+    void on_sent(std::move_only_function<void(const Sent&)> callback) override {
+        on_sent_ = std::move(callback);
+    }
+
+    // The connection's side; the loop's thread.
+    /// Answers in the application's place (a body that broke a limit); an answer of its own that comes later
+    /// is dropped.
+    void answer_for_application(Response response);
+    bool answered() const noexcept { return ready_; }
+    bool answer_taken() const noexcept { return taken_; }
+    /// The answer; once.
+    Response take_answer();
+    const std::shared_ptr<StreamCore>& stream() const noexcept { return stream_; }
+    std::string& body_buffer() noexcept { return parts_->body; }
+    void set_client_gone() noexcept { client_gone_.store(true, std::memory_order_release); }
+    /// The connection has ended or lets this exchange go.
+    void detach() noexcept { connection_ = nullptr; }
+    /// Runs the application's callback, once.
+    void report_sent(const Sent& sent);
+    bool wants_report() const noexcept { return static_cast<bool>(on_sent_); }
+
+    void set_stream_facts(int status, bool has_body) noexcept {
+        stream_status_ = status;
+        stream_has_body_ = has_body;
+    }
+    int stream_status() const noexcept { return stream_status_; }
+    /// False for HEAD: what is written is dropped.
+    bool stream_has_body() const noexcept { return stream_has_body_; }
+
+    // Facts the connection keeps with the exchange.
+    bool http_1_1 = true;
+    bool keep_alive = true;
+    bool delivered = false;         // on_request() has been called.
+    bool continue_pending = false;  // The client waits for 100 Continue.
+
+  private:
+    void post_ready();
+    void become_ready();
+
+    Connection* connection_;  // The loop's thread only.
+    std::shared_ptr<LoopLink> link_;
+    std::unique_ptr<ExchangeParts> parts_;
+    const SteadyTime received_at_;
+    const std::uint64_t stream_bytes_max_;
+    std::atomic<bool> claimed_{false};  // An answer has been given.
+    std::atomic<bool> overruled_{false};
+    std::atomic<bool> client_gone_{false};
+    int stream_status_ = 0;
+    bool stream_has_body_ = true;
+    bool ready_ = false;  // The loop has seen the answer.
+    bool taken_ = false;
+    std::optional<Response> response_;
+    std::shared_ptr<StreamCore> stream_;
+    std::move_only_function<void(const Sent&)> on_sent_;
+};
+
+}  // namespace tidegate::http
