@@ -59,8 +59,8 @@ struct Decision {
     std::uint64_t input_size = 0;  // Bytes.
     std::string model;
     std::string model_version;
-    std::string output;                // JSON text, or empty when no answer was given.
-    std::string band;                  // The answer's class: `human`, `uncertain`, `ai`; empty: none.
+    std::string output;  // JSON text (whoever appends vouches for it), or empty: no answer was given.
+    std::string band;    // The answer's class: `human`, `uncertain`, `ai`; empty: none.
     std::optional<double> confidence;  // 0..1, as the answer states it.
     Status status = Status::kSuccess;
     std::string error;            // `code: message`; empty on success.
@@ -84,8 +84,9 @@ std::string_view content_type_of(std::string_view operation) noexcept;
 void append_json(JsonWriter& writer, const Decision& decision);
 std::string to_json(const Decision& decision);
 
-/// Limits and shape: request_id as base/ids.h says, confidence in 0..1, valid JSON output and UTF-8 texts of
-/// bounded size. kInvalidArgument names the field.
+/// Limits and shape, not meaning: a UUIDv7, a request_id as base/ids.h wants it, bounded texts (names 200
+/// bytes, error 4 KiB, output 4 MiB), confidence in 0..1, an error exactly when the status is not success.
+/// kInvalidArgument names the field. Cheap: it does not parse `output`.
 Result<void> check(const Decision& decision);
 
 }  // namespace tidegate::audit

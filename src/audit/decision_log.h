@@ -3,7 +3,7 @@
 // Position    Services and the pipeline append; views read what was committed.
 // Guarantee   `done` is called exactly once for each append: with success only after the record is durable as
 // the log was
-//             told to be, with an error when it is not in the log. Nothing is dropped in silence: whoever
+//             told to be, with an error when that is not certain. Nothing is dropped in silence: whoever
 //             appended is told.
 // Threads     append() from any thread; it never blocks and never runs `done` under a lock. `done` runs on
 // the writer thread,

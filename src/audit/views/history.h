@@ -39,7 +39,7 @@ struct HistoryQuery {
     HistoryFilter filter;
     std::size_t limit = 50;  // 1 to 500.
     std::string cursor;      // From a page before; empty: the newest.
-    std::size_t offset = 0;  // Alias for clients that count: at most 100,000 and never with a cursor.
+    std::size_t offset = 0;  // Alias for clients that count: at most 10,000 and never with a cursor.
 };
 
 struct HistoryPage {

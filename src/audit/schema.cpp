@@ -1,0 +1,218 @@
+#include "audit/schema.h"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+
+#include "base/json.h"
+#include "store/migrations.h"
+
+namespace tidegate::audit {
+namespace {
+
+constexpr std::array<store::Migration, 1> kMigrations{{
+    {.version = 1, .name = "decisions, kinds, hours", .sql = R"sql(
+CREATE TABLE kinds(
+  kind_id INTEGER PRIMARY KEY,
+  tenant TEXT NOT NULL, service TEXT NOT NULL, operation TEXT NOT NULL, model TEXT NOT NULL, model_version TEXT NOT NULL,
+  band TEXT NOT NULL, status INTEGER NOT NULL, cache INTEGER NOT NULL
+) STRICT;
+CREATE TABLE decisions(
+  seq INTEGER PRIMARY KEY,
+  id BLOB NOT NULL,
+  kind_id INTEGER NOT NULL,
+  request_id TEXT NOT NULL,
+  actor TEXT NOT NULL,
+  input_hash BLOB NOT NULL,
+  input_size INTEGER NOT NULL,
+  output TEXT NOT NULL,
+  confidence REAL,
+  error TEXT NOT NULL,
+  latency_us INTEGER NOT NULL,
+  stages TEXT NOT NULL,
+  spend_points INTEGER NOT NULL,
+  tokens INTEGER NOT NULL,
+  trace_id BLOB,
+  tags TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX decisions_id ON decisions(id);
+CREATE INDEX decisions_kind ON decisions(kind_id, id);
+CREATE TABLE hours(
+  hour INTEGER NOT NULL,
+  kind_id INTEGER NOT NULL,
+  decisions INTEGER NOT NULL,
+  confidences INTEGER NOT NULL,
+  confidence_sum REAL NOT NULL,
+  latency_sum_us INTEGER NOT NULL,
+  latency_max_us INTEGER NOT NULL,
+  spend_points INTEGER NOT NULL,
+  tokens INTEGER NOT NULL,
+  latency BLOB NOT NULL,
+  PRIMARY KEY(hour, kind_id)
+) STRICT, WITHOUT ROWID;
+)sql"},
+}};
+
+constexpr std::int64_t kStatusMax = static_cast<std::int64_t>(Status::kCancelled);
+constexpr std::int64_t kCacheMax = static_cast<std::int64_t>(CacheState::kStale);
+
+void append_part(std::string& out, std::string_view part) {
+    const auto size = static_cast<std::uint32_t>(part.size());
+    out.append(reinterpret_cast<const char*>(&size), sizeof size);
+    out += part;
+}
+
+template <class T>
+void append_key(std::string& out, const T& kind) {
+    for (const std::string* part :
+         {&kind.tenant, &kind.service, &kind.operation, &kind.model, &kind.model_version, &kind.band}) {
+        append_part(out, *part);
+    }
+    out.push_back(static_cast<char>(kind.status));
+    out.push_back(static_cast<char>(kind.cache));
+}
+
+template <class List, class Visit>
+void write_object(std::string& out, const List& list, Visit&& visit) {
+    out.clear();
+    if (list.empty()) return;
+    JsonWriter writer(out);
+    writer.begin_object();
+    for (const auto& entry : list) visit(writer, entry);
+    writer.end_object();
+}
+
+Result<void> read_object(std::string_view text,
+                         const std::function<bool(std::string_view, json::Value)>& take) {
+    if (text.empty()) return {};
+    const auto document = json::parse(text);
+    bool sound = document.has_value() && document->root().kind() == json::Kind::kObject;
+    if (sound) {
+        document->root().each_member(
+            [&](std::string_view name, json::Value value) { sound = sound && take(name, value); });
+    }
+    if (!sound) return fail(ErrorCode::kDataLoss, "a stored decision has stages or tags that cannot be read");
+    return {};
+}
+
+template <class Array>
+bool copy_blob(store::Blob bytes, Array& out) {
+    if (bytes.size() != out.size()) return false;
+    std::ranges::copy(bytes, out.begin());
+    return true;
+}
+
+}  // namespace
+
+Result<void> migrate_log(store::Database& database, const Clock& clock) {
+    TG_CHECK(store::migrate(database, "audit", kMigrations, clock));
+    return {};
+}
+
+Result<KindTable> read_kinds(store::Database& database) {
+    TG_TRY(store::Statement rows,
+           database.prepare("SELECT kind_id,tenant,service,operation,model,model_version,band,status,"
+                            "cache FROM kinds"));
+    KindTable kinds;
+    for (;;) {
+        TG_TRY(const bool row, rows.step());
+        if (!row) return kinds;
+        const std::int64_t status = rows.integer(7);
+        const std::int64_t cache = rows.integer(8);
+        if (status < 0 || status > kStatusMax || cache < 0 || cache > kCacheMax) {
+            return fail(ErrorCode::kDataLoss, "a stored kind of decision cannot be read");
+        }
+        Kind kind{.tenant = std::string(rows.text(1)),
+                  .service = std::string(rows.text(2)),
+                  .operation = std::string(rows.text(3)),
+                  .model = std::string(rows.text(4)),
+                  .model_version = std::string(rows.text(5)),
+                  .band = std::string(rows.text(6)),
+                  .status = static_cast<Status>(status),
+                  .cache = static_cast<CacheState>(cache)};
+        kinds.emplace(rows.integer(0), std::move(kind));
+    }
+}
+
+void append_kind_key(std::string& out, const Decision& decision) {
+    append_key(out, decision);
+}
+
+std::string kind_key(const Kind& kind) {
+    std::string out;
+    append_key(out, kind);
+    return out;
+}
+
+Result<void> insert_kind(store::Database& database, std::int64_t kind_id, const Decision& decision) {
+    TG_TRY(store::Statement insert, database.prepare("INSERT INTO kinds VALUES(?,?,?,?,?,?,?,?,?)"));
+    insert.bind(1, kind_id);
+    int position = 2;
+    for (const std::string* text : {&decision.tenant, &decision.service, &decision.operation, &decision.model,
+                                    &decision.model_version, &decision.band}) {
+        insert.bind(position++, std::string_view(*text));
+    }
+    insert.bind(8, static_cast<std::int64_t>(decision.status))
+        .bind(9, static_cast<std::int64_t>(decision.cache));
+    return insert.run();
+}
+
+void bind_decision(store::Statement& insert, std::int64_t seq, std::int64_t kind_id, const Decision& decision,
+                   RowTexts& texts) {
+    write_object(texts.stages, decision.stages,
+                 [](JsonWriter& writer, const auto& stage) { writer.field(stage.name, stage.us); });
+    write_object(texts.tags, decision.tags,
+                 [](JsonWriter& writer, const auto& tag) { writer.field(tag.name, tag.value); });
+    insert.bind(1, seq).bind(2, store::Blob(decision.id.bytes)).bind(3, kind_id);
+    insert.bind(4, std::string_view(decision.request_id)).bind(5, std::string_view(decision.actor));
+    insert.bind(6, store::Blob(decision.input_hash)).bind(7, static_cast<std::int64_t>(decision.input_size));
+    insert.bind(8, std::string_view(decision.output)).bind(9, decision.confidence);
+    insert.bind(10, std::string_view(decision.error)).bind(11, decision.latency_us);
+    insert.bind(12, std::string_view(texts.stages)).bind(13, decision.spend_points).bind(14, decision.tokens);
+    if (decision.trace_id == observe::TraceId{}) {
+        insert.bind_null(15);
+    } else {
+        insert.bind(15, store::Blob(decision.trace_id));
+    }
+    insert.bind(16, std::string_view(texts.tags));
+}
+
+Result<Decision> read_decision(const store::Statement& row, const KindTable& kinds) {
+    Decision decision;
+    const auto kind = kinds.find(row.integer(1));
+    const bool blobs = copy_blob(row.blob(0), decision.id.bytes) &&
+                       copy_blob(row.blob(4), decision.input_hash) &&
+                       (row.is_null(13) || copy_blob(row.blob(13), decision.trace_id));
+    if (!blobs || kind == kinds.end()) return fail(ErrorCode::kDataLoss, "a stored decision cannot be read");
+    const Kind& shared = kind->second;
+    decision.tenant = shared.tenant;
+    decision.service = shared.service;
+    decision.operation = shared.operation;
+    decision.model = shared.model;
+    decision.model_version = shared.model_version;
+    decision.band = shared.band;
+    decision.status = shared.status;
+    decision.cache = shared.cache;
+    decision.request_id = row.text(2);
+    decision.actor = row.text(3);
+    decision.input_size = static_cast<std::uint64_t>(row.integer(5));
+    decision.output = row.text(6);
+    if (!row.is_null(7)) decision.confidence = row.real(7);
+    decision.error = row.text(8);
+    decision.latency_us = row.integer(9);
+    decision.spend_points = row.integer(11);
+    decision.tokens = row.integer(12);
+    TG_CHECK(read_object(row.text(10), [&](std::string_view name, json::Value value) {
+        if (!value.is_integer()) return false;
+        decision.stages.push_back({std::string(name), value.as_int()});
+        return true;
+    }));
+    TG_CHECK(read_object(row.text(14), [&](std::string_view name, json::Value value) {
+        if (value.kind() != json::Kind::kString) return false;
+        decision.tags.push_back({std::string(name), std::string(value.as_string())});
+        return true;
+    }));
+    return decision;
+}
+
+}  // namespace tidegate::audit

@@ -1,0 +1,211 @@
+#include "audit/sqlite_log.h"
+
+#include <algorithm>
+#include <deque>
+#include <thread>
+
+#include "audit/batch_writer.h"
+#include "base/mutex.h"
+
+namespace tidegate::audit {
+namespace {
+
+struct Item {
+    BatchWriter::Group decisions;
+    DecisionLog::Done done;
+    std::size_t bytes = 0;
+};
+
+// What a waiting record holds, roughly: the limit is against running out of memory, not for accounting.
+std::size_t bytes_of(const Decision& decision) {
+    std::size_t bytes =
+        sizeof(Decision) + decision.request_id.size() + decision.output.size() + decision.error.size();
+    for (const auto& stage : decision.stages) bytes += sizeof stage + stage.name.size();
+    for (const auto& tag : decision.tags) bytes += sizeof tag + tag.name.size() + tag.value.size();
+    return bytes;
+}
+
+class SqliteDecisionLog final : public DecisionLog {
+  public:
+    SqliteDecisionLog(SqliteLogOptions options, const Clock& clock, std::unique_ptr<BatchWriter> writer)
+        : options_(std::move(options)),
+          clock_(clock),
+          writer_(std::move(writer)),
+          thread_([this] { run(); }) {}
+    ~SqliteDecisionLog() override { close(); }
+
+    void append(Decision decision, Done done) override {
+        BatchWriter::Group group;
+        group.push_back(std::move(decision));
+        append_batch(std::move(group), std::move(done));
+    }
+
+    void append_batch(std::vector<Decision> decisions, Done done) override {
+        Item item{.decisions = std::move(decisions), .done = std::move(done)};
+        Result<void> accepted = examine(item);
+        bool wake = false;
+        if (accepted) accepted = enqueue(item, wake);
+        if (!accepted) {
+            item.done(std::move(accepted));
+        } else if (wake) {
+            wake_.notify_one();
+        }
+    }
+
+    LogHealth health() const override {
+        const Lock lock(mutex_);
+        return health_;
+    }
+
+    void flush() override {
+        const Lock lock(mutex_);
+        const std::uint64_t wanted = accepted_;
+        while (finished_ < wanted) progressed_.wait(mutex_);
+    }
+
+    void close() override {
+        {
+            const Lock lock(mutex_);
+            closing_ = true;
+        }
+        wake_.notify_one();
+        if (thread_.joinable()) thread_.join();
+    }
+
+  private:
+    Result<void> examine(Item& item) {
+        Result<void> outcome;
+        if (item.decisions.empty()) outcome = fail(ErrorCode::kInvalidArgument, "decision: an empty batch");
+        for (const Decision& decision : item.decisions) {
+            if (outcome) outcome = check(decision);
+            item.bytes += bytes_of(decision);
+        }
+        if (!outcome) {
+            const Lock lock(mutex_);
+            health_.refused_invalid += item.decisions.size();
+        }
+        return outcome;
+    }
+
+    // On success the item has been moved into the queue.
+    Result<void> enqueue(Item& item, bool& wake) {
+        const Lock lock(mutex_);
+        if (closing_) return fail(ErrorCode::kUnavailable, "the decision log is closing");
+        const std::uint64_t records = item.decisions.size();
+        if (health_.queue_records + records > options_.queue_records_max ||
+            health_.queue_bytes + item.bytes > options_.queue_bytes_max) {
+            health_.refused_full += records;
+            return fail(ErrorCode::kUnavailable, "the decision log has too many records waiting");
+        }
+        health_.queue_records += records;
+        health_.queue_bytes += item.bytes;
+        ++accepted_;
+        queue_.push_back(std::move(item));
+        wake = std::exchange(asleep_, false);
+        return {};
+    }
+
+    void run() {
+        std::vector<Item> batch;
+        while (take(batch)) {
+            commit(batch);
+            {
+                const Lock lock(mutex_);
+                finished_ += batch.size();
+            }
+            progressed_.notify_all();
+            batch.clear();
+        }
+        writer_.reset();
+    }
+
+    // False: closing and nothing waits.
+    bool take(std::vector<Item>& batch) {
+        const Lock lock(mutex_);
+        while (queue_.empty() && !closing_) {
+            asleep_ = true;
+            wake_.wait(mutex_);
+        }
+        asleep_ = false;
+        std::size_t records = 0;
+        while (!queue_.empty() &&
+               (batch.empty() || records + queue_.front().decisions.size() <= options_.batch_records_max)) {
+            Item& item = queue_.front();
+            records += item.decisions.size();
+            health_.queue_records -= item.decisions.size();
+            health_.queue_bytes -= item.bytes;
+            batch.push_back(std::move(item));
+            queue_.pop_front();
+        }
+        return !batch.empty();
+    }
+
+    void commit(std::vector<Item>& batch) {
+        const SteadyTime begin = clock_.now();
+        auto outcomes = write(batch);
+        const std::int64_t took_us = (clock_.now() - begin).count() / 1000;
+        account(batch, outcomes, took_us);
+        for (std::size_t i = 0; i < batch.size(); ++i) {
+            batch[i].done(outcomes ? std::move((*outcomes)[i])
+                                   : fail(ErrorCode::kUnavailable, outcomes.error().message));
+        }
+    }
+
+    Result<std::vector<Result<void>>> write(const std::vector<Item>& batch) {
+        if (writer_ == nullptr) {
+            TG_TRY(writer_, BatchWriter::open(options_, clock_, false));
+        }
+        std::vector<const BatchWriter::Group*> groups;
+        groups.reserve(batch.size());
+        for (const Item& item : batch) groups.push_back(&item.decisions);
+        auto outcomes = writer_->write(groups);
+        // Its memory of the file may be wrong now; the next batch reads it again.
+        if (!outcomes) writer_.reset();
+        return outcomes;
+    }
+
+    void account(const std::vector<Item>& batch, const Result<std::vector<Result<void>>>& outcomes,
+                 std::int64_t took_us) {
+        const Lock lock(mutex_);
+        health_.commit_us_last = took_us;
+        health_.commit_us_max = std::max(health_.commit_us_max, took_us);
+        if (!outcomes) {
+            ++health_.commit_failures;
+            if (!health_.degraded) health_.degraded_since = clock_.unix_ms();
+            health_.degraded = true;
+            health_.reason = outcomes.error().message;
+            for (const Item& item : batch) health_.failed += item.decisions.size();
+            return;
+        }
+        ++health_.commits;
+        health_.degraded = false;
+        for (std::size_t i = 0; i < batch.size(); ++i) {
+            ((*outcomes)[i] ? health_.appended : health_.refused_invalid) += batch[i].decisions.size();
+        }
+    }
+
+    const SqliteLogOptions options_;
+    const Clock& clock_;
+    std::unique_ptr<BatchWriter>
+        writer_;  // The writer thread's alone; null after a failure, until the next batch.
+
+    mutable Mutex mutex_;
+    Condition wake_;
+    Condition progressed_;
+    std::deque<Item> queue_ TG_GUARDED_BY(mutex_);
+    LogHealth health_ TG_GUARDED_BY(mutex_);
+    std::uint64_t accepted_ TG_GUARDED_BY(mutex_) = 0;
+    std::uint64_t finished_ TG_GUARDED_BY(mutex_) = 0;
+    bool asleep_ TG_GUARDED_BY(mutex_) = false;
+    bool closing_ TG_GUARDED_BY(mutex_) = false;
+    std::thread thread_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<DecisionLog>> open_sqlite_log(SqliteLogOptions options, const Clock& clock) {
+    TG_TRY(auto writer, BatchWriter::open(options, clock, options.quick_check_at_start));
+    return std::make_unique<SqliteDecisionLog>(std::move(options), clock, std::move(writer));
+}
+
+}  // namespace tidegate::audit
