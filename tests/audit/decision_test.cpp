@@ -1,0 +1,87 @@
+#include "audit/decision.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "audit/log_fixture.h"
+#include "base/json.h"
+
+namespace tidegate::audit {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Decision, IsWrittenAsJsonInTheOrderOfItsFields) {
+    SeededRandom random(3);
+    Decision decision = make_decision(1'772'366'400'123, random, 3);
+    decision.input_hash = {};
+    const std::string id = to_string(decision.id);
+    EXPECT_EQ(
+        to_json(decision),
+        R"({"id":")" + id +
+            R"(","request_id":"request-3","time":"2026-03-01T12:00:00.123Z","tenant":null,"actor":"key-0",)"
+            R"("service":"provenance","operation":"detect/text","input_hash":")" +
+            std::string(64, '0') +
+            R"(","input_size":21,"model":"text_detector","model_version":"1.1.0","output":{"score":3},"band":"human",)"
+            R"("confidence":0.03,"status":"success","error":null,"latency_ms":0.109,)"
+            R"("stages_ms":{"parse":0.003,"detect":0.003},"cache":"miss","spend_points":1,"tokens":3,"trace_id":null,)"
+            R"("tags":{"language":"en","note":"a\"b\n"}})");
+    decision.output.clear();
+    decision.confidence.reset();
+    EXPECT_TRUE(json::parse(to_json(decision)));
+    EXPECT_THAT(to_json(decision), HasSubstr(R"("output":null)"));
+}
+
+TEST(Decision, ItsTimeIsThatOfItsId) {
+    SeededRandom random(3);
+    EXPECT_EQ(make_decision(1'772'366'400'123, random).time(), 1'772'366'400'123);
+}
+
+TEST(Decision, StatusNamesReadBack) {
+    for (const Status status :
+         {Status::kSuccess, Status::kError, Status::kRefused, Status::kTimeout, Status::kCancelled}) {
+        EXPECT_EQ(parse_status(to_string(status)), status);
+    }
+    EXPECT_FALSE(parse_status("fine"));
+}
+
+TEST(Decision, TheContentTypeIsTheLastPartOfTheOperation) {
+    EXPECT_EQ(content_type_of("detect/text"), "text");
+    EXPECT_EQ(content_type_of("predict"), "predict");
+    EXPECT_EQ(content_type_of(""), "");
+}
+
+TEST(DecisionCheck, NamesWhatIsWrong) {
+    SeededRandom random(3);
+    const Decision good = make_decision(1'772'366'400'123, random, 1);
+    ASSERT_TRUE(check(good));
+    const auto broken = [&good](auto&& change) {
+        Decision decision = good;
+        change(decision);
+        const auto result = check(decision);
+        return result ? std::string("accepted") : result.error().message;
+    };
+    EXPECT_THAT(broken([](Decision& d) { d.id = {}; }), HasSubstr("id"));
+    EXPECT_THAT(broken([](Decision& d) { d.request_id = ""; }), HasSubstr("request_id"));
+    EXPECT_THAT(broken([](Decision& d) { d.request_id = "a\nb"; }), HasSubstr("request_id"));
+    EXPECT_THAT(broken([](Decision& d) { d.service.clear(); }), HasSubstr("service"));
+    EXPECT_THAT(broken([](Decision& d) { d.model.assign(201, 'x'); }), HasSubstr("name"));
+    EXPECT_THAT(broken([](Decision& d) { d.confidence = 1.01; }), HasSubstr("confidence"));
+    EXPECT_THAT(broken([](Decision& d) { d.confidence = std::nan(""); }), HasSubstr("confidence"));
+    EXPECT_THAT(broken([](Decision& d) { d.error = "x"; }), HasSubstr("error"));
+    EXPECT_THAT(broken([](Decision& d) { d.status = Status::kTimeout; }), HasSubstr("error"));
+    EXPECT_THAT(broken([](Decision& d) { d.latency_us = -1; }), HasSubstr("latency"));
+    EXPECT_THAT(broken([](Decision& d) { d.output.assign(5 * 1024 * 1024, '1'); }), HasSubstr("output"));
+    EXPECT_THAT(broken([](Decision& d) { d.tags.resize(65, {"a", "b"}); }), HasSubstr("tags"));
+    EXPECT_THAT(broken([](Decision& d) { d.stages.push_back({"", 1}); }), HasSubstr("stages"));
+}
+
+TEST(Decision, StageTimesBecomeMicroseconds) {
+    observe::StageTimes times;
+    times.add("parse", Duration(1'999));
+    times.add("detect", Duration(2'000'000));
+    EXPECT_EQ(stage_latencies(times), (std::vector<StageLatency>{{"parse", 1}, {"detect", 2'000}}));
+}
+
+}  // namespace
+}  // namespace tidegate::audit
