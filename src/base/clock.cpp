@@ -18,7 +18,9 @@ struct Civil {
     int weekday;  // 0 is Sunday.
 };
 
-std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a / b - ((a % b != 0 && (a < 0) != (b < 0)) ? 1 : 0); }
+std::int64_t floor_div(std::int64_t a, std::int64_t b) {
+    return a / b - ((a % b != 0 && (a < 0) != (b < 0)) ? 1 : 0);
+}
 
 Civil civil_of(UnixMillis time) {
     const std::chrono::sys_days days{std::chrono::days{floor_div(time, kMsPerDay)}};
@@ -41,10 +43,13 @@ bool digits(std::string_view text, std::size_t position, std::size_t count, int&
 
 }  // namespace
 
-SteadyTime SystemClock::now() const noexcept { return std::chrono::steady_clock::now(); }
+SteadyTime SystemClock::now() const noexcept {
+    return std::chrono::steady_clock::now();
+}
 
 UnixMillis SystemClock::unix_ms() const noexcept {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
 }
 
 SteadyTime ManualClock::now() const noexcept {
@@ -65,8 +70,8 @@ void ManualClock::advance(Duration by) noexcept {
 std::string format_rfc3339(UnixMillis time) {
     const Civil date = civil_of(time);
     const std::int64_t in_day = time - floor_div(time, kMsPerDay) * kMsPerDay;
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", date.year, date.month, date.day, in_day / 3'600'000,
-                       in_day / 60'000 % 60, in_day / 1000 % 60, in_day % 1000);
+    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", date.year, date.month, date.day,
+                       in_day / 3'600'000, in_day / 60'000 % 60, in_day / 1000 % 60, in_day % 1000);
 }
 
 std::string format_http_date(UnixMillis time) {
@@ -75,17 +80,20 @@ std::string format_http_date(UnixMillis time) {
                                                               "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     const Civil date = civil_of(time);
     const std::int64_t in_day = time - floor_div(time, kMsPerDay) * kMsPerDay;
-    return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", kDays[static_cast<std::size_t>(date.weekday)], date.day,
-                       kMonths[date.month - 1], date.year, in_day / 3'600'000, in_day / 60'000 % 60, in_day / 1000 % 60);
+    return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", kDays[static_cast<std::size_t>(date.weekday)],
+                       date.day, kMonths[date.month - 1], date.year, in_day / 3'600'000, in_day / 60'000 % 60,
+                       in_day / 1000 % 60);
 }
 
 Result<UnixMillis> parse_rfc3339(std::string_view text) {
-    const auto bad = [] { return fail(ErrorCode::kInvalidArgument, "not an RFC 3339 time such as 2026-03-01T12:00:00Z"); };
+    const auto bad = [] {
+        return fail(ErrorCode::kInvalidArgument, "not an RFC 3339 time such as 2026-03-01T12:00:00Z");
+    };
     int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
     const bool shape = digits(text, 0, 4, year) && digits(text, 5, 2, month) && digits(text, 8, 2, day) &&
                        digits(text, 11, 2, hour) && digits(text, 14, 2, minute) && digits(text, 17, 2, second) &&
-                       text.size() > 19 && text[4] == '-' && text[7] == '-' && (text[10] == 'T' || text[10] == 't' || text[10] == ' ') &&
-                       text[13] == ':' && text[16] == ':';
+                       text.size() > 19 && text[4] == '-' && text[7] == '-' &&
+                       (text[10] == 'T' || text[10] == 't' || text[10] == ' ') && text[13] == ':' && text[16] == ':';
     if (!shape || hour > 23 || minute > 59 || second > 60) return bad();
     const std::chrono::year_month_day date{std::chrono::year{year}, std::chrono::month{static_cast<unsigned>(month)},
                                            std::chrono::day{static_cast<unsigned>(day)}};
@@ -95,7 +103,8 @@ Result<UnixMillis> parse_rfc3339(std::string_view text) {
     if (text[position] == '.') {
         ++position;
         std::size_t count = 0;
-        for (std::int64_t scale = 100; position < text.size() && text[position] >= '0' && text[position] <= '9'; ++position) {
+        for (std::int64_t scale = 100; position < text.size() && text[position] >= '0' && text[position] <= '9';
+             ++position) {
             fraction_ms += scale * (text[position] - '0');
             scale /= 10;
             ++count;
@@ -106,8 +115,8 @@ Result<UnixMillis> parse_rfc3339(std::string_view text) {
     const std::string_view zone = text.substr(position);
     if (zone != "Z" && zone != "z") {
         int zone_hour = 0, zone_minute = 0;
-        if (zone.size() != 6 || (zone[0] != '+' && zone[0] != '-') || zone[3] != ':' || !digits(zone, 1, 2, zone_hour) ||
-            !digits(zone, 4, 2, zone_minute) || zone_hour > 23 || zone_minute > 59) {
+        if (zone.size() != 6 || (zone[0] != '+' && zone[0] != '-') || zone[3] != ':' ||
+            !digits(zone, 1, 2, zone_hour) || !digits(zone, 4, 2, zone_minute) || zone_hour > 23 || zone_minute > 59) {
             return bad();
         }
         offset_min = (zone[0] == '-' ? -1 : 1) * (zone_hour * 60 + zone_minute);

@@ -46,9 +46,10 @@ Result<std::string> SystemDisk::read(const std::string& path, std::uint64_t byte
     const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (file.get() < 0) return std::unexpected(io_error("cannot open " + path));
     std::string bytes;
-    struct stat info {};
+    struct stat info{};
     if (::fstat(file.get(), &info) == 0 && S_ISREG(info.st_mode)) {
-        if (static_cast<std::uint64_t>(info.st_size) > bytes_max) return fail(ErrorCode::kTooLarge, path + " is too large");
+        if (static_cast<std::uint64_t>(info.st_size) > bytes_max)
+            return fail(ErrorCode::kTooLarge, path + " is too large");
         bytes.reserve(static_cast<std::size_t>(info.st_size));
     }
     char buffer[65536];
@@ -73,7 +74,8 @@ Result<void> SystemDisk::write_atomic(const std::string& path, std::string_view 
     if (::rename(sibling.c_str(), path.c_str()) != 0) return std::unexpected(io_error("cannot rename to " + path));
     const std::string parent = std::filesystem::path(path).parent_path().string();
     const Descriptor directory(::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (directory.get() < 0 || ::fsync(directory.get()) != 0) return std::unexpected(io_error("cannot sync the folder of " + path));
+    if (directory.get() < 0 || ::fsync(directory.get()) != 0)
+        return std::unexpected(io_error("cannot sync the folder of " + path));
     return {};
 }
 

@@ -39,7 +39,9 @@ std::string to_hex(const std::uint8_t* bytes, std::size_t size) {
     return hex;
 }
 
-std::string to_hex(const Sha256& digest) { return to_hex(digest.data(), digest.size()); }
+std::string to_hex(const Sha256& digest) {
+    return to_hex(digest.data(), digest.size());
+}
 
 bool equal_constant_time(std::string_view a, std::string_view b) noexcept {
     return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;

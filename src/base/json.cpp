@@ -35,34 +35,53 @@ struct Document::Impl {
 
 std::string_view to_string(Kind kind) noexcept {
     switch (kind) {
-        case Kind::kNull: return "null";
-        case Kind::kBool: return "boolean";
+        case Kind::kNull:
+            return "null";
+        case Kind::kBool:
+            return "boolean";
         case Kind::kInteger:
-        case Kind::kUnsigned: return "integer";
-        case Kind::kDouble: return "number";
-        case Kind::kString: return "string";
-        case Kind::kArray: return "array";
-        case Kind::kObject: return "object";
+        case Kind::kUnsigned:
+            return "integer";
+        case Kind::kDouble:
+            return "number";
+        case Kind::kString:
+            return "string";
+        case Kind::kArray:
+            return "array";
+        case Kind::kObject:
+            return "object";
     }
     return "null";
 }
 
 Kind Value::kind() const noexcept {
     switch (Access::get(*this).type()) {
-        case element_type::ARRAY: return Kind::kArray;
-        case element_type::OBJECT: return Kind::kObject;
-        case element_type::INT64: return Kind::kInteger;
-        case element_type::UINT64: return Kind::kUnsigned;
-        case element_type::DOUBLE: return Kind::kDouble;
-        case element_type::STRING: return Kind::kString;
-        case element_type::BOOL: return Kind::kBool;
-        case element_type::NULL_VALUE: return Kind::kNull;
+        case element_type::ARRAY:
+            return Kind::kArray;
+        case element_type::OBJECT:
+            return Kind::kObject;
+        case element_type::INT64:
+            return Kind::kInteger;
+        case element_type::UINT64:
+            return Kind::kUnsigned;
+        case element_type::DOUBLE:
+            return Kind::kDouble;
+        case element_type::STRING:
+            return Kind::kString;
+        case element_type::BOOL:
+            return Kind::kBool;
+        case element_type::NULL_VALUE:
+            return Kind::kNull;
     }
     return Kind::kNull;
 }
 
-bool Value::is_number() const noexcept { return is_integer() || kind() == Kind::kDouble; }
-bool Value::is_integer() const noexcept { return kind() == Kind::kInteger || kind() == Kind::kUnsigned; }
+bool Value::is_number() const noexcept {
+    return is_integer() || kind() == Kind::kDouble;
+}
+bool Value::is_integer() const noexcept {
+    return kind() == Kind::kInteger || kind() == Kind::kUnsigned;
+}
 
 bool Value::as_bool() const {
     bool out = false;
@@ -122,22 +141,31 @@ Document::Document(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Document::~Document() = default;
 Document::Document(Document&&) noexcept = default;
 Document& Document::operator=(Document&&) noexcept = default;
-Value Document::root() const { return Access::make(impl_->root); }
+Value Document::root() const {
+    return Access::make(impl_->root);
+}
 
 namespace {
 
 Error describe(simdjson::error_code code) {
     switch (code) {
-        case simdjson::DEPTH_ERROR: return {ErrorCode::kInvalidArgument, "the JSON is nested too deeply"};
-        case simdjson::UTF8_ERROR: return {ErrorCode::kInvalidArgument, "the body is not valid UTF-8"};
-        case simdjson::EMPTY: return {ErrorCode::kInvalidArgument, "the body is empty; JSON was expected"};
-        case simdjson::UNCLOSED_STRING: return {ErrorCode::kInvalidArgument, "the body is not JSON: a string is not closed"};
+        case simdjson::DEPTH_ERROR:
+            return {ErrorCode::kInvalidArgument, "the JSON is nested too deeply"};
+        case simdjson::UTF8_ERROR:
+            return {ErrorCode::kInvalidArgument, "the body is not valid UTF-8"};
+        case simdjson::EMPTY:
+            return {ErrorCode::kInvalidArgument, "the body is empty; JSON was expected"};
+        case simdjson::UNCLOSED_STRING:
+            return {ErrorCode::kInvalidArgument, "the body is not JSON: a string is not closed"};
         case simdjson::STRING_ERROR:
             return {ErrorCode::kInvalidArgument, "the body is not JSON: a string holds a bad escape"};
         case simdjson::UNESCAPED_CHARS:
-            return {ErrorCode::kInvalidArgument, "the body is not JSON: a control character stands unescaped in a string"};
-        case simdjson::NUMBER_ERROR: return {ErrorCode::kInvalidArgument, "the body is not JSON: a number is malformed"};
-        default: return {ErrorCode::kInvalidArgument, "the body is not JSON"};
+            return {ErrorCode::kInvalidArgument,
+                    "the body is not JSON: a control character stands unescaped in a string"};
+        case simdjson::NUMBER_ERROR:
+            return {ErrorCode::kInvalidArgument, "the body is not JSON: a number is malformed"};
+        default:
+            return {ErrorCode::kInvalidArgument, "the body is not JSON"};
     }
 }
 
@@ -156,12 +184,22 @@ Result<Document> parse(std::string_view bytes, Limits limits) {
 
 void append(std::string& out, Value value) {
     switch (value.kind()) {
-        case Kind::kNull: out += "null"; return;
-        case Kind::kBool: out += value.as_bool() ? "true" : "false"; return;
-        case Kind::kString: append_json_string(out, value.as_string()); return;
-        case Kind::kDouble: append_json_number(out, value.as_double()); return;
+        case Kind::kNull:
+            out += "null";
+            return;
+        case Kind::kBool:
+            out += value.as_bool() ? "true" : "false";
+            return;
+        case Kind::kString:
+            append_json_string(out, value.as_string());
+            return;
+        case Kind::kDouble:
+            append_json_number(out, value.as_double());
+            return;
         case Kind::kInteger:
-        case Kind::kUnsigned: out += simdjson::minify(Access::get(value)); return;
+        case Kind::kUnsigned:
+            out += simdjson::minify(Access::get(value));
+            return;
         case Kind::kArray: {
             out.push_back('[');
             bool first = true;

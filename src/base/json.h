@@ -42,17 +42,16 @@ class Value {
     /// Calls visit(Value) for each element of an array.
     template <class Visit>
     void each(Visit&& visit) const {
-        walk_array([](void* context, Value element) { (*static_cast<std::remove_reference_t<Visit>*>(context))(element); },
-                   &visit);
+        walk_array(
+            [](void* context, Value element) { (*static_cast<std::remove_reference_t<Visit>*>(context))(element); },
+            &visit);
     }
     /// Calls visit(std::string_view name, Value) for each member of an object.
     template <class Visit>
     void each_member(Visit&& visit) const {
-        walk_object(
-            [](void* context, std::string_view name, Value member) {
-                (*static_cast<std::remove_reference_t<Visit>*>(context))(name, member);
-            },
-            &visit);
+        walk_object([](void* context, std::string_view name,
+                       Value member) { (*static_cast<std::remove_reference_t<Visit>*>(context))(name, member); },
+                    &visit);
     }
 
   private:

@@ -53,12 +53,12 @@ inline std::unexpected<Error> fail(ErrorCode code, std::string message) {
 
 #define TG_CONCAT_IMPL_(a, b) a##b
 #define TG_CONCAT_(a, b) TG_CONCAT_IMPL_(a, b)
-#define TG_TRY_IMPL_(tmp, declaration, ...)                         \
-    auto tmp = (__VA_ARGS__);                                       \
-    if (!tmp) return std::unexpected(std::move(tmp).error());       \
+#define TG_TRY_IMPL_(tmp, declaration, ...)                   \
+    auto tmp = (__VA_ARGS__);                                 \
+    if (!tmp) return std::unexpected(std::move(tmp).error()); \
     declaration = *std::move(tmp)
 #define TG_TRY(declaration, ...) TG_TRY_IMPL_(TG_CONCAT_(tg_result_, __LINE__), declaration, __VA_ARGS__)
-#define TG_CHECK(...)                                                                                \
-    do {                                                                                             \
+#define TG_CHECK(...)                                                                                            \
+    do {                                                                                                         \
         if (auto tg_status_ = (__VA_ARGS__); !tg_status_) return std::unexpected(std::move(tg_status_).error()); \
     } while (false)

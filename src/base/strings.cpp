@@ -7,7 +7,9 @@
 namespace tidegate {
 namespace {
 
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+char lower(char c) noexcept {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
 
 template <class T>
 std::optional<T> parse_number(std::string_view text) noexcept {
@@ -52,9 +54,15 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
     }
 }
 
-std::optional<std::int64_t> parse_i64(std::string_view text) noexcept { return parse_number<std::int64_t>(text); }
-std::optional<std::uint64_t> parse_u64(std::string_view text) noexcept { return parse_number<std::uint64_t>(text); }
-std::optional<double> parse_double(std::string_view text) noexcept { return parse_number<double>(text); }
+std::optional<std::int64_t> parse_i64(std::string_view text) noexcept {
+    return parse_number<std::int64_t>(text);
+}
+std::optional<std::uint64_t> parse_u64(std::string_view text) noexcept {
+    return parse_number<std::uint64_t>(text);
+}
+std::optional<double> parse_double(std::string_view text) noexcept {
+    return parse_number<double>(text);
+}
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
     std::vector<std::size_t> row(b.size() + 1);

@@ -33,7 +33,9 @@ std::size_t decode(std::string_view bytes, std::size_t position, char32_t& out) 
 
 }  // namespace
 
-bool is_valid(std::string_view bytes) noexcept { return simdjson::validate_utf8(bytes.data(), bytes.size()); }
+bool is_valid(std::string_view bytes) noexcept {
+    return simdjson::validate_utf8(bytes.data(), bytes.size());
+}
 
 std::size_t length(std::string_view text) noexcept {
     std::size_t count = 0;

@@ -15,7 +15,9 @@ WorkerPool::WorkerPool(std::string name, unsigned threads, std::size_t queue_max
     for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
 }
 
-WorkerPool::~WorkerPool() { stop(); }
+WorkerPool::~WorkerPool() {
+    stop();
+}
 
 bool WorkerPool::submit(Task task) {
     bool wake = false;

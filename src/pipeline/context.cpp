@@ -1,0 +1,217 @@
+#include "pipeline/context.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/strings.h"
+#include "http/compress.h"
+#include "pipeline/dispatcher.h"
+#include "pipeline/problem.h"
+
+namespace tidegate::pipeline {
+namespace {
+
+std::string_view find_value(const std::vector<std::pair<std::string, std::string>>& values, std::string_view name) {
+    const auto found = std::ranges::find(values, name, [](const auto& pair) { return std::string_view(pair.first); });
+    return found == values.end() ? std::string_view{} : std::string_view(found->second);
+}
+
+bool is_compressible(std::string_view content_type) {
+    return content_type.starts_with("text/") || content_type.starts_with("application/json") ||
+           content_type.starts_with("application/problem+json") ||
+           content_type.starts_with("application/openmetrics-text");
+}
+
+/// RFC 9110, 13.1.2: weak comparison, `*` matches anything.
+bool etag_matches(std::string_view if_none_match, std::string_view etag) {
+    for (std::string_view candidate : split(if_none_match, ',')) {
+        candidate = trim(candidate);
+        if (candidate == "*") return true;
+        if (candidate.starts_with("W/")) candidate.remove_prefix(2);
+        if (candidate == etag) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+const Clock& Context::clock() const noexcept {
+    return dispatcher_.parts_.clock;
+}
+
+double Context::elapsed_ms() const noexcept {
+    return std::chrono::duration<double, std::milli>(clock().now() - exchange_.received_at()).count();
+}
+
+void Context::end_stage(const char* name) noexcept {
+    const Duration elapsed = clock().now() - exchange_.received_at();
+    stages_.add(name, elapsed - lap_);
+    lap_ = elapsed;
+}
+
+json::Value Context::body() const {
+    TG_ASSERT(document_.has_value());
+    return document_->root();
+}
+
+std::string_view Context::path_parameter(std::string_view name) const {
+    return find_value(path_values_, name);
+}
+
+std::optional<std::string> Context::query(std::string_view name) const {
+    const std::string_view value = find_value(query_values_, name);
+    if (value.data() == nullptr) return std::nullopt;
+    return std::string(value);
+}
+
+std::optional<std::int64_t> Context::query_int(std::string_view name) const {
+    const auto text = query(name);
+    return text ? parse_i64(*text) : std::nullopt;
+}
+
+ContextPtr Context::self() const {
+    ContextPtr shared = self_.lock();
+    TG_ASSERT(shared != nullptr);
+    return shared;
+}
+
+void Context::reply(http::Response response) {
+    if (route_ != nullptr && response.status == 200 && route_->route.cache == CachePolicy::kRevalidate) {
+        response.headers.set("Cache-Control", "no-cache");
+        const std::string_view body = response.shared_body ? std::string_view(*response.shared_body) : response.body;
+        const std::string etag = "\"" + to_hex(sha256(body)).substr(0, 32) + "\"";
+        const auto asked = head().headers.get("If-None-Match");
+        if (asked && etag_matches(*asked, etag)) {
+            response.status = 304;
+            response.body.clear();
+            response.shared_body.reset();
+        }
+        response.headers.set("ETag", etag);
+    } else if (!response.headers.get("Cache-Control")) {
+        response.headers.add("Cache-Control", "no-store");
+    }
+    compress(response);
+    finish(std::move(response));
+}
+
+void Context::compress(http::Response& response) const {
+    const auto type = response.headers.get("Content-Type");
+    if (!type || !is_compressible(*type) || response.status == 304) return;
+    const std::string_view body = response.shared_body ? std::string_view(*response.shared_body) : response.body;
+    if (body.size() < dispatcher_.settings_.compress_bytes_min) return;
+    response.headers.add("Vary", "Accept-Encoding");
+    const auto accepted = head().headers.get("Accept-Encoding");
+    if (!accepted) return;
+    const http::Coding coding = http::choose_coding(*accepted);
+    if (coding == http::Coding::kIdentity) return;
+    auto packed = http::compress(body, coding);
+    if (!packed) return;  // The plain form is a right answer too.
+    const std::string_view name = http::to_string(coding);
+    response.headers.add("Content-Encoding", name);
+    if (const auto etag = response.headers.get("ETag")) {
+        // Two encodings of one document are two representations: a strong tag must tell them apart.
+        std::string tagged(*etag);
+        tagged.insert(tagged.size() - 1, "-" + std::string(name));
+        response.headers.set("ETag", tagged);
+    }
+    response.shared_body.reset();
+    response.body = *std::move(packed);
+}
+
+void Context::reply_json(std::string body, int status) {
+    http::Response response;
+    response.status = status;
+    response.headers.add("Content-Type", "application/json");
+    response.body = std::move(body);
+    reply(std::move(response));
+}
+
+void Context::fail(const Error& error) {
+    finish(problem_response({.status = status_of(error.code),
+                             .error = to_string(error.code),
+                             .detail = error.message,
+                             .request_id = request_id_,
+                             .path = head().path,
+                             .errors = nullptr}));
+}
+
+void Context::fail(std::vector<FieldError> errors) {
+    finish(problem_response({.status = status_of(ErrorCode::kFailedValidation),
+                             .error = to_string(ErrorCode::kFailedValidation),
+                             .detail = "The request is well-formed but not valid; `errors` names each field.",
+                             .request_id = request_id_,
+                             .path = head().path,
+                             .errors = &errors}));
+}
+
+void Context::decorate(http::Response& response) const {
+    response.headers.set("X-Request-Id", request_id_);
+    if (show_stages_) response.headers.set("Server-Timing", stages_.server_timing());
+}
+
+void Context::finish(http::Response response) {
+    TG_ASSERT(!std::exchange(answered_, true));
+    decorate(response);
+    exchange_.respond(std::move(response));
+}
+
+std::shared_ptr<http::Stream> Context::start_stream(http::Response response) {
+    TG_ASSERT(!std::exchange(answered_, true));
+    response.headers.set("Cache-Control", "no-store");
+    decorate(response);
+    return exchange_.start_stream(std::move(response));
+}
+
+audit::Decision Context::make_decision(std::string_view service, std::string_view operation,
+                                       std::string_view input) const {
+    audit::Decision decision;
+    decision.id = make_uuid7(clock(), dispatcher_.parts_.random);
+    decision.request_id = request_id_;
+    decision.service = service;
+    decision.operation = operation;
+    decision.input_hash = sha256(input);
+    decision.input_size = input.size();
+    decision.trace_id = trace_.trace_id;
+    decision.spend_points = spend_points();
+    return decision;
+}
+
+std::string Context::make_id() const {
+    return to_string(make_uuid7(clock(), dispatcher_.parts_.random));
+}
+
+std::int64_t Context::spend_points() const noexcept {
+    return route_ == nullptr ? 0 : route_->route.spend_points;
+}
+
+void Context::record(std::vector<audit::Decision> decisions, std::move_only_function<void(Result<void>)> done) {
+    const std::int64_t latency_us =
+        std::chrono::duration_cast<std::chrono::microseconds>(clock().now() - exchange_.received_at()).count();
+    for (audit::Decision& decision : decisions) {
+        decision.latency_us = latency_us;
+        decision.stages = audit::stage_latencies(stages_);
+    }
+    auto& log = dispatcher_.parts_.decisions;
+    if (decisions.size() == 1) return log.append(std::move(decisions.front()), std::move(done));
+    log.append_batch(std::move(decisions), std::move(done));
+}
+
+void Context::reply_recorded(std::vector<audit::Decision> decisions, std::string body) {
+    http::Response response;
+    response.headers.add("Content-Type", "application/json");
+    response.headers.add("Cache-Control", "no-store");
+    response.body = std::move(body);
+    // Compressed here, on the worker: the writer thread that calls back has every other caller waiting.
+    compress(response);
+    end_stage("render");
+    record(std::move(decisions), [context = self(), response = std::move(response)](Result<void> durable) mutable {
+        context->end_stage("record");
+        if (durable) return context->finish(std::move(response));
+        context->dispatcher_.parts_.log.line(observe::Level::kError, "decision_not_recorded")
+            .field("request_id", context->request_id_)
+            .field("reason", durable.error().message);
+        context->fail({ErrorCode::kUnavailable, "The answer could not be recorded, so it is not given; ask again."});
+    });
+}
+
+}  // namespace tidegate::pipeline

@@ -1,0 +1,99 @@
+// Context: one request on its way through the pipeline; what a handler sees and answers through.
+//
+// Life        Made when the head was read; lives with the exchange. A ContextPtr keeps both alive.
+// Guarantee   Exactly one answer: reply*(), fail() or start_stream(). A decision is answered only after it is
+// durable. Threads     One thread at a time: the loop hands it to a pool, the pool to the decision writer.
+// The answering methods
+//             may be called on whichever of them holds it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "audit/decision.h"
+#include "base/json.h"
+#include "base/result.h"
+#include "http/exchange.h"
+#include "observe/trace.h"
+#include "pipeline/route.h"
+
+namespace tidegate::pipeline {
+
+class Dispatcher;
+struct RouteState;
+
+class Context {
+  public:
+    Context(Dispatcher& dispatcher, http::Exchange& exchange) : dispatcher_(dispatcher), exchange_(exchange) {}
+
+    const http::RequestHead& head() const noexcept { return exchange_.head(); }
+    const std::string& request_id() const noexcept { return request_id_; }
+    const observe::TraceContext& trace() const noexcept { return trace_; }
+    observe::StageTimes& stages() noexcept { return stages_; }
+    /// Closes a stage: the time since the last one ended counts under this name. A literal, at most 16 a
+    /// request.
+    void end_stage(const char* name) noexcept;
+    const Clock& clock() const noexcept;
+    /// Milliseconds since the first byte of the head was read.
+    double elapsed_ms() const noexcept;
+
+    /// The JSON body, checked against the route's schema. Asserts that the route declares one.
+    json::Value body() const;
+    /// A declared path parameter, decoded and checked.
+    std::string_view path_parameter(std::string_view name) const;
+    /// A declared query parameter, decoded and checked; nullopt when the caller did not send it.
+    std::optional<std::string> query(std::string_view name) const;
+    std::optional<std::int64_t> query_int(std::string_view name) const;
+    /// Unknown fields and the like, for the answer's `warnings`.
+    const std::vector<std::string>& warnings() const noexcept { return findings_.warnings; }
+    bool client_gone() const noexcept { return exchange_.client_gone(); }
+
+    void reply(http::Response response);
+    void reply_json(std::string body, int status = 200);
+    void fail(const Error& error);
+    /// 422 with these fields.
+    void fail(std::vector<FieldError> errors);
+
+    /// A Decision with what the pipeline knows filled in: ids, time, actor, trace, input hash and size.
+    audit::Decision make_decision(std::string_view service, std::string_view operation, std::string_view input) const;
+    /// A fresh UUIDv7 as text.
+    std::string make_id() const;
+    /// What the route costs.
+    std::int64_t spend_points() const noexcept;
+    /// Records the decisions, then answers with `body`; when they cannot be made durable the answer is 503
+    /// instead.
+    void reply_recorded(std::vector<audit::Decision> decisions, std::string body);
+
+    /// Starts a body of unknown length; counts as the answer.
+    std::shared_ptr<http::Stream> start_stream(http::Response response);
+    /// Records, then calls `done` on the writer thread: for streams, which have begun their answer already.
+    void record(std::vector<audit::Decision> decisions, std::move_only_function<void(Result<void>)> done);
+
+  private:
+    friend class Dispatcher;
+    void compress(http::Response& response) const;
+    void finish(http::Response response);
+    void decorate(http::Response& response) const;
+    ContextPtr self() const;
+
+    Dispatcher& dispatcher_;
+    http::Exchange& exchange_;
+    std::weak_ptr<Context> self_;
+    RouteState* route_ = nullptr;  // Null when nothing matched.
+    std::string request_id_;
+    observe::TraceContext trace_;
+    observe::StageTimes stages_;
+    std::vector<std::pair<std::string, std::string>> path_values_;
+    std::vector<std::pair<std::string, std::string>> query_values_;
+    std::optional<json::Document> document_;
+    Findings findings_;
+    Duration lap_{};  // Elapsed time at the end of the last stage.
+    bool answered_ = false;
+    bool show_stages_ = false;  // X-Trace: true
+};
+
+}  // namespace tidegate::pipeline

@@ -1,0 +1,122 @@
+#include "pipeline/openapi.h"
+
+#include <map>
+
+#include "base/json_writer.h"
+#include "base/strings.h"
+
+namespace tidegate::pipeline {
+namespace {
+
+Schema problem_schema() {
+    return Schema::object({
+        required("type", Schema::string()),
+        required("title", Schema::string()),
+        required("status", Schema::integer()),
+        required("detail", Schema::string().doc("What was wrong, in words.")),
+        required("error", Schema::string().doc("Short stable code.")),
+        required("request_id", Schema::string()),
+        required("path", Schema::string()),
+        optional("errors", Schema::array(Schema::object({
+                               required("field", Schema::string().doc("`items[3].text`; empty for the whole body.")),
+                               required("message", Schema::string()),
+                               required("type", Schema::string()),
+                           }))),
+    });
+}
+
+void write_parameters(JsonWriter& writer, const std::vector<Parameter>& parameters, std::string_view where) {
+    for (const Parameter& parameter : parameters) {
+        writer.begin_object().field("name", parameter.name).field("in", where);
+        writer.field("required", parameter.required || where == "path");
+        writer.key("schema");
+        parameter.schema.write(writer);
+        writer.end_object();
+    }
+}
+
+void write_error(JsonWriter& writer, std::string_view status, std::string_view description) {
+    writer.key(status).begin_object().field("description", description);
+    writer.key("content").begin_object().key("application/problem+json").begin_object().key("schema").begin_object();
+    writer.field("$ref", "#/components/schemas/Problem");
+    writer.end_object().end_object().end_object().end_object();
+}
+
+void write_responses(JsonWriter& writer, const Route& route) {
+    writer.key("responses").begin_object();
+    writer.key("200").begin_object().field("description", "The answer.");
+    writer.key("content").begin_object().key(route.response_type).begin_object();
+    writer.key("schema");
+    route.response.write(writer);
+    writer.end_object().end_object().end_object();
+    if (route.request || !route.query.empty() || !route.path_parameters.empty()) {
+        write_error(writer, "400", "The request cannot be understood.");
+        write_error(writer, "422", "Understood, and not valid: `errors` names each field.");
+    }
+    if (route.request) {
+        write_error(writer, "413", "The body is too large.");
+        write_error(writer, "415", "The body is not `application/json`.");
+    }
+    if (!route.path_parameters.empty()) write_error(writer, "404", "There is no such thing.");
+    if (route.work != Work::kInline) {
+        write_error(writer, "503", "The server cannot answer now; `Retry-After` says when to ask again.");
+    }
+    writer.end_object();
+}
+
+void write_operation(JsonWriter& writer, const Route& route) {
+    writer.key(to_lower(http::to_string(route.method))).begin_object();
+    writer.field("operationId", route.operation).field("summary", route.summary);
+    writer.key("tags").begin_array().value(std::string_view(route.family)).end_array();
+    if (route.spend_points > 0) writer.field("x-spend-points", route.spend_points);
+    if (!route.scopes.empty()) {
+        writer.key("x-scopes").begin_array();
+        for (const std::string& scope : route.scopes) writer.value(std::string_view(scope));
+        writer.end_array();
+    }
+    if (!route.request && !route.example.empty()) writer.field("x-example-query", route.example);
+    if (!route.query.empty() || !route.path_parameters.empty()) {
+        writer.key("parameters").begin_array();
+        write_parameters(writer, route.path_parameters, "path");
+        write_parameters(writer, route.query, "query");
+        writer.end_array();
+    }
+    if (route.request) {
+        writer.key("requestBody").begin_object().field("required", true);
+        writer.key("content").begin_object().key("application/json").begin_object();
+        writer.key("schema");
+        route.request->write(writer);
+        if (!route.example.empty()) writer.key("example").raw(route.example);
+        writer.end_object().end_object().end_object();
+    }
+    write_responses(writer, route);
+    writer.end_object();
+}
+
+}  // namespace
+
+std::string openapi_document(std::span<const Route> routes, std::string_view version) {
+    std::map<std::string_view, std::vector<const Route*>> by_path;
+    for (const Route& route : routes) by_path[route.path].push_back(&route);
+    std::string out;
+    JsonWriter writer(out);
+    writer.begin_object().field("openapi", "3.1.0");
+    writer.key("info").begin_object();
+    writer.field("title", "Tidegate").field("version", version);
+    writer.field("description", "AI decisions over HTTP, with an honest record of every answer.");
+    writer.key("license").begin_object().field("name", "Apache-2.0").field("identifier", "Apache-2.0").end_object();
+    writer.end_object();
+    writer.key("paths").begin_object();
+    for (const auto& [path, operations] : by_path) {
+        writer.key(path).begin_object();
+        for (const Route* route : operations) write_operation(writer, *route);
+        writer.end_object();
+    }
+    writer.end_object();
+    writer.key("components").begin_object().key("schemas").begin_object().key("Problem");
+    problem_schema().write(writer);
+    writer.end_object().end_object().end_object();
+    return out;
+}
+
+}  // namespace tidegate::pipeline

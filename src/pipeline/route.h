@@ -1,0 +1,67 @@
+// Route: one line of the table from which router, validation, OpenAPI, docs page, metric labels and the
+// contract test are made. A service hands in its routes; nothing else needs to know of them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "http/message.h"
+#include "pipeline/schema.h"
+
+namespace tidegate::pipeline {
+
+class Context;
+/// Keeps the exchange alive as long as somebody may still answer it.
+using ContextPtr = std::shared_ptr<Context>;
+/// Answers through the Context, now or later, exactly once. A context that is dropped without an answer is
+/// answered 500.
+using Handler = std::function<void(const ContextPtr&)>;
+
+/// Where the handler runs.
+enum class Work : std::uint8_t {
+    kInline,    // On the event loop: microseconds, no disk, no lock held by slow work.
+    kCpu,       // On the pool with a thread a core: features, models, compression.
+    kBlocking,  // On the pool for waiting: database reads, files.
+};
+
+/// What the answer may be stored as, in the words of RFC 9111.
+enum class CachePolicy : std::uint8_t {
+    kNoStore,     // An answer about one caller's input: `Cache-Control: no-store`.
+    kRevalidate,  // Same bytes until the binary changes: strong ETag, `Cache-Control: no-cache`.
+};
+
+/// The error shape of the clients that call this family (API.md).
+enum class ErrorShape : std::uint8_t { kProblem };
+
+struct Parameter {
+    std::string name;
+    Schema schema;
+    bool required = false;
+};
+
+struct Route {
+    http::Method method = http::Method::kGet;
+    std::string path;       // `/api/v1/analyze/evidence/{analysis_id}`
+    std::string operation;  // `detect_text`: OpenAPI operationId and metric label.
+    std::string family;     // `provenance`: OpenAPI tag.
+    std::string summary;
+    Work work = Work::kInline;
+    std::optional<Schema> request;  // JSON body; none: the route takes no body.
+    std::vector<Parameter> query;
+    std::vector<Parameter> path_parameters;
+    Schema response = Schema::any();  // Of the 200 answer, when it is JSON.
+    std::string response_type = "application/json";
+    std::int64_t spend_points = 0;
+    CachePolicy cache = CachePolicy::kNoStore;
+    std::vector<std::string> scopes;  // Any of these lets a key in.
+    ErrorShape errors = ErrorShape::kProblem;
+    std::uint64_t body_bytes_max = 0;  // 0: no body.
+    std::string example;  // A request body (or query) that works: shown in the docs, called by the contract test.
+    Handler handler;
+};
+
+}  // namespace tidegate::pipeline
