@@ -15,11 +15,7 @@
 namespace tidegate::settings {
 namespace {
 
-using std::chrono_literals::operator""us;
-using std::chrono_literals::operator""ms;
-using std::chrono_literals::operator""s;
-using std::chrono_literals::operator""min;
-using std::chrono_literals::operator""h;
+using namespace std::chrono_literals;
 
 struct NamedUnit {
     std::string_view ending;

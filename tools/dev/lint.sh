@@ -34,7 +34,7 @@ lint_tidy() {
     # Generated sources are made by the build; without them the files that include them do not parse.
     local files headers_hash fix=()
     if [ "${1:-}" = --fix ]; then fix=(--fix); fi
-    files=$(jq -r '.[].file' build/debug/compile_commands.json | grep -E "^$PWD/(src|models|tools)/" | sed "s|^$PWD/||" | sort -u)
+    files=$(jq -r '.[].file' build/debug/compile_commands.json | grep -E "^$PWD/(src|models|tools)/.*[.]cpp$" | sed "s|^$PWD/||" | sort -u)
     headers_hash=$({ find src -name '*.h' -print0 | sort -z | xargs -0 cat; cat .clang-tidy; } | sha256sum | cut -c1-24)
     say "lint: clang-tidy over $(wc -l <<<"$files") files"
     export -f lint_tidy_one
