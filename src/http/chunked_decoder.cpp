@@ -80,8 +80,7 @@ bool ChunkedDecoder::take(char c) {
                 phase_ = Phase::kSizeLf;
                 return true;
             }
-            if (++extension_bytes_ > kExtensionBytesMax)
-                return fail(400, "the chunk extensions are too long");
+            if (++extension_bytes_ > kExtensionBytesMax) return fail(400, "the chunk extensions are too long");
             return in_class(c, syntax::kValueChar) || fail(400, "a control character in a chunk extension");
         case Phase::kSizeLf:
             if (c != '\n') return fail(400, "a chunk size line that does not end with CR LF");

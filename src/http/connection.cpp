@@ -18,8 +18,8 @@ constexpr std::size_t kInputKeptMax = 1024;
 
 }  // namespace
 
-LoopContext::LoopContext(Application& app, const Limits& all_limits, ServerCounters& all_counters,
-                         const Clock& clock, std::shared_ptr<LoopLink> loop_link, const SteadyTime& loop_now)
+LoopContext::LoopContext(Application& app, const Limits& all_limits, ServerCounters& all_counters, const Clock& clock,
+                         std::shared_ptr<LoopLink> loop_link, const SteadyTime& loop_now)
     : application(app),
       limits(all_limits),
       counters(all_counters),
@@ -75,7 +75,7 @@ void Connection::on_event(std::uint32_t events) {
             corked_ = false;
             return cut();
         }
-        if (!pipeline_.empty()) context_.counters.clients_gone.fetch_add(1, std::memory_order_relaxed);
+        if (!pipeline_.empty()) note_client_gone();
         for (const auto& exchange : pipeline_) exchange->set_client_gone();
     }
     if (!closed_) end_turn();
@@ -106,7 +106,7 @@ void Connection::on_input_end() {
     in_.clear();
     if (pipeline_.empty()) return;
     // It may have shut down only its sending side: the answers still go out. Whoever works for it may stop.
-    context_.counters.clients_gone.fetch_add(1, std::memory_order_relaxed);
+    note_client_gone();
     for (const auto& exchange : pipeline_) {
         exchange->set_client_gone();
         if (exchange->stream()) exchange->stream()->set_gone();
@@ -215,7 +215,8 @@ void Connection::begin_request() {
     }
     exchange->continue_pending = parser_.expects_continue();
     begin_body(exchange, plan.body_bytes_max);
-    pump();
+    // 100 Continue has to wait for the end of the turn: the body may be in hand already.
+    if (exchange->answered()) pump();
 }
 
 void Connection::begin_body(const std::shared_ptr<ServerExchange>& exchange, std::uint64_t bytes_max) {
@@ -248,8 +249,8 @@ void Connection::begin_drain(ServerExchange& exchange) {
 
 void Connection::body_too_large() {
     const auto exchange = receiving_;
-    exchange->answer_for_application(context_.application.on_protocol_error(
-        exchange.get(), 413, "the body is longer than this route allows"));
+    exchange->answer_for_application(
+        context_.application.on_protocol_error(exchange.get(), 413, "the body is longer than this route allows"));
     begin_drain(*exchange);
     pump();
 }

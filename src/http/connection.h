@@ -151,6 +151,7 @@ class Connection final : public runtime::EventLoop::Handler, public runtime::Tim
     void finish_close();
     void settle();
     Due next_due() const noexcept;
+    void note_client_gone();
     void give_up(const std::shared_ptr<ServerExchange>& exchange);
 
     ConnectionHost& host_;
@@ -162,9 +163,8 @@ class Connection final : public runtime::EventLoop::Handler, public runtime::Tim
     std::unique_ptr<ExchangeParts> parts_;  // Of the head being read.
     std::string in_;                        // Input that could not be used yet.
     OutQueue out_;
-    std::vector<std::shared_ptr<ServerExchange>>
-        pipeline_;                               // In work or waiting for their turn, oldest first.
-    std::shared_ptr<ServerExchange> receiving_;  // Whose body is being read.
+    std::vector<std::shared_ptr<ServerExchange>> pipeline_;  // In work or waiting for their turn, oldest first.
+    std::shared_ptr<ServerExchange> receiving_;              // Whose body is being read.
     std::vector<SentMark> sent_marks_;
     std::vector<StreamMark> stream_marks_;
     std::uint64_t body_left_ = 0;  // Of a body with Content-Length.
@@ -188,6 +188,7 @@ class Connection final : public runtime::EventLoop::Handler, public runtime::Tim
     bool lingering_ = false;
     bool input_ended_ = false;
     bool hang_up_seen_ = false;
+    bool gone_noted_ = false;
     bool closed_ = false;
 };
 

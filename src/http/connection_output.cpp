@@ -96,10 +96,8 @@ void Connection::write_answer(ServerExchange& exchange) {
     const bool bodiless = status_forbids_body(response.status);
     const bool last_of_all = context_.draining && pipeline_.size() == 1 && !receiving_;
     if (response.close || last_of_all) linger_ = true;
-    const bool close =
-        !exchange.keep_alive || response.close || last_of_all || (stream && !exchange.http_1_1);
-    const std::uint64_t body_bytes =
-        response.shared_body ? response.shared_body->size() : response.body.size();
+    const bool close = !exchange.keep_alive || response.close || last_of_all || (stream && !exchange.http_1_1);
+    const std::uint64_t body_bytes = response.shared_body ? response.shared_body->size() : response.body.size();
 
     HeadOptions options;
     options.close = close;
@@ -110,8 +108,7 @@ void Connection::write_answer(ServerExchange& exchange) {
     out_.end_text();
     const bool send_body = !bodiless && exchange.head().method != Method::kHead;
     if (send_body && !stream) {
-        response.shared_body ? out_.append(std::move(response.shared_body))
-                             : out_.append(std::move(response.body));
+        response.shared_body ? out_.append(std::move(response.shared_body)) : out_.append(std::move(response.body));
     }
     if (close) {
         close_after_flush_ = true;
@@ -127,8 +124,7 @@ void Connection::write_answer(ServerExchange& exchange) {
         return;
     }
     if (exchange.wants_report()) {
-        sent_marks_.push_back(
-            {out_.queued(), pipeline_.front(), {response.status, send_body ? body_bytes : 0, true}});
+        sent_marks_.push_back({out_.queued(), pipeline_.front(), {response.status, send_body ? body_bytes : 0, true}});
     }
 }
 
@@ -196,6 +192,7 @@ void Connection::give_up(const std::shared_ptr<ServerExchange>& exchange) {
 /// Sends, takes up input that had to wait for the output, and decides what to wait for.
 void Connection::end_turn() {
     while (true) {
+        pump();
         flush();
         if (closed_) return;
         if (close_after_flush_ && out_.empty() && !streaming_) return finish_close();
@@ -235,8 +232,7 @@ void Connection::note_sent() {
         if (streaming_) pipeline_.front()->stream()->sent(bytes);
     }
     if (sent_marks_.empty() || sent_marks_.front().offset > out_.sent()) return;
-    const auto out =
-        std::ranges::find_if(sent_marks_, [&](const SentMark& mark) { return mark.offset > out_.sent(); });
+    const auto out = std::ranges::find_if(sent_marks_, [&](const SentMark& mark) { return mark.offset > out_.sent(); });
     std::vector<SentMark> done(std::make_move_iterator(sent_marks_.begin()), std::make_move_iterator(out));
     sent_marks_.erase(sent_marks_.begin(), out);
     for (const SentMark& mark : done) mark.exchange->report_sent(mark.report);
@@ -274,8 +270,7 @@ void Connection::settle() {
 
 Connection::Due Connection::next_due() const noexcept {
     const Limits& limits = context_.limits;
-    if (lingering_)
-        return {lingering_since_ + (context_.draining ? kLingerDrainingMax : kLingerMax), Why::kLinger};
+    if (lingering_) return {lingering_since_ + (context_.draining ? kLingerDrainingMax : kLingerMax), Why::kLinger};
     if (transport_->handshaking()) return {opened_at_ + limits.tls_handshake_max, Why::kHandshake};
     Due due;
     const auto consider = [&due](SteadyTime at, Why why) {
@@ -291,9 +286,8 @@ Connection::Due Connection::next_due() const noexcept {
     } else if (head_begun()) {
         consider(phase_since_ + limits.header_read_max, Why::kHead);
     } else if (phase_ == Phase::kHead && pipeline_.empty() && out_.empty()) {
-        consider(
-            phase_since_ + (fresh_ ? std::min(limits.idle_max, limits.header_read_max) : limits.idle_max),
-            Why::kIdle);
+        consider(phase_since_ + (fresh_ ? std::min(limits.idle_max, limits.header_read_max) : limits.idle_max),
+                 Why::kIdle);
     }
     return due;
 }
@@ -332,12 +326,16 @@ void Connection::on_drain() {
     cut();
 }
 
+/// Counts the client that left before its answer, once.
+void Connection::note_client_gone() {
+    if (std::exchange(gone_noted_, true)) return;
+    context_.counters.clients_gone.fetch_add(1, std::memory_order_relaxed);
+}
+
 void Connection::cut() {
     if (closed_) return;
     closed_ = true;
-    if (!pipeline_.empty() && !input_ended_ && !hang_up_seen_) {
-        context_.counters.clients_gone.fetch_add(1, std::memory_order_relaxed);
-    }
+    if (!pipeline_.empty() || !out_.empty()) note_client_gone();
     receiving_.reset();
     drop_rest_of_pipeline();
     for (SentMark& mark : std::exchange(sent_marks_, {})) {

@@ -9,8 +9,7 @@ namespace tidegate::http {
 namespace {
 
 IoStatus status_of_errno() noexcept {
-    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? IoStatus::kWouldBlock
-                                                                     : IoStatus::kFailed;
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? IoStatus::kWouldBlock : IoStatus::kFailed;
 }
 
 class PlainTransport final : public Transport {

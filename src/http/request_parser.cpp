@@ -44,8 +44,8 @@ void RequestParser::reset() noexcept {
     error_ = {};
     line_start_ = scanned_ = 0;
     fields_ = hosts_ = 0;
-    started_ = skipped_line_ = done_ = http_1_1_ = close_ = keep_alive_ = expects_continue_ =
-        transfer_encoding_ = false;
+    started_ = skipped_line_ = done_ = http_1_1_ = close_ = keep_alive_ = expects_continue_ = transfer_encoding_ =
+        false;
 }
 
 RequestParser::Status RequestParser::fail(int status, std::string_view detail) noexcept {
@@ -62,8 +62,7 @@ RequestParser::Status RequestParser::parse(std::string_view input, RequestHead& 
     while (!done_) {
         const char* found = nullptr;
         if (scanned_ < input.size()) {
-            found =
-                static_cast<const char*>(std::memchr(input.data() + scanned_, '\n', input.size() - scanned_));
+            found = static_cast<const char*>(std::memchr(input.data() + scanned_, '\n', input.size() - scanned_));
         }
         // The limits look at how far the line reaches, whole or not, so that the splitting makes no
         // difference.
@@ -145,8 +144,7 @@ bool RequestParser::take_field(std::string_view line, RequestHead& head) {
     const std::string_view name = line.substr(0, colon);
     if (!syntax::is_token(name)) return bad("a malformed header name");
     const std::string_view value = syntax::trim_blank(line.substr(colon + 1));
-    if (!value.empty() && !syntax::all(value, syntax::kValueChar))
-        return bad("a control character in a header value");
+    if (!value.empty() && !syntax::all(value, syntax::kValueChar)) return bad("a control character in a header value");
     if (++fields_ > limits_.headers_count_max) {
         fail(431, "too many headers");
         return false;
@@ -223,8 +221,8 @@ bool RequestParser::note_transfer_encoding(std::string_view value, RequestHead& 
 void RequestParser::note_connection(std::string_view value) noexcept {
     while (!value.empty()) {
         const std::string_view option = syntax::trim_blank(value.substr(0, value.find(',')));
-        value.remove_prefix(std::min(
-            value.size(), value.find(',') == std::string_view::npos ? value.size() : value.find(',') + 1));
+        value.remove_prefix(
+            std::min(value.size(), value.find(',') == std::string_view::npos ? value.size() : value.find(',') + 1));
         if (iequals(option, "close")) close_ = true;
         if (iequals(option, "keep-alive")) keep_alive_ = true;
     }
@@ -236,8 +234,7 @@ bool RequestParser::finish(RequestHead& head) {
         return false;
     };
     if (http_1_1_ && hosts_ == 0) return bad("no Host header");
-    if (transfer_encoding_ && head.content_length)
-        return bad("Content-Length together with Transfer-Encoding");
+    if (transfer_encoding_ && head.content_length) return bad("Content-Length together with Transfer-Encoding");
     if (transfer_encoding_ && !http_1_1_) return bad("Transfer-Encoding in HTTP/1.0");
     if (!head.target.starts_with('/') && head.target != "*") {
         // Absolute form: its authority stands in place of Host (RFC 9112, 3.2.2), so that nothing behind sees

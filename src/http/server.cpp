@@ -22,8 +22,7 @@ class ServerImpl final : public Server {
         if (options.tls) {
             TG_TRY(shared_.tls, TlsContext::create(*options.tls));
         }
-        const unsigned count =
-            options.loops > 0 ? options.loops : std::max(1U, std::thread::hardware_concurrency());
+        const unsigned count = options.loops > 0 ? options.loops : std::max(1U, std::thread::hardware_concurrency());
         TG_TRY(Listeners listeners, listen_on(options.address, options.port, count));
         port_ = listeners.port;
         for (Socket& socket : listeners.sockets) {
@@ -67,8 +66,7 @@ class ServerImpl final : public Server {
 
 }  // namespace
 
-Result<std::unique_ptr<Server>> Server::create(ServerOptions options, Application& application,
-                                               const Clock& clock) {
+Result<std::unique_ptr<Server>> Server::create(ServerOptions options, Application& application, const Clock& clock) {
     auto server = std::make_unique<ServerImpl>(application, clock, options.limits);
     TG_CHECK(server->open(options));
     return std::unique_ptr<Server>(std::move(server));

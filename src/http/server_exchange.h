@@ -40,9 +40,8 @@ struct LoopLink {
 
 class ServerExchange final : public Exchange, public std::enable_shared_from_this<ServerExchange> {
   public:
-    ServerExchange(Connection* connection, std::shared_ptr<LoopLink> link,
-                   std::unique_ptr<ExchangeParts> parts, SteadyTime received_at,
-                   std::uint64_t stream_bytes_max);
+    ServerExchange(Connection* connection, std::shared_ptr<LoopLink> link, std::unique_ptr<ExchangeParts> parts,
+                   SteadyTime received_at, std::uint64_t stream_bytes_max);
     ~ServerExchange() override;
     ServerExchange(const ServerExchange&) = delete;
     ServerExchange& operator=(const ServerExchange&) = delete;
@@ -55,9 +54,7 @@ class ServerExchange final : public Exchange, public std::enable_shared_from_thi
     void respond(Response response) override;
     std::shared_ptr<Stream> start_stream(Response response) override;
     bool client_gone() const noexcept override { return client_gone_.load(std::memory_order_acquire); }
-    void on_sent(std::move_only_function<void(const Sent&)> callback) override {
-        on_sent_ = std::move(callback);
-    }
+    void on_sent(std::move_only_function<void(const Sent&)> callback) override { on_sent_ = std::move(callback); }
 
     // The connection's side; the loop's thread.
     /// Answers in the application's place (a body that broke a limit); an answer of its own that comes later

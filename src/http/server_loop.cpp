@@ -88,8 +88,8 @@ void ServerLoop::accept_some() {
 bool ServerLoop::accept_one() {
     sockaddr_storage address{};
     socklen_t length = sizeof address;
-    Socket socket(::accept4(listener_.get(), reinterpret_cast<sockaddr*>(&address), &length,
-                            SOCK_NONBLOCK | SOCK_CLOEXEC));
+    Socket socket(
+        ::accept4(listener_.get(), reinterpret_cast<sockaddr*>(&address), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (socket.get() < 0) {
         switch (errno) {
             case EINTR:
@@ -123,8 +123,7 @@ Connection& ServerLoop::keep(std::unique_ptr<Connection> connection) {
 }
 
 void ServerLoop::admit(Socket socket, std::string peer_address) {
-    auto transport =
-        shared_.tls ? shared_.tls->accept(socket.release()) : make_plain_transport(socket.release());
+    auto transport = shared_.tls ? shared_.tls->accept(socket.release()) : make_plain_transport(socket.release());
     if (!transport) {
         shared_.counters.connections_open.fetch_sub(1, std::memory_order_relaxed);
         return;
@@ -140,8 +139,8 @@ void ServerLoop::refuse(Socket socket, std::string peer_address) {
         return;
     }
     ++refused_now_;
-    Connection& connection = keep(std::make_unique<Connection>(
-        *this, context_, make_plain_transport(socket.release()), std::move(peer_address)));
+    Connection& connection = keep(
+        std::make_unique<Connection>(*this, context_, make_plain_transport(socket.release()), std::move(peer_address)));
     connection.host_state.refused = true;
     connection.open_refused(
         shared_.application.on_protocol_error(nullptr, 503, "too many connections; try again in a moment"));

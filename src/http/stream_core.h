@@ -25,8 +25,7 @@ class StreamCore {
     enum class End : std::uint8_t { kOpen, kFinished, kAbandoned };
 
     /// `wake` tells the loop that there is something to take; called with no lock held, from any thread.
-    StreamCore(std::uint64_t bytes_max, std::function<void()> wake)
-        : bytes_max_(bytes_max), wake_(std::move(wake)) {}
+    StreamCore(std::uint64_t bytes_max, std::function<void()> wake) : bytes_max_(bytes_max), wake_(std::move(wake)) {}
 
     // The writer's side; any thread.
     Stream::Outcome write(std::string_view bytes) TG_EXCLUDES(mutex_);

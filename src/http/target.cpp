@@ -97,8 +97,8 @@ bool is_valid_authority(std::string_view text) noexcept {
         if (host.empty()) return false;
         for (const char c : host) {
             // unreserved, sub-delims and escapes of RFC 3986's reg-name; '_' occurs in names of containers.
-            if (!(syntax::kClasses[static_cast<unsigned char>(c)] & syntax::kTokenChar) && c != '(' &&
-                c != ')' && c != ',' && c != ';' && c != '=') {
+            if (!(syntax::kClasses[static_cast<unsigned char>(c)] & syntax::kTokenChar) && c != '(' && c != ')' &&
+                c != ',' && c != ';' && c != '=') {
                 return false;
             }
         }

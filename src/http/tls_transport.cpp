@@ -58,8 +58,7 @@ int bio_create(BIO* bio) {
 
 BIO_METHOD* socket_method() {
     static BIO_METHOD* const method = [] {
-        BIO_METHOD* made =
-            ::BIO_meth_new(::BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket without SIGPIPE");
+        BIO_METHOD* made = ::BIO_meth_new(::BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket without SIGPIPE");
         ::BIO_meth_set_write(made, bio_write);
         ::BIO_meth_set_read(made, bio_read);
         ::BIO_meth_set_ctrl(made, bio_control);
@@ -71,7 +70,7 @@ BIO_METHOD* socket_method() {
 
 int select_protocol(SSL*, const unsigned char** out, unsigned char* out_length, const unsigned char* offered,
                     unsigned int offered_length, void*) {
-    for (unsigned int i = 0; i + offered[i] < offered_length; i += offered[i] + 1U) {
+    for (unsigned int i = 0; i < offered_length && i + offered[i] < offered_length; i += offered[i] + 1U) {
         const std::string_view name(reinterpret_cast<const char*>(offered + i + 1), offered[i]);
         if (name != kProtocol) continue;
         *out = offered + i + 1;
@@ -177,8 +176,7 @@ class TlsTransport final : public Transport {
 
 class OpenSslContext final : public TlsContext {
   public:
-    explicit OpenSslContext(std::unique_ptr<SSL_CTX, ContextDeleter> context)
-        : context_(std::move(context)) {}
+    explicit OpenSslContext(std::unique_ptr<SSL_CTX, ContextDeleter> context) : context_(std::move(context)) {}
 
     std::unique_ptr<Transport> accept(int socket) override {
         std::unique_ptr<SSL, SslDeleter> ssl(::SSL_new(context_.get()));
@@ -205,8 +203,8 @@ Result<std::unique_ptr<TlsContext>> TlsContext::create(const TlsFiles& files) {
     ::SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
     ::SSL_CTX_set_options(context.get(),
                           SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
-    ::SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                          SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    ::SSL_CTX_set_mode(context.get(),
+                       SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     ::SSL_CTX_set_cipher_list(context.get(), "ECDHE+AESGCM:ECDHE+CHACHA20");
     // One ticket is enough for one connection at a time; two (the default) cost 500 bytes of each handshake.
     ::SSL_CTX_set_num_tickets(context.get(), 1);
@@ -219,8 +217,7 @@ Result<std::unique_ptr<TlsContext>> TlsContext::create(const TlsFiles& files) {
         return fail(ErrorCode::kInvalidArgument, "the TLS key cannot be used: " + openssl_error());
     }
     if (::SSL_CTX_check_private_key(context.get()) != 1) {
-        return fail(ErrorCode::kInvalidArgument,
-                    "the TLS key does not belong to the certificate: " + openssl_error());
+        return fail(ErrorCode::kInvalidArgument, "the TLS key does not belong to the certificate: " + openssl_error());
     }
     return std::unique_ptr<TlsContext>(std::make_unique<OpenSslContext>(std::move(context)));
 }

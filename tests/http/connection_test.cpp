@@ -1,0 +1,266 @@
+// The connection alone, over a transport that reads and writes as little as it likes, blocks where it likes, and breaks at
+// any byte: the fault moves on by one until everything succeeds.
+#include <gtest/gtest.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "http/connection.h"
+#include "http/test_server.h"
+
+namespace tidegate::http {
+namespace {
+
+struct Wire {
+    std::string input;  // What the client sends.
+    std::size_t read_step = 1 << 20;
+    std::size_t write_step = 1 << 20;
+    bool block_between = false;              // Every second call would block.
+    std::size_t fail_after_read = SIZE_MAX;  // Bytes until a reset.
+    std::size_t fail_after_write = SIZE_MAX;
+    bool ends = false;  // The client closes after `input`.
+    std::string output;
+    std::size_t read = 0;
+    bool blocked = false;
+    bool shut = false;
+};
+
+class FakeTransport final : public Transport {
+  public:
+    explicit FakeTransport(Wire& wire) : wire_(wire) {}
+    IoResult read(std::span<char> into) override {
+        if (wire_.block_between && (wire_.blocked = !wire_.blocked)) return {IoStatus::kWouldBlock, 0};
+        const std::size_t left = std::min(wire_.input.size(), wire_.fail_after_read) - wire_.read;
+        if (left == 0 && wire_.read == wire_.fail_after_read) return {IoStatus::kFailed, 0};
+        if (left == 0) return {wire_.ends ? IoStatus::kEnd : IoStatus::kWouldBlock, 0};
+        const std::size_t bytes = std::min({left, wire_.read_step, into.size()});
+        std::memcpy(into.data(), wire_.input.data() + wire_.read, bytes);
+        wire_.read += bytes;
+        return {IoStatus::kOk, bytes};
+    }
+    IoResult write(std::span<const iovec> pieces) override {
+        if (wire_.block_between && (wire_.blocked = !wire_.blocked)) return {IoStatus::kWouldBlock, 0};
+        std::size_t budget = std::min(wire_.write_step, wire_.fail_after_write - wire_.output.size());
+        if (budget == 0) return {IoStatus::kFailed, 0};
+        std::size_t taken = 0;
+        for (const iovec& piece : pieces) {
+            const std::size_t part = std::min(budget, piece.iov_len);
+            wire_.output.append(static_cast<const char*>(piece.iov_base), part);
+            taken += part;
+            budget -= part;
+        }
+        return {IoStatus::kOk, taken};
+    }
+    void shutdown_write() override { wire_.shut = true; }
+    int descriptor() const noexcept override { return -1; }
+
+  private:
+    Wire& wire_;
+};
+
+/// A loop for one connection: hands it the events it asks for until nothing moves any more.
+class Bench final : public ConnectionHost {
+  public:
+    explicit Bench(Wire& wire, const Limits& limits = {})
+        : limits_(limits),
+          link_(std::make_shared<LoopLink>(LoopLink{runtime::Mailbox::create().value(), {}})),
+          context_(application, limits_, counters, clock, link_, now_),
+          wire_(wire) {
+        link_->mailbox->adopt();
+        now_ = clock.now();
+        connection_ = std::make_unique<Connection>(*this, context_, std::make_unique<FakeTransport>(wire), "192.0.2.1");
+        connection_->open();
+    }
+    ~Bench() override { connection_->cut(); }
+    Bench(const Bench&) = delete;
+    Bench& operator=(const Bench&) = delete;
+
+    void run() {
+        for (std::size_t still = 0; still < 4 && !connection_->closed();) {
+            const std::size_t before = wire_.read + wire_.output.size();
+            const std::uint32_t events = interest_ & (EPOLLIN | EPOLLOUT);
+            if (events != 0) connection_->on_event(events);
+            still = wire_.read + wire_.output.size() == before ? still + 1 : 0;
+        }
+    }
+    void run_once() { connection_->on_event(EPOLLIN); }
+    void advance(Duration by) {
+        clock.advance(by);
+        now_ = clock.now();
+        if (now_ >= deadline_) connection_->on_timer();
+    }
+    bool closed() const { return connection_->closed(); }
+    std::uint32_t interest() const { return interest_; }
+
+    void set_interest(Connection&, std::uint32_t events) override { interest_ = events; }
+    void set_deadline(Connection&, SteadyTime deadline) override { deadline_ = deadline; }
+    void retire(Connection&) override {}
+
+    ManualClock clock;
+    TestApplication application;
+    ServerCounters counters;
+
+  private:
+    Limits limits_;
+    SteadyTime now_;
+    SteadyTime deadline_;
+    std::shared_ptr<LoopLink> link_;
+    LoopContext context_;
+    Wire& wire_;
+    std::unique_ptr<Connection> connection_;
+    std::uint32_t interest_ = 0;
+};
+
+/// A conversation with everything in it.
+const std::string kConversation =
+    get("/one") + "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\nhello world" +
+    "HEAD /head HTTP/1.1\r\nHost: a\r\n\r\n" +
+    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" +
+    get("/last", "Connection: close\r\n");
+
+std::string answer_to(Wire& wire) {
+    Bench bench(wire);
+    bench.run();
+    return wire.output;
+}
+
+TEST(Connection, TheSplittingOfReadsAndWritesMakesNoDifference) {
+    Wire whole{.input = kConversation};
+    const std::string expected = answer_to(whole);
+    EXPECT_EQ(std::count(expected.begin(), expected.end(), '\n'), 4 * 4 + 5 + 0) << expected;
+    for (const std::size_t read_step : {1U, 2U, 3U, 7U, 64U, 1000U}) {
+        for (const std::size_t write_step : {1U, 2U, 5U, 100U, 10'000U}) {
+            for (const bool block : {false, true}) {
+                Wire wire{
+                    .input = kConversation, .read_step = read_step, .write_step = write_step, .block_between = block};
+                EXPECT_EQ(answer_to(wire), expected) << read_step << ' ' << write_step << ' ' << block;
+            }
+        }
+    }
+}
+
+TEST(Connection, AResetAtAnyByteReadEndsTheConnectionAndNothingElse) {
+    Wire whole{.input = kConversation};
+    const std::string expected = answer_to(whole);
+    for (std::size_t at = 0; at <= kConversation.size(); ++at) {
+        Wire wire{.input = kConversation, .read_step = 5, .fail_after_read = at};
+        Bench bench(wire);
+        bench.run();
+        EXPECT_TRUE(bench.closed()) << at;
+        EXPECT_TRUE(expected.starts_with(wire.output)) << at;
+    }
+}
+
+TEST(Connection, AResetAtAnyByteWrittenReportsTheAnswerAsNotSent) {
+    Wire whole{.input = kConversation};
+    const std::string expected = answer_to(whole);
+    for (std::size_t at = 0; at <= expected.size(); ++at) {
+        Wire wire{.input = kConversation, .write_step = 3, .fail_after_write = at};
+        int reported = 0;
+        int complete = 0;
+        {
+            Bench bench(wire);
+            bench.application.handler = [&](const ExchangePtr& exchange) {
+                exchange->on_sent([&](const Exchange::Sent& sent) {
+                    ++reported;
+                    complete += sent.complete ? 1 : 0;
+                });
+                Response response;
+                response.body =
+                    exchange->head().has_body() ? exchange->body() : std::string_view(exchange->head().path).substr(1);
+                exchange->respond(std::move(response));
+            };
+            bench.run();
+            EXPECT_TRUE(bench.closed()) << at;
+            EXPECT_EQ(reported, bench.application.requests.load()) << at;
+        }
+        EXPECT_EQ(wire.output, expected.substr(0, at));
+        EXPECT_EQ(complete == 5, at == expected.size()) << at;
+    }
+}
+
+TEST(Connection, AnEndAtAnyByteClosesAfterTheAnswersThatAreDue) {
+    Wire whole{.input = kConversation};
+    const std::string expected = answer_to(whole);
+    for (std::size_t at = 0; at < kConversation.size(); ++at) {
+        Wire wire{.input = kConversation.substr(0, at), .read_step = 3, .ends = true};
+        Bench bench(wire);
+        bench.run();
+        EXPECT_TRUE(bench.closed()) << at;
+        EXPECT_TRUE(expected.starts_with(wire.output)) << at;
+    }
+}
+
+TEST(Connection, WhileAnswersCannotLeaveNoMoreRequestsAreRead) {
+    std::string many;
+    for (int i = 0; i < 5000; ++i) many += get("/" + std::string(500, 'x'));
+    Wire wire{.input = many, .write_step = 1, .fail_after_write = SIZE_MAX};
+    Bench bench(wire);
+    bench.application.handler = [](const ExchangePtr& exchange) {
+        Response response;
+        response.body = std::string(100'000, 'y');
+        exchange->respond(std::move(response));
+    };
+    wire.block_between = true;
+    wire.blocked = true;
+    // One turn: the first write takes one byte, the second would block.
+    bench.run_once();
+    EXPECT_LE(bench.application.requests.load(), 5);
+    EXPECT_EQ(bench.interest() & EPOLLIN, 0U);
+    EXPECT_NE(bench.interest() & EPOLLOUT, 0U);
+}
+
+TEST(Connection, NothingIsAllocatedForABodyThatIsOnlyAnnounced) {
+    Wire wire{.input = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\nabc"};
+    Bench bench(wire);
+    ExchangePtr seen;
+    bench.application.head_handler = [&](const ExchangePtr& exchange) {
+        seen = exchange;
+        return BodyPlan{1ULL << 40};
+    };
+    bench.run();
+    ASSERT_TRUE(seen);
+    EXPECT_LT(static_cast<ServerExchange&>(*seen).body_buffer().capacity(), 4096U);
+}
+
+TEST(Connection, TimeLimitsFollowTheClock) {
+    Limits limits;
+    {
+        Wire wire{.input = "GET / HT"};
+        Bench bench(wire, limits);
+        bench.run();
+        bench.advance(limits.header_read_max - std::chrono::milliseconds(1));
+        EXPECT_EQ(wire.output, "");
+        bench.advance(std::chrono::milliseconds(1));
+        EXPECT_TRUE(wire.output.starts_with("HTTP/1.1 408 "));
+        EXPECT_TRUE(wire.shut);
+        EXPECT_FALSE(bench.closed());
+        bench.advance(std::chrono::seconds(5));
+        EXPECT_TRUE(bench.closed());
+    }
+    {
+        Wire wire{.input = get("/a")};
+        Bench bench(wire, limits);
+        bench.run();
+        bench.advance(limits.idle_max - std::chrono::milliseconds(1));
+        EXPECT_FALSE(bench.closed());
+        bench.advance(std::chrono::milliseconds(1));
+        EXPECT_TRUE(bench.closed());
+    }
+    {
+        // 1024 bytes a second after 5 s of grace: 2048 bytes last 7 s.
+        Wire wire{.input = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9999\r\n\r\n" + std::string(2048, 'x')};
+        Bench bench(wire, limits);
+        bench.run();
+        bench.advance(std::chrono::milliseconds(6999));
+        EXPECT_EQ(wire.output, "");
+        bench.advance(std::chrono::milliseconds(1));
+        EXPECT_TRUE(wire.output.starts_with("HTTP/1.1 408 "));
+    }
+}
+
+}  // namespace
+}  // namespace tidegate::http
