@@ -7,20 +7,16 @@ namespace {
 
 store::OpenOptions open_options(const SqliteLogOptions& options) {
     return {.path = options.path,
-            .synchronous = options.durability == Durability::kDisk ? store::Synchronous::kFull
-                                                                   : store::Synchronous::kNormal,
-            .wal_autocheckpoint_pages = options.checkpoint_pages,
+            .synchronous =
+                options.durability == Durability::kDisk ? store::Synchronous::kFull : store::Synchronous::kNormal,
+            .wal_autocheckpoint_pages = 0,
             .vfs = options.vfs};
 }
 
 }  // namespace
 
-BatchWriter::BatchWriter(store::Database database, store::Statement insert, store::Statement undo,
-                         Rollup rollup)
-    : database_(std::move(database)),
-      insert_(std::move(insert)),
-      undo_(std::move(undo)),
-      rollup_(std::move(rollup)) {}
+BatchWriter::BatchWriter(store::Database database, store::Statement insert, store::Statement undo, Rollup rollup)
+    : database_(std::move(database)), insert_(std::move(insert)), undo_(std::move(undo)), rollup_(std::move(rollup)) {}
 
 Result<std::unique_ptr<BatchWriter>> BatchWriter::open(const SqliteLogOptions& options, const Clock& clock,
                                                        bool check) {
@@ -44,6 +40,11 @@ Result<void> BatchWriter::load() {
         kinds_.emplace(kind_key(kind), id);
         next_kind_ = std::max(next_kind_, id + 1);
     }
+    return {};
+}
+
+Result<void> BatchWriter::checkpoint() {
+    TG_CHECK(database_.passive_checkpoint());
     return {};
 }
 
@@ -83,8 +84,7 @@ Result<std::vector<Result<void>>> BatchWriter::write(std::span<const Group* cons
     TG_TRY(store::Transaction transaction, store::Transaction::begin(database_));
     for (const Group* group : groups) {
         TG_TRY(const bool inserted, insert_group(*group));
-        outcomes.push_back(inserted ? Result<void>{}
-                                    : fail(ErrorCode::kConflict, "the log has this decision already"));
+        outcomes.push_back(inserted ? Result<void>{} : fail(ErrorCode::kConflict, "the log has this decision already"));
     }
     TG_CHECK(rollup_.write());
     TG_CHECK(transaction.commit());

@@ -23,8 +23,11 @@ namespace tidegate::audit {
 class BatchWriter {
   public:
     /// Opens, checks when `check` says so, migrates, reads what it must know.
-    static Result<std::unique_ptr<BatchWriter>> open(const SqliteLogOptions& options, const Clock& clock,
-                                                     bool check);
+    static Result<std::unique_ptr<BatchWriter>> open(const SqliteLogOptions& options, const Clock& clock, bool check);
+    /// Pages waiting in the WAL.
+    int wal_pages() const noexcept { return database_.wal_pages(); }
+    /// Moves the WAL into the database now.
+    Result<void> checkpoint();
 
     using Group = std::vector<Decision>;
     /// One outcome a group, in order. An error as a whole: nothing of the batch was committed, and this

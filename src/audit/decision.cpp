@@ -33,9 +33,7 @@ std::unexpected<Error> bad(std::string_view field, std::string_view why) {
 }
 
 bool lists_are_sound(const Decision& decision) {
-    const auto short_name = [](std::string_view name) {
-        return !name.empty() && name.size() <= kNameBytesMax;
-    };
+    const auto short_name = [](std::string_view name) { return !name.empty() && name.size() <= kNameBytesMax; };
     return decision.stages.size() <= kListMax && decision.tags.size() <= kListMax &&
            std::ranges::all_of(decision.stages,
                                [&](const auto& stage) { return short_name(stage.name) && stage.us >= 0; }) &&
@@ -63,8 +61,7 @@ std::optional<Status> parse_status(std::string_view text) noexcept {
 std::vector<StageLatency> stage_latencies(const observe::StageTimes& times) {
     std::vector<StageLatency> out;
     out.reserve(times.stages().size());
-    for (const auto& stage : times.stages())
-        out.push_back({stage.name, std::max<std::int64_t>(0, stage.ns) / 1000});
+    for (const auto& stage : times.stages()) out.push_back({stage.name, std::max<std::int64_t>(0, stage.ns) / 1000});
     return out;
 }
 
@@ -105,8 +102,7 @@ std::string to_json(const Decision& decision) {
 }
 
 Result<void> check(const Decision& decision) {
-    if (decision.id.bytes[6] >> 4U != 7 || decision.id.bytes[8] >> 6U != 2)
-        return bad("id", "is not a UUIDv7");
+    if (decision.id.bytes[6] >> 4U != 7 || decision.id.bytes[8] >> 6U != 2) return bad("id", "is not a UUIDv7");
     if (!is_valid_request_id(decision.request_id))
         return bad("request_id", "must be 1 to 128 visible ASCII characters");
     if (decision.service.empty()) return bad("service", "is empty");
@@ -120,15 +116,12 @@ Result<void> check(const Decision& decision) {
     if (decision.confidence && !(*decision.confidence >= 0 && *decision.confidence <= 1)) {
         return bad("confidence", "is not within 0 and 1");
     }
-    if (decision.status == Status::kSuccess && !decision.error.empty())
-        return bad("error", "is set on a success");
-    if (decision.status != Status::kSuccess && decision.error.empty())
-        return bad("error", "is missing on a failure");
+    if (decision.status == Status::kSuccess && !decision.error.empty()) return bad("error", "is set on a success");
+    if (decision.status != Status::kSuccess && decision.error.empty()) return bad("error", "is missing on a failure");
     // So that the sums of 8 million of them in an hour still fit into 64 bits.
     constexpr std::int64_t kSumMax = std::int64_t{1} << 40;
     for (const std::int64_t number : {decision.latency_us, decision.spend_points, decision.tokens}) {
-        if (number < 0 || number > kSumMax)
-            return bad("latency, spend or tokens", "is not within 0 and 2^40");
+        if (number < 0 || number > kSumMax) return bad("latency, spend or tokens", "is not within 0 and 2^40");
     }
     if (decision.input_size > (std::uint64_t{1} << 62U)) return bad("input_size", "is over 2^62");
     if (!lists_are_sound(decision)) return bad("stages or tags", "are too many, unnamed or too long");

@@ -59,8 +59,8 @@ struct Decision {
     std::uint64_t input_size = 0;  // Bytes.
     std::string model;
     std::string model_version;
-    std::string output;  // JSON text (whoever appends vouches for it), or empty: no answer was given.
-    std::string band;    // The answer's class: `human`, `uncertain`, `ai`; empty: none.
+    std::string output;                // JSON text (whoever appends vouches for it), or empty: no answer was given.
+    std::string band;                  // The answer's class: `human`, `uncertain`, `ai`; empty: none.
     std::optional<double> confidence;  // 0..1, as the answer states it.
     Status status = Status::kSuccess;
     std::string error;            // `code: message`; empty on success.

@@ -21,6 +21,14 @@
 
 namespace tidegate::audit {
 
+/// What the check of the stored bytes has found.
+enum class Integrity : std::uint8_t {
+    kUnchecked,  // Not asked for, or it could not run.
+    kChecking,   // A large file is checked in the background.
+    kSound,
+    kDamaged,  // `reason` says what; the log is degraded for good.
+};
+
 /// Where the log stands. Totals since the start.
 struct LogHealth {
     bool degraded = false;  // The last commit failed; the next batch tries again.
@@ -34,6 +42,8 @@ struct LogHealth {
     std::uint64_t commit_failures = 0;
     std::uint64_t queue_records = 0;  // Waiting now.
     std::uint64_t queue_bytes = 0;
+    std::uint64_t checkpoint_failures = 0;
+    Integrity integrity = Integrity::kUnchecked;
     std::int64_t commit_us_last = 0;
     std::int64_t commit_us_max = 0;
 };

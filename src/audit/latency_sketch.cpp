@@ -50,8 +50,7 @@ void LatencySketch::add(std::int64_t us, std::uint64_t count) {
 }
 
 void LatencySketch::add_step(std::uint32_t step, std::uint64_t count) {
-    const auto place =
-        std::ranges::lower_bound(steps_, step, {}, &std::pair<std::uint32_t, std::uint64_t>::first);
+    const auto place = std::ranges::lower_bound(steps_, step, {}, &std::pair<std::uint32_t, std::uint64_t>::first);
     if (place != steps_.end() && place->first == step) {
         place->second += count;
     } else {

@@ -42,10 +42,8 @@ Result<RollupCell> read_cell(const store::Statement& row) {
 }
 
 Result<Rollup> Rollup::open(store::Database& database) {
-    TG_TRY(store::Statement load,
-           database.prepare(std::string(kSelectHours) + " WHERE hour=? AND kind_id=?"));
-    TG_TRY(store::Statement save,
-           database.prepare("INSERT OR REPLACE INTO hours VALUES(?,?,?,?,?,?,?,?,?,?)"));
+    TG_TRY(store::Statement load, database.prepare(std::string(kSelectHours) + " WHERE hour=? AND kind_id=?"));
+    TG_TRY(store::Statement save, database.prepare("INSERT OR REPLACE INTO hours VALUES(?,?,?,?,?,?,?,?,?,?)"));
     return Rollup(std::move(load), std::move(save));
 }
 
@@ -74,10 +72,7 @@ Result<void> Rollup::write() {
         sums.latency.encode(encoded_);
         save_.bind(1, key.first).bind(2, key.second).bind(3, static_cast<std::int64_t>(sums.decisions));
         save_.bind(4, static_cast<std::int64_t>(sums.confidences)).bind(5, sums.confidence_sum);
-        save_.bind(6, sums.latency_sum_us)
-            .bind(7, sums.latency_max_us)
-            .bind(8, sums.spend_points)
-            .bind(9, sums.tokens);
+        save_.bind(6, sums.latency_sum_us).bind(7, sums.latency_max_us).bind(8, sums.spend_points).bind(9, sums.tokens);
         save_.bind(10, store::Blob(encoded_));
         TG_CHECK(save_.run());
     }

@@ -82,8 +82,7 @@ void write_object(std::string& out, const List& list, Visit&& visit) {
     writer.end_object();
 }
 
-Result<void> read_object(std::string_view text,
-                         const std::function<bool(std::string_view, json::Value)>& take) {
+Result<void> read_object(std::string_view text, const std::function<bool(std::string_view, json::Value)>& take) {
     if (text.empty()) return {};
     const auto document = json::parse(text);
     bool sound = document.has_value() && document->root().kind() == json::Kind::kObject;
@@ -152,8 +151,7 @@ Result<void> insert_kind(store::Database& database, std::int64_t kind_id, const 
                                     &decision.model_version, &decision.band}) {
         insert.bind(position++, std::string_view(*text));
     }
-    insert.bind(8, static_cast<std::int64_t>(decision.status))
-        .bind(9, static_cast<std::int64_t>(decision.cache));
+    insert.bind(8, static_cast<std::int64_t>(decision.status)).bind(9, static_cast<std::int64_t>(decision.cache));
     return insert.run();
 }
 
@@ -180,8 +178,7 @@ void bind_decision(store::Statement& insert, std::int64_t seq, std::int64_t kind
 Result<Decision> read_decision(const store::Statement& row, const KindTable& kinds) {
     Decision decision;
     const auto kind = kinds.find(row.integer(1));
-    const bool blobs = copy_blob(row.blob(0), decision.id.bytes) &&
-                       copy_blob(row.blob(4), decision.input_hash) &&
+    const bool blobs = copy_blob(row.blob(0), decision.id.bytes) && copy_blob(row.blob(4), decision.input_hash) &&
                        (row.is_null(13) || copy_blob(row.blob(13), decision.trace_id));
     if (!blobs || kind == kinds.end()) return fail(ErrorCode::kDataLoss, "a stored decision cannot be read");
     const Kind& shared = kind->second;

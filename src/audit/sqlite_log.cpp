@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <deque>
+#include <filesystem>
 #include <thread>
 
 #include "audit/batch_writer.h"
+#include "audit/caretaker.h"
 #include "base/mutex.h"
 
 namespace tidegate::audit {
@@ -18,8 +20,7 @@ struct Item {
 
 // What a waiting record holds, roughly: the limit is against running out of memory, not for accounting.
 std::size_t bytes_of(const Decision& decision) {
-    std::size_t bytes =
-        sizeof(Decision) + decision.request_id.size() + decision.output.size() + decision.error.size();
+    std::size_t bytes = sizeof(Decision) + decision.request_id.size() + decision.output.size() + decision.error.size();
     for (const auto& stage : decision.stages) bytes += sizeof stage + stage.name.size();
     for (const auto& tag : decision.tags) bytes += sizeof tag + tag.name.size() + tag.value.size();
     return bytes;
@@ -28,11 +29,21 @@ std::size_t bytes_of(const Decision& decision) {
 class SqliteDecisionLog final : public DecisionLog {
   public:
     SqliteDecisionLog(SqliteLogOptions options, const Clock& clock, std::unique_ptr<BatchWriter> writer)
-        : options_(std::move(options)),
-          clock_(clock),
-          writer_(std::move(writer)),
-          thread_([this] { run(); }) {}
+        : options_(std::move(options)), clock_(clock), writer_(std::move(writer)) {}
     ~SqliteDecisionLog() override { close(); }
+
+    // The second half of the construction: what can fail, and what uses *this from other threads.
+    Result<void> start(bool checked) {
+        {
+            const Lock lock(mutex_);
+            health_.integrity = checked ? Integrity::kSound : Integrity::kChecking;
+        }
+        TG_TRY(caretaker_, Caretaker::start(
+                               options_, !checked, [this](const Result<void>& result) { integrity_known(result); },
+                               [this](const Result<void>& result) { checkpoint_done(result); }));
+        thread_ = std::thread([this] { run(); });
+        return {};
+    }
 
     void append(Decision decision, Done done) override {
         BatchWriter::Group group;
@@ -70,6 +81,7 @@ class SqliteDecisionLog final : public DecisionLog {
         }
         wake_.notify_one();
         if (thread_.joinable()) thread_.join();
+        caretaker_.reset();
     }
 
   private:
@@ -115,6 +127,7 @@ class SqliteDecisionLog final : public DecisionLog {
             }
             progressed_.notify_all();
             batch.clear();
+            look_after_wal();
         }
         writer_.reset();
     }
@@ -127,6 +140,11 @@ class SqliteDecisionLog final : public DecisionLog {
             wake_.wait(mutex_);
         }
         asleep_ = false;
+        const Duration since_commit = clock_.now() - commit_begin_;
+        if (!closing_ && since_commit < options_.commit_interval && queue_.size() < options_.batch_records_max) {
+            wake_.wait_for(mutex_, options_.commit_interval - since_commit);
+        }
+        commit_begin_ = clock_.now();
         std::size_t records = 0;
         while (!queue_.empty() &&
                (batch.empty() || records + queue_.front().decisions.size() <= options_.batch_records_max)) {
@@ -138,6 +156,35 @@ class SqliteDecisionLog final : public DecisionLog {
             queue_.pop_front();
         }
         return !batch.empty();
+    }
+
+    // After the callbacks, so that nobody waits for it.
+    void look_after_wal() {
+        if (writer_ == nullptr || writer_->wal_pages() < options_.checkpoint_pages) return;
+        if (writer_->wal_pages() < 4 * options_.checkpoint_pages) {
+            caretaker_->checkpoint_soon();
+        } else {
+            checkpoint_done(writer_->checkpoint());
+        }
+    }
+
+    void checkpoint_done(const Result<void>& result) {
+        const Lock lock(mutex_);
+        if (!result) ++health_.checkpoint_failures;
+    }
+
+    void integrity_known(const Result<void>& result) {
+        const Lock lock(mutex_);
+        if (result) {
+            health_.integrity = Integrity::kSound;
+        } else if (result.error().code == ErrorCode::kDataLoss) {
+            health_.integrity = Integrity::kDamaged;
+            health_.degraded = true;
+            health_.degraded_since = clock_.unix_ms();
+            health_.reason = result.error().message;
+        } else {
+            health_.integrity = Integrity::kUnchecked;
+        }
     }
 
     void commit(std::vector<Item>& batch) {
@@ -178,7 +225,7 @@ class SqliteDecisionLog final : public DecisionLog {
             return;
         }
         ++health_.commits;
-        health_.degraded = false;
+        health_.degraded = health_.integrity == Integrity::kDamaged;
         for (std::size_t i = 0; i < batch.size(); ++i) {
             ((*outcomes)[i] ? health_.appended : health_.refused_invalid) += batch[i].decisions.size();
         }
@@ -186,8 +233,8 @@ class SqliteDecisionLog final : public DecisionLog {
 
     const SqliteLogOptions options_;
     const Clock& clock_;
-    std::unique_ptr<BatchWriter>
-        writer_;  // The writer thread's alone; null after a failure, until the next batch.
+    SteadyTime commit_begin_{};            // The writer thread's alone.
+    std::unique_ptr<BatchWriter> writer_;  // The writer thread's alone; null after a failure, until the next batch.
 
     mutable Mutex mutex_;
     Condition wake_;
@@ -198,14 +245,20 @@ class SqliteDecisionLog final : public DecisionLog {
     std::uint64_t finished_ TG_GUARDED_BY(mutex_) = 0;
     bool asleep_ TG_GUARDED_BY(mutex_) = false;
     bool closing_ TG_GUARDED_BY(mutex_) = false;
+    std::unique_ptr<Caretaker> caretaker_;
     std::thread thread_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<DecisionLog>> open_sqlite_log(SqliteLogOptions options, const Clock& clock) {
-    TG_TRY(auto writer, BatchWriter::open(options, clock, options.quick_check_at_start));
-    return std::make_unique<SqliteDecisionLog>(std::move(options), clock, std::move(writer));
+    std::error_code no_file;
+    const std::uintmax_t bytes = std::filesystem::file_size(options.path, no_file);
+    const bool check_first = no_file || bytes <= options.check_first_bytes_max;
+    TG_TRY(auto writer, BatchWriter::open(options, clock, check_first));
+    auto log = std::make_unique<SqliteDecisionLog>(std::move(options), clock, std::move(writer));
+    TG_CHECK(log->start(check_first));
+    return log;
 }
 
 }  // namespace tidegate::audit

@@ -19,8 +19,7 @@ std::string checksum_of(const Migration& migration) {
 }
 
 // Highest version in the file, having compared each applied step with ours.
-Result<int> compare_applied(Database& database, std::string_view room,
-                            std::span<const Migration> migrations) {
+Result<int> compare_applied(Database& database, std::string_view room, std::span<const Migration> migrations) {
     TG_TRY(Statement rows,
            database.prepare("SELECT version, checksum FROM schema_migrations WHERE room=? ORDER BY version"));
     rows.bind(1, room);
@@ -32,30 +31,26 @@ Result<int> compare_applied(Database& database, std::string_view room,
         if (version > static_cast<int>(migrations.size())) {
             return fail(
                 ErrorCode::kUnavailable,
-                fmt::format(
-                    "the {} tables are at schema version {} and this program knows up to {}: a newer program "
-                    "has written here; run that one",
-                    room, version, migrations.size()));
+                fmt::format("the {} tables are at schema version {} and this program knows up to {}: a newer program "
+                            "has written here; run that one",
+                            room, version, migrations.size()));
         }
         const Migration& ours = migrations[static_cast<std::size_t>(version - 1)];
         if (rows.text(1) != checksum_of(ours)) {
             return fail(
                 ErrorCode::kDataLoss,
-                fmt::format(
-                    "schema step {} ({}) of {} was applied in another form than this program has: the tables "
-                    "are not what the code expects",
-                    version, ours.name, room));
+                fmt::format("schema step {} ({}) of {} was applied in another form than this program has: the tables "
+                            "are not what the code expects",
+                            version, ours.name, room));
         }
     }
 }
 
-Result<void> apply(Database& database, std::string_view room, const Migration& migration,
-                   const Clock& clock) {
+Result<void> apply(Database& database, std::string_view room, const Migration& migration, const Clock& clock) {
     TG_TRY(Transaction transaction, Transaction::begin(database));
     {
         // Another process may have been faster between our look and our lock.
-        TG_TRY(Statement seen,
-               database.prepare("SELECT 1 FROM schema_migrations WHERE room=? AND version=?"));
+        TG_TRY(Statement seen, database.prepare("SELECT 1 FROM schema_migrations WHERE room=? AND version=?"));
         seen.bind(1, room).bind(2, std::int64_t{migration.version});
         TG_TRY(const bool applied, seen.step());
         if (applied) return {};
@@ -71,10 +66,9 @@ Result<void> apply(Database& database, std::string_view room, const Migration& m
 
 }  // namespace
 
-Result<MigrationReport> migrate(Database& database, std::string_view room,
-                                std::span<const Migration> migrations, const Clock& clock) {
-    for (std::size_t i = 0; i < migrations.size(); ++i)
-        TG_ASSERT(migrations[i].version == static_cast<int>(i) + 1);
+Result<MigrationReport> migrate(Database& database, std::string_view room, std::span<const Migration> migrations,
+                                const Clock& clock) {
+    for (std::size_t i = 0; i < migrations.size(); ++i) TG_ASSERT(migrations[i].version == static_cast<int>(i) + 1);
     TG_CHECK(database.execute(kTable));
     MigrationReport report;
     TG_TRY(report.version_before, compare_applied(database, room, migrations));

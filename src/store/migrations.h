@@ -28,7 +28,7 @@ struct MigrationReport {
 
 /// Applies what is missing of `room`'s list. One process at a time; a second waits for the first one's
 /// transaction.
-Result<MigrationReport> migrate(Database& database, std::string_view room,
-                                std::span<const Migration> migrations, const Clock& clock);
+Result<MigrationReport> migrate(Database& database, std::string_view room, std::span<const Migration> migrations,
+                                const Clock& clock);
 
 }  // namespace tidegate::store

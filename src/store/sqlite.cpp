@@ -43,9 +43,13 @@ std::string setup_sql(const OpenOptions& options) {
         options.cache_bytes / 1024, options.mmap_bytes);
     if (options.read_only) return sql + "PRAGMA query_only=ON;";
     sql += fmt::format("PRAGMA journal_mode=WAL; PRAGMA synchronous={}; PRAGMA wal_autocheckpoint={};",
-                       options.synchronous == Synchronous::kFull ? "FULL" : "NORMAL",
-                       options.wal_autocheckpoint_pages);
+                       options.synchronous == Synchronous::kFull ? "FULL" : "NORMAL", options.wal_autocheckpoint_pages);
     return sql;
+}
+
+int remember_wal_pages(void* pages, sqlite3*, const char*, int count) {
+    *static_cast<int*>(pages) = count;
+    return SQLITE_OK;
 }
 
 }  // namespace
@@ -69,13 +73,20 @@ Result<Database> Database::open(const OpenOptions& options) {
     sqlite3_db_config(handle, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
     sqlite3_db_config(handle, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
     TG_CHECK(database.execute(setup_sql(options)));
+    if (options.wal_autocheckpoint_pages == 0) {
+        // A hook of ours takes the place of SQLite's own, which is what would start a checkpoint.
+        database.wal_pages_ = std::make_unique<int>(0);
+        sqlite3_wal_hook(handle, &remember_wal_pages, database.wal_pages_.get());
+    }
     return database;
 }
 
-Database::Database(Database&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+Database::Database(Database&& other) noexcept
+    : handle_(std::exchange(other.handle_, nullptr)), wal_pages_(std::move(other.wal_pages_)) {}
 
 Database& Database::operator=(Database&& other) noexcept {
     std::swap(handle_, other.handle_);
+    std::swap(wal_pages_, other.wal_pages_);
     return *this;
 }
 
@@ -92,8 +103,8 @@ Result<void> Database::execute(std::string_view sql) {
 
 Result<Statement> Database::prepare(std::string_view sql) {
     sqlite3_stmt* statement = nullptr;
-    const int code = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()),
-                                        SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+    const int code = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
+                                        &statement, nullptr);
     if (code != SQLITE_OK) return std::unexpected(sqlite_error(handle_, code, "cannot prepare"));
     return Statement(statement);
 }
@@ -125,9 +136,8 @@ Result<void> Database::quick_check() {
     TG_TRY(Statement statement, prepare("PRAGMA quick_check(1)"));
     TG_TRY(const bool row, statement.step());
     if (!row || statement.text(0) != "ok") {
-        return fail(ErrorCode::kDataLoss,
-                    fmt::format("the database is damaged: {}",
-                                row ? statement.text(0) : std::string_view("no answer")));
+        return fail(ErrorCode::kDataLoss, fmt::format("the database is damaged: {}",
+                                                      row ? statement.text(0) : std::string_view("no answer")));
     }
     return {};
 }
@@ -136,15 +146,13 @@ Result<void> Database::backup_to(const std::string& path) {
     TG_TRY(Database target, open({.path = path, .vfs = {}}));
     sqlite3_backup* const backup = sqlite3_backup_init(target.handle_, "main", handle_, "main");
     if (backup == nullptr) {
-        return std::unexpected(
-            sqlite_error(target.handle_, target.last_error_code(), "cannot begin the backup"));
+        return std::unexpected(sqlite_error(target.handle_, target.last_error_code(), "cannot begin the backup"));
     }
     // All pages in one step: a read transaction, which WAL lets run beside the writer.
     const int step = sqlite3_backup_step(backup, -1);
     const int finish = sqlite3_backup_finish(backup);
     if (step != SQLITE_DONE) return std::unexpected(sqlite_error(nullptr, step, "the backup failed"));
-    if (finish != SQLITE_OK)
-        return std::unexpected(sqlite_error(target.handle_, finish, "the backup failed"));
+    if (finish != SQLITE_OK) return std::unexpected(sqlite_error(target.handle_, finish, "the backup failed"));
     return {};
 }
 
@@ -152,6 +160,17 @@ Result<void> Database::checkpoint() {
     const int code = sqlite3_wal_checkpoint_v2(handle_, "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
     if (code != SQLITE_OK) return std::unexpected(sqlite_error(handle_, code, "cannot checkpoint"));
     return {};
+}
+
+Result<bool> Database::passive_checkpoint() {
+    const int code = sqlite3_wal_checkpoint_v2(handle_, "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+    if ((code & 0xFF) == SQLITE_BUSY || (code & 0xFF) == SQLITE_LOCKED) return false;
+    if (code != SQLITE_OK) return std::unexpected(sqlite_error(handle_, code, "cannot checkpoint"));
+    return true;
+}
+
+int Database::wal_pages() const noexcept {
+    return wal_pages_ == nullptr ? 0 : *wal_pages_;
 }
 
 Result<Transaction> Transaction::begin(Database& database) {
@@ -165,8 +184,7 @@ Transaction::Transaction(Transaction&& other) noexcept : database_(std::exchange
 Transaction::~Transaction() {
     // SQLite may have rolled back by itself (disk full, I/O error); a rollback that fails leaves nothing to
     // do here.
-    if (database_ != nullptr && database_->in_transaction())
-        static_cast<void>(database_->execute("ROLLBACK"));
+    if (database_ != nullptr && database_->in_transaction()) static_cast<void>(database_->execute("ROLLBACK"));
 }
 
 Result<void> Transaction::commit() {

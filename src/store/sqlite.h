@@ -38,7 +38,7 @@ struct OpenOptions {
     int busy_timeout_ms = 5'000;
     std::int64_t cache_bytes = 8 * 1024 * 1024;
     std::int64_t mmap_bytes = 0;
-    /// Pages of WAL before a checkpoint; SQLite's own default is 1000.
+    /// Pages of WAL before a commit moves them into the database; 0: never by itself, see passive_checkpoint().
     int wal_autocheckpoint_pages = 1'000;
     /// Name of a registered VFS; empty for the system's. The seam through which tests make writes and syncs
     /// fail.
@@ -109,6 +109,11 @@ class Database {
     Result<void> backup_to(const std::string& path);
     /// Moves the WAL into the database and shortens it to nothing.
     Result<void> checkpoint();
+    /// Moves what it can of the WAL into the database without waiting for readers or the writer. Gives false when another
+    /// connection is at it already.
+    Result<bool> passive_checkpoint();
+    /// Pages in the WAL after the last commit of this connection.
+    int wal_pages() const noexcept;
     /// Ends the statement that runs now with kUnavailable. Any thread.
     void interrupt() noexcept;
     /// SQLite's extended code of the last failure (SQLITE_FULL = 13, SQLITE_IOERR = 10, ...), for tests and
@@ -118,6 +123,7 @@ class Database {
   private:
     explicit Database(sqlite3* handle) : handle_(handle) {}
     sqlite3* handle_ = nullptr;
+    std::unique_ptr<int> wal_pages_;  // SQLite holds its address.
 };
 
 /// BEGIN IMMEDIATE, rolled back unless committed.

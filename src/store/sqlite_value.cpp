@@ -42,15 +42,14 @@ Statement& Statement::bind(int position, double value) noexcept {
 Statement& Statement::bind(int position, std::string_view text) noexcept {
     // A null pointer would bind NULL; an empty text is a text. SQLITE_STATIC: the caller keeps the bytes.
     const char* const bytes = text.data() == nullptr ? "" : text.data();
-    bind_error_ = keep_first(
-        bind_error_, sqlite3_bind_text64(statement_, position, bytes, text.size(), nullptr, SQLITE_UTF8));
+    bind_error_ =
+        keep_first(bind_error_, sqlite3_bind_text64(statement_, position, bytes, text.size(), nullptr, SQLITE_UTF8));
     return *this;
 }
 
 Statement& Statement::bind(int position, Blob bytes) noexcept {
-    const int code = bytes.empty()
-                         ? sqlite3_bind_zeroblob(statement_, position, 0)
-                         : sqlite3_bind_blob64(statement_, position, bytes.data(), bytes.size(), nullptr);
+    const int code = bytes.empty() ? sqlite3_bind_zeroblob(statement_, position, 0)
+                                   : sqlite3_bind_blob64(statement_, position, bytes.data(), bytes.size(), nullptr);
     bind_error_ = keep_first(bind_error_, code);
     return *this;
 }
@@ -96,8 +95,7 @@ double Statement::real(int column) const noexcept {
 std::string_view Statement::text(int column) const noexcept {
     const unsigned char* const bytes = sqlite3_column_text(statement_, column);
     if (bytes == nullptr) return {};
-    return {reinterpret_cast<const char*>(bytes),
-            static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
+    return {reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
 }
 
 Blob Statement::blob(int column) const noexcept {

@@ -205,6 +205,35 @@ TEST_F(SqliteLog, ADamagedFileIsRefusedAtTheStart) {
     EXPECT_EQ(log.error().code, ErrorCode::kDataLoss);
 }
 
+TEST_F(SqliteLog, ALargeFileIsCheckedInTheBackground) {
+    const auto integrity_of = [](DecisionLog& log) {
+        while (log.health().integrity == Integrity::kChecking) std::this_thread::yield();
+        return log.health().integrity;
+    };
+    fill(*open(), 300, std::chrono::milliseconds(1));
+    EXPECT_EQ(integrity_of(*open({.path = {}, .check_first_bytes_max = 0, .vfs = {}})), Integrity::kSound);
+    {
+        // A page in the middle of the rows, past the ones that opening reads.
+        std::fstream file(path(), std::ios::in | std::ios::out | std::ios::binary);
+        file.seekp(20 * 4096);
+        file << std::string(4096, '\xA5');
+    }
+    const auto log = open({.path = {}, .check_first_bytes_max = 0, .vfs = {}});
+    EXPECT_EQ(integrity_of(*log), Integrity::kDamaged);
+    EXPECT_TRUE(log->health().degraded);
+    EXPECT_THAT(log->health().reason, HasSubstr("damaged"));
+    EXPECT_EQ(open_sqlite_log({.path = path(), .vfs = {}}, clock_).error().code, ErrorCode::kDataLoss);
+}
+
+TEST_F(SqliteLog, TheWalStaysSmallWhileRowsKeepComing) {
+    const auto log = open({.path = {}, .checkpoint_pages = 16, .vfs = {}});
+    for (std::uint64_t n = 0; n < 600; ++n) {
+        ASSERT_TRUE(put(*log, {decision(n)}));
+        ASSERT_LT(std::filesystem::file_size(path() + "-wal"), 120U * 4096) << n;
+    }
+    EXPECT_EQ(log->health().checkpoint_failures, 0U);
+}
+
 TEST_F(SqliteLog, AFileOfANewerProgramIsRefused) {
     open();
     auto database = store::Database::open({.path = path(), .vfs = {}});
