@@ -1,0 +1,322 @@
+#include "services/provenance/text/stylometry.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "base/assert.h"
+#include "base/hash.h"
+#include "services/provenance/text/lexicon.h"
+
+namespace tidegate::provenance::text {
+namespace {
+
+constexpr std::string_view kMarks = ",.;:!?'\"()-&/%$";
+constexpr std::size_t kPunctuationCount = kMarks.size() + 4;
+constexpr std::size_t kRhythmCount = 10;
+constexpr std::size_t kVocabularyCount = 10 + kShapeCount;
+constexpr std::size_t kRepetitionCount = 4;
+constexpr std::size_t kInformalityCount = 11;
+
+std::size_t function_word_count() noexcept {
+    return function_words().size();
+}
+
+double root_rate(double count, double of) noexcept {
+    return of > 0 ? std::sqrt(count / of) : 0;
+}
+
+// What one pass over the tokens of a window finds.
+struct Counts {
+    std::array<double, kMarks.size()> marks{};
+    std::array<double, kShapeCount> shapes{};
+    double words = 0;
+    double numbers = 0;
+    double punctuation = 0;
+    double ellipses = 0;
+    double double_marks = 0;  // "!!", "?!"
+    double letters = 0;
+    double letters_squared = 0;
+    double long_words = 0;
+    double very_long_words = 0;
+    double short_words = 0;
+    double content_words = 0;
+    double contractions = 0;
+    double capitals_inside = 0;
+    double all_caps = 0;
+    double lower_i = 0;
+    double first_person = 0;
+    double second_person = 0;
+    double elongated = 0;
+    double missing_apostrophes = 0;
+};
+
+bool is_elongated(std::string_view lower) noexcept {
+    for (std::size_t i = 2; i < lower.size(); ++i) {
+        if (lower[i] == lower[i - 1] && lower[i] == lower[i - 2]) return true;
+    }
+    return false;
+}
+
+bool is_one_of(std::string_view word, std::initializer_list<std::string_view> list) noexcept {
+    return std::ranges::find(list, word) != list.end();
+}
+
+void count_word(const NormalText& normal, std::string_view lower, const Token& token, bool inside, Counts& c) {
+    const auto length = static_cast<double>(lower.size());
+    ++c.words;
+    c.letters += std::min(length, 30.0);
+    c.letters_squared += std::min(length, 30.0) * std::min(length, 30.0);
+    c.short_words += lower.size() <= 3 ? 1 : 0;
+    c.long_words += lower.size() >= 7 ? 1 : 0;
+    c.very_long_words += lower.size() >= 10 ? 1 : 0;
+    if (token.function_id == kNotFunctionWord) {
+        ++c.content_words;
+        ++c.shapes[token.shape];
+    }
+    if (token.all_caps)
+        ++c.all_caps;
+    else if (token.capital && inside && lower.size() > 1)
+        ++c.capitals_inside;
+    if (lower.size() > 12) return;
+    if (lower.size() >= 3 && lower.find('\'') != std::string_view::npos && !lower.ends_with("'s")) ++c.contractions;
+    if (lower == "i" && normal.bytes[token.begin] == 'i') ++c.lower_i;
+    if (is_one_of(lower, {"i", "me", "my", "mine", "i'm", "i've", "i'd", "i'll", "myself"})) ++c.first_person;
+    if (is_one_of(lower, {"you", "your", "yours", "you're", "you've", "you'll"})) ++c.second_person;
+    if (lower.size() >= 4 && is_elongated(lower)) ++c.elongated;
+    if (is_one_of(lower, {"dont", "cant", "wont", "didnt", "doesnt", "isnt", "im", "ive", "thats", "wasnt", "couldnt",
+                          "u", "ur"})) {
+        ++c.missing_apostrophes;
+    }
+}
+
+Counts count_tokens(const NormalText& normal, const Tokens& tokens, const Window& window, StylometryScratch& scratch) {
+    Counts c;
+    scratch.function_counts.assign(function_word_count() + 1, 0);
+    const std::string_view lower = tokens.lower;
+    bool inside = false;  // Not the first word after a stop.
+    char before = 0;
+    for (std::uint32_t t = window.token_begin; t < window.token_end; ++t) {
+        const Token& token = tokens.tokens[t];
+        if (token.kind == TokenKind::kWord) {
+            ++scratch.function_counts[token.function_id];
+            count_word(normal, lower.substr(token.begin, token.end - token.begin), token, inside, c);
+            inside = true;
+            before = 0;
+        } else if (token.kind == TokenKind::kNumber) {
+            ++c.numbers;
+            before = 0;
+        } else {
+            ++c.punctuation;
+            const char mark = lower[token.begin];
+            if (token.end - token.begin > 1)
+                ++c.ellipses;
+            else if (const auto at = kMarks.find(mark); at != std::string_view::npos)
+                ++c.marks[at];
+            const bool stop = mark == '.' || mark == '!' || mark == '?';
+            if (stop && (before == '!' || before == '?')) ++c.double_marks;
+            if (stop) inside = false;
+            before = mark;
+        }
+    }
+    return c;
+}
+
+class Writer {
+  public:
+    explicit Writer(std::span<double> out) : out_(out) {}
+    void put(double value) {
+        TG_ASSERT(at_ < out_.size());
+        out_[at_++] = value;
+    }
+    std::size_t at() const { return at_; }
+
+  private:
+    std::span<double> out_;
+    std::size_t at_ = 0;
+};
+
+void write_punctuation(const Counts& c, double sentences, Writer& out) {
+    for (const double mark : c.marks) out.put(root_rate(mark, c.words));
+    out.put(root_rate(c.ellipses, c.words));
+    out.put(root_rate(c.double_marks, c.words));
+    out.put(root_rate(c.punctuation, c.words));
+    out.put(std::sqrt(c.marks[0] / std::max(1.0, sentences)));  // Commas a sentence.
+}
+
+// Returns the coefficient of variation of the sentence lengths ("burstiness").
+double write_rhythm(const Tokens& tokens, const Window& window, StylometryScratch& scratch, Writer& out) {
+    double n = 0, sum = 0, squares = 0, steps = 0, shortest = 1e9, longest = 0, few = 0, many = 0, before = -1;
+    scratch.hashes.clear();
+    double function_starts = 0;
+    for (std::uint32_t s = window.sentence_begin; s < window.sentence_end; ++s) {
+        const Sentence& sentence = tokens.sentences[s];
+        const double words = sentence.words;
+        n += 1;
+        sum += words;
+        squares += words * words;
+        if (before >= 0) steps += std::abs(words - before);
+        before = words;
+        shortest = std::min(shortest, words);
+        longest = std::max(longest, words);
+        few += words < 9 ? 1 : 0;
+        many += words > 28 ? 1 : 0;
+        for (std::uint32_t t = sentence.token_begin; t < sentence.token_end; ++t) {
+            const Token& token = tokens.tokens[t];
+            if (token.kind != TokenKind::kWord) continue;
+            scratch.hashes.push_back(token.hash);
+            function_starts += token.function_id != kNotFunctionWord ? 1 : 0;
+            break;
+        }
+    }
+    const double count = std::max(1.0, n);
+    const double mean = sum / count;
+    const double deviation = std::sqrt(std::max(0.0, squares / count - mean * mean));
+    std::ranges::sort(scratch.hashes);
+    const auto distinct =
+        static_cast<double>(std::ranges::distance(scratch.hashes.begin(), std::ranges::unique(scratch.hashes).begin()));
+    const double variation = mean > 0 ? deviation / mean : 0;
+    out.put(std::log1p(mean));
+    out.put(std::log1p(deviation));
+    out.put(variation);
+    out.put(mean > 0 ? steps / std::max(1.0, n - 1) / mean : 0);
+    out.put(std::log1p(n > 0 ? shortest : 0));
+    out.put(std::log1p(longest));
+    out.put(few / count);
+    out.put(many / count);
+    out.put(distinct / count);
+    out.put(function_starts / count);
+    return variation;
+}
+
+struct Richness {
+    double distinct = 0;
+    double once = 0;
+    double simpson = 0;
+    double top = 0;
+};
+
+Richness richness(std::vector<std::uint64_t>& hashes) {
+    Richness r;
+    std::ranges::sort(hashes);
+    const auto total = static_cast<double>(hashes.size());
+    for (std::size_t i = 0; i < hashes.size();) {
+        std::size_t end = i;
+        while (end < hashes.size() && hashes[end] == hashes[i]) ++end;
+        const auto run = static_cast<double>(end - i);
+        r.distinct += 1;
+        r.once += run == 1 ? 1 : 0;
+        r.simpson += run * (run - 1);
+        r.top = std::max(r.top, run);
+        i = end;
+    }
+    if (total > 1) r.simpson /= total * (total - 1);
+    return r;
+}
+
+// Returns the type-token ratio.
+double write_vocabulary(const Counts& c, const Tokens& tokens, const Window& window, StylometryScratch& scratch,
+                        Writer& out) {
+    scratch.hashes.clear();
+    for (std::uint32_t t = window.token_begin; t < window.token_end; ++t) {
+        if (tokens.tokens[t].kind == TokenKind::kWord) scratch.hashes.push_back(tokens.tokens[t].hash);
+    }
+    const Richness all = richness(scratch.hashes);
+    const double words = std::max(1.0, c.words);
+    // Distinct words grow like a power of the length (Heaps): the exponent is what style is about.
+    const double heaps = c.words > 1 ? std::log(std::max(1.0, all.distinct)) / std::log(words) : 1;
+    const double mean = c.letters / words;
+    out.put(all.distinct / words);
+    out.put(heaps);
+    out.put(all.once / words);
+    out.put(std::sqrt(all.simpson));
+    out.put(mean);
+    out.put(std::sqrt(std::max(0.0, c.letters_squared / words - mean * mean)));
+    out.put(root_rate(c.short_words, words));
+    out.put(root_rate(c.long_words, words));
+    out.put(root_rate(c.very_long_words, words));
+    out.put(root_rate(c.content_words, words));
+    for (const double shape : c.shapes) out.put(root_rate(shape, words));
+    return all.distinct / words;
+}
+
+// Returns the share of word pairs that stand there again.
+double write_repetition(const Tokens& tokens, const Window& window, StylometryScratch& scratch, Writer& out) {
+    const auto again = [&](unsigned order, bool content_only) {
+        scratch.hashes.clear();
+        std::array<std::uint64_t, 3> last{};
+        unsigned seen = 0;
+        for (std::uint32_t t = window.token_begin; t < window.token_end; ++t) {
+            const Token& token = tokens.tokens[t];
+            if (token.kind != TokenKind::kWord || (content_only && token.function_id != kNotFunctionWord)) continue;
+            last = {last[1], last[2], token.hash};
+            ++seen;
+            if (seen < order) continue;
+            std::uint64_t key = 0;
+            for (unsigned i = 3 - order; i < 3; ++i) key = mix64(key) ^ last[i];
+            scratch.hashes.push_back(key);
+        }
+        return richness(scratch.hashes);
+    };
+    const auto share = [&](const Richness& r) {
+        return scratch.hashes.empty() ? 0.0 : 1.0 - r.distinct / static_cast<double>(scratch.hashes.size());
+    };
+    const Richness words = again(1, true);
+    out.put(share(words));
+    out.put(scratch.hashes.empty() ? 0.0 : words.top / static_cast<double>(scratch.hashes.size()));
+    const double pairs = share(again(2, false));
+    out.put(std::sqrt(pairs));
+    out.put(std::sqrt(share(again(3, false))));
+    return pairs;
+}
+
+void write_informality(const Counts& c, Writer& out) {
+    out.put(root_rate(c.contractions, c.words));
+    out.put(root_rate(c.lower_i, c.words));
+    out.put(root_rate(c.first_person, c.words));
+    out.put(root_rate(c.second_person, c.words));
+    out.put(root_rate(c.elongated, c.words));
+    out.put(root_rate(c.missing_apostrophes, c.words));
+    out.put(root_rate(c.all_caps, c.words));
+    out.put(root_rate(c.capitals_inside, c.words));
+    out.put(root_rate(c.numbers, std::max(1.0, c.words)));
+    out.put(root_rate(c.double_marks + c.ellipses, c.words));
+    out.put(root_rate(c.marks[4], c.words));  // Exclamation marks.
+}
+
+}  // namespace
+
+std::size_t stylometry_size() noexcept {
+    return function_word_count() + kPunctuationCount + kRhythmCount + kVocabularyCount + kRepetitionCount +
+           kInformalityCount;
+}
+
+Family stylometry_family(std::size_t index) noexcept {
+    const std::array<std::size_t, kFamilyCount> sizes = {function_word_count(), kPunctuationCount, kRhythmCount,
+                                                         kVocabularyCount,      kRepetitionCount,  kInformalityCount};
+    std::size_t family = 0;
+    while (family + 1 < kFamilyCount && index >= sizes[family]) index -= sizes[family++];
+    return static_cast<Family>(family);
+}
+
+void measure_style(const NormalText& normal, const Tokens& tokens, const Window& window, StylometryScratch& scratch,
+                   std::span<double> out, FamilyFacts& facts) {
+    TG_ASSERT(out.size() == stylometry_size());
+    const Counts c = count_tokens(normal, tokens, window, scratch);
+    const double sentences = window.sentence_end - window.sentence_begin;
+    Writer writer(out);
+    for (std::size_t i = 1; i <= function_word_count(); ++i) writer.put(root_rate(scratch.function_counts[i], c.words));
+    write_punctuation(c, sentences, writer);
+    const double per_hundred = 100.0 / std::max(1.0, c.words);
+    facts.values[0] = (c.words - c.content_words) * per_hundred;
+    facts.values[1] = c.punctuation * per_hundred;
+    facts.values[2] = write_rhythm(tokens, window, scratch, writer);
+    facts.values[3] = write_vocabulary(c, tokens, window, scratch, writer);
+    facts.values[4] = 100.0 * write_repetition(tokens, window, scratch, writer);
+    facts.values[5] =
+        (c.contractions + c.lower_i + c.elongated + c.missing_apostrophes + c.double_marks + c.all_caps) * per_hundred;
+    write_informality(c, writer);
+    TG_ASSERT(writer.at() == out.size());
+}
+
+}  // namespace tidegate::provenance::text
