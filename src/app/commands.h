@@ -1,0 +1,29 @@
+// The command line, a function for each command. Each returns the exit status: 0 done, 1 failed, 2 wrong use.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "app/settings.h"
+#include "settings/load.h"
+
+namespace tidegate::app {
+
+/// What every command gets: the loaded settings and the words that are left for it.
+struct Invocation {
+    const AppSettings& settings;
+    const settings::Table& table;
+    const settings::Resolved& resolved;
+    std::vector<std::string> words;
+};
+
+int run_serve(const Invocation& invocation);
+int run_detect(const Invocation& invocation);
+int run_eval(const Invocation& invocation);
+int run_config(const Invocation& invocation);
+int run_openapi(const Invocation& invocation);
+
+/// Prints `tidegate: MESSAGE` to standard error and returns 2.
+int wrong_use(const std::string& message);
+
+}  // namespace tidegate::app

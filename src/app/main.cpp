@@ -1,0 +1,97 @@
+// tidegate: settings first, then one command.
+#include <fmt/core.h>
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "app/commands.h"
+#include "app/server.h"
+#include "base/file.h"
+#include "base/strings.h"
+
+namespace tidegate::app {
+namespace {
+
+struct Command {
+    std::string_view name;
+    std::string_view usage;
+    std::string_view summary;
+    int (*run)(const Invocation&);
+};
+
+constexpr std::array<Command, 4> kCommands{{
+    {"serve", "serve [--port N] [--data-dir DIR]", "start the server", run_serve},
+    {"detect", "detect [--json] [FILE...]", "was this text written by a machine? (standard input without FILE)",
+     run_detect},
+    {"config", "config show [--json] | check | reference", "the settings: values and sources, a check, the reference",
+     run_config},
+    {"openapi", "openapi", "print the API document", run_openapi},
+}};
+
+int help() {
+    fmt::print("tidegate {}: AI decisions over HTTP, with an honest record of every answer\n\nusage:\n", version());
+    for (const Command& command : kCommands) fmt::print("  tidegate {:<42} {}\n", command.usage, command.summary);
+    fmt::print("  tidegate {:<42} {}\n", "version | help", "");
+    fmt::print(
+        "\nsettings: --config FILE, TIDEGATE_* variables, --section.name VALUE; `tidegate config reference` "
+        "lists them\n");
+    return 0;
+}
+
+const Command* find_command(std::string_view name) {
+    for (const Command& command : kCommands) {
+        if (command.name == name) return &command;
+    }
+    return nullptr;
+}
+
+int unknown_command(std::string_view name) {
+    std::string_view nearest;
+    std::size_t best = 3;  // Further than two letters off is another word.
+    for (const Command& command : kCommands) {
+        if (const std::size_t distance = edit_distance(name, command.name); distance < best) {
+            best = distance;
+            nearest = command.name;
+        }
+    }
+    return wrong_use(fmt::format("there is no command `{}`{}; `tidegate help` lists them", name,
+                                 nearest.empty() ? "" : fmt::format(", did you mean `{}`?", nearest)));
+}
+
+int run(const std::vector<std::string>& arguments) {
+    AppSettings settings;
+    settings::Table table;
+    declare(table, settings);
+    auto split = settings::split_arguments(table, arguments);
+    if (!split) return wrong_use(split.error().message);
+    std::vector<std::string> words = std::move(split->words);
+    if (words.empty() || words[0] == "help" || words[0] == "--help" || words[0] == "-h") return help();
+    if (words[0] == "version" || words[0] == "--version") {
+        fmt::print("tidegate {}\n", version());
+        return 0;
+    }
+    const Command* command = find_command(words[0]);
+    if (command == nullptr) return unknown_command(words[0]);
+    const SystemDisk disk;
+    const auto resolved = settings::load(
+        table,
+        {.config_path = split->config_path, .environment = settings::process_environment(), .flags = split->flags},
+        disk);
+    if (!resolved) return wrong_use(resolved.error().message);
+    words.erase(words.begin());
+    return command->run({.settings = settings, .table = table, .resolved = *resolved, .words = std::move(words)});
+}
+
+}  // namespace
+
+int wrong_use(const std::string& message) {
+    fmt::print(stderr, "tidegate: {}\n", message);
+    return 2;
+}
+
+}  // namespace tidegate::app
+
+int main(int argc, char** argv) {
+    return tidegate::app::run(std::vector<std::string>(argv + 1, argv + argc));
+}

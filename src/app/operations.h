@@ -1,0 +1,33 @@
+// The routes that operate the server: health, metrics, the API document and its page.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "audit/decision_log.h"
+#include "base/clock.h"
+#include "observe/metrics.h"
+#include "pipeline/route.h"
+#include "runtime/worker_pool.h"
+
+namespace tidegate::app {
+
+/// What the handlers read; all outlive the routes.
+struct OperationParts {
+    const Clock& clock;
+    const observe::Registry& metrics;
+    const audit::DecisionLog& decisions;
+    const runtime::WorkerPool& cpu;
+    const runtime::WorkerPool& blocking;
+    const std::atomic<bool>& stopping;
+    std::string_view text_model_version;
+};
+
+void register_operations(std::vector<pipeline::Route>& routes, const OperationParts& parts);
+/// Adds /openapi.json, the document of all routes handed in so far and of itself, and returns it: call it
+/// last.
+std::shared_ptr<const std::string> register_openapi(std::vector<pipeline::Route>& routes);
+
+}  // namespace tidegate::app

@@ -1,0 +1,87 @@
+// `tidegate serve`: start, wait for a signal, leave in order.
+#include <fmt/core.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+
+#include "app/commands.h"
+#include "app/server.h"
+
+namespace tidegate::app {
+namespace {
+
+// Blocked before the first thread starts, so that every thread inherits the mask and sigwait() is the only
+// receiver.
+sigset_t block_signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, number);
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);  // A client that leaves is an error of a write, not of the process.
+    return set;
+}
+
+void wait_for_end(const sigset_t& set, TidegateServer& server) {
+    for (;;) {
+        int number = 0;
+        if (sigwait(&set, &number) != 0) continue;
+        if (number != SIGHUP) return;
+        server.log().reopen();
+        server.log().line(observe::Level::kInfo, "log_reopened");
+    }
+}
+
+// The second signal ends the process at once: whoever sends it does not want to wait.
+void let_second_signal_kill() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int number : {SIGTERM, SIGINT}) {
+        std::signal(number, SIG_DFL);
+        sigaddset(&set, number);
+    }
+    pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
+}  // namespace
+
+int run_serve(const Invocation& invocation) {
+    if (!invocation.words.empty()) return wrong_use("serve does not know `" + invocation.words.front() + "`");
+    const sigset_t signals = block_signals();
+    auto server = TidegateServer::create(invocation.settings);
+    if (!server) {
+        fmt::print(stderr, "tidegate: cannot start: {}\n", server.error().message);
+        return 1;
+    }
+    (*server)->start();
+    wait_for_end(signals, **server);
+    let_second_signal_kill();
+    (*server)->shutdown(invocation.settings.server.drain_max);
+    return 0;
+}
+
+int run_openapi(const Invocation& invocation) {
+    if (!invocation.words.empty()) return wrong_use("openapi takes no words");
+    // The document comes from the route table of a server that is built and never started.
+    std::string folder = "/tmp/tidegate-openapi-XXXXXX";
+    if (::mkdtemp(folder.data()) == nullptr) return wrong_use("cannot make a temporary folder");
+    AppSettings settings = invocation.settings;
+    settings.process.data_dir = folder;
+    settings.process.log_level = "off";
+    settings.server.port = 0;
+    auto server = TidegateServer::create(settings);
+    const std::optional<std::string> document = server ? std::optional((*server)->openapi()) : std::nullopt;
+    const std::string reason = server ? "" : server.error().message;
+    if (server) server->reset();
+    std::error_code ignored;
+    std::filesystem::remove_all(folder, ignored);
+    if (!document) {
+        fmt::print(stderr, "tidegate: cannot build the server: {}\n", reason);
+        return 1;
+    }
+    fmt::print("{}\n", *document);
+    return 0;
+}
+
+}  // namespace tidegate::app

@@ -1,0 +1,160 @@
+#include "app/server.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "app/operations.h"
+#include "audit/sqlite_log.h"
+#include "base/file.h"
+#include "services/provenance/provenance.h"
+
+namespace tidegate::app {
+namespace {
+
+unsigned one_a_core(std::uint32_t asked) {
+    return asked > 0 ? asked : std::max(1U, std::thread::hardware_concurrency());
+}
+
+bool is_loopback(const std::string& address) {
+    in_addr v4{};
+    if (::inet_pton(AF_INET, address.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24U) == 127;
+    in6_addr v6{};
+    return ::inet_pton(AF_INET6, address.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+Result<void> check_listener(const http::ServerSettings& server) {
+    if (server.tls_certificate.empty() != server.tls_key.empty()) {
+        return fail(ErrorCode::kInvalidArgument, "TLS needs both server.tls_certificate and server.tls_key");
+    }
+    if (is_loopback(server.address) || server.open_network) return {};
+    return fail(ErrorCode::kInvalidArgument,
+                "server.address " + server.address +
+                    " can be reached from other machines and callers are not identified; listen on "
+                    "127.0.0.1 or set server.open_network to true behind a gateway you trust");
+}
+
+}  // namespace
+
+std::string_view version() noexcept {
+    return TIDEGATE_VERSION;
+}
+
+std::string database_path(const std::string& data_dir) {
+    return data_dir + "/tidegate.db";
+}
+
+Result<std::unique_ptr<TidegateServer>> TidegateServer::create(const AppSettings& settings) {
+    TG_CHECK(check_listener(settings.server));
+    std::unique_ptr<TidegateServer> server(new TidegateServer(settings));
+    TG_TRY(const observe::Level level, observe::parse_level(settings.process.log_level));
+    TG_TRY(server->log_, observe::Logger::open({.level = level, .path = settings.process.log_path}, server->clock_));
+    TG_TRY(server->text_detector_, provenance::text::TextDetector::embedded());
+    TG_CHECK(server->open_storage());
+    server->make_pools();
+    server->make_dispatcher();
+    TG_CHECK(server->open_listener());
+    server->declare_metrics();
+    return server;
+}
+
+TidegateServer::~TidegateServer() {
+    if (http_) http_->stop();
+    if (cpu_) cpu_->stop();
+    if (blocking_) blocking_->stop();
+    if (decisions_) decisions_->close();
+}
+
+Result<void> TidegateServer::open_storage() {
+    SystemDisk disk;
+    TG_CHECK(disk.make_directories(settings_.process.data_dir));
+    audit::SqliteLogOptions options;
+    options.path = database_path(settings_.process.data_dir);
+    options.durability = settings_.audit.durability == "disk" ? audit::Durability::kDisk : audit::Durability::kProcess;
+    options.batch_records_max = settings_.audit.batch_records_max;
+    options.queue_records_max = settings_.audit.queue_records_max;
+    options.queue_bytes_max = settings_.audit.queue_bytes_max;
+    TG_TRY(decisions_, audit::open_sqlite_log(options, clock_));
+    TG_TRY(auto readers,
+           audit::ReaderPool::open({.path = options.path, .connections = settings_.audit.reader_connections}));
+    history_ = std::make_unique<audit::History>(readers);
+    statistics_ = std::make_unique<audit::StatisticsView>(readers);
+    return {};
+}
+
+void TidegateServer::make_pools() {
+    const ProcessSettings& process = settings_.process;
+    cpu_ = std::make_unique<runtime::WorkerPool>("cpu", one_a_core(process.cpu_threads), process.cpu_queue_max);
+    blocking_ = std::make_unique<runtime::WorkerPool>("blocking", process.blocking_threads, process.blocking_queue_max);
+}
+
+void TidegateServer::make_dispatcher() {
+    std::vector<pipeline::Route> routes;
+    register_operations(routes, {.clock = clock_,
+                                 .metrics = metrics_,
+                                 .decisions = *decisions_,
+                                 .cpu = *cpu_,
+                                 .blocking = *blocking_,
+                                 .stopping = stopping_,
+                                 .text_model_version = text_detector_->model_version()});
+    provenance::register_provenance(routes, {.clock = clock_,
+                                             .text_detector = *text_detector_,
+                                             .history = *history_,
+                                             .statistics = *statistics_,
+                                             .settings = settings_.provenance});
+    openapi_ = register_openapi(routes);
+    const pipeline::Parts parts{.clock = clock_,
+                                .random = random_,
+                                .metrics = metrics_,
+                                .log = *log_,
+                                .decisions = *decisions_,
+                                .cpu = *cpu_,
+                                .blocking = *blocking_};
+    dispatcher_ = std::make_unique<pipeline::Dispatcher>(parts, settings_.pipeline, std::move(routes));
+}
+
+Result<void> TidegateServer::open_listener() {
+    const http::ServerSettings& server = settings_.server;
+    http::ServerOptions options;
+    options.address = server.address;
+    options.port = server.port;
+    options.loops = server.loops;
+    options.limits = server.limits;
+    if (!server.tls_certificate.empty()) {
+        options.tls = std::make_unique<http::TlsFiles>(http::TlsFiles{server.tls_certificate, server.tls_key});
+    }
+    auto listener = http::Server::create(std::move(options), *dispatcher_, clock_);
+    if (!listener) {
+        const std::string place = server.address + " port " + std::to_string(server.port);
+        return fail(listener.error().code, place + ": " + listener.error().message);
+    }
+    http_ = *std::move(listener);
+    return {};
+}
+
+void TidegateServer::start() {
+    log_->line(observe::Level::kInfo, "listening")
+        .field("address", settings_.server.address)
+        .field("port", port())
+        .field("tls", !settings_.server.tls_certificate.empty())
+        .field("version", version())
+        .field("text_model", text_detector_->model_version());
+    http_->start();
+}
+
+void TidegateServer::shutdown(Duration wait_max) {
+    stopping_.store(true, std::memory_order_relaxed);
+    log_->line(observe::Level::kInfo, "draining");
+    const bool drained = http_->drain(wait_max);
+    cpu_->stop();
+    blocking_->stop();
+    decisions_->close();
+    http_->stop();
+    log_->line(observe::Level::kInfo, "stopped")
+        .field("drained", drained)
+        .field("recorded", decisions_->health().appended);
+    log_->flush();
+}
+
+}  // namespace tidegate::app

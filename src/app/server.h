@@ -1,0 +1,78 @@
+// The server put together: the one place where concrete parts are chosen and wired.
+//
+// Order       Parts are members in the order they are built; destruction runs the other way. shutdown() is
+// explicit all
+//             the same: listener first, then the pools, then the decision log, so that whatever was accepted
+//             is answered.
+// Threads     create(), shutdown() and the destructor on the main thread.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/settings.h"
+#include "audit/decision_log.h"
+#include "audit/views/history.h"
+#include "audit/views/statistics.h"
+#include "base/clock.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "http/server.h"
+#include "observe/log.h"
+#include "observe/metrics.h"
+#include "pipeline/dispatcher.h"
+#include "runtime/worker_pool.h"
+#include "services/provenance/text/detector.h"
+
+namespace tidegate::app {
+
+/// The version of the program, as in CMakeLists.txt.
+std::string_view version() noexcept;
+
+/// The database file in a data folder.
+std::string database_path(const std::string& data_dir);
+
+class TidegateServer {
+  public:
+    /// Opens everything and listens; returns with the port open and the loops not yet started. An Error says
+    /// what could not be opened and why.
+    static Result<std::unique_ptr<TidegateServer>> create(const AppSettings& settings);
+    ~TidegateServer();
+
+    void start();
+    /// Drains: stops accepting, answers what is in work, commits what waits. `wait_max` bounds the first
+    /// step.
+    void shutdown(Duration wait_max);
+    std::uint16_t port() const noexcept { return http_->port(); }
+    observe::Logger& log() noexcept { return *log_; }
+    /// The API document, as served at /openapi.json.
+    const std::string& openapi() const noexcept { return *openapi_; }
+
+  private:
+    explicit TidegateServer(const AppSettings& settings) : settings_(settings) {}
+    Result<void> open_storage();
+    Result<void> open_listener();
+    void make_pools();
+    void make_dispatcher();
+    void declare_metrics();
+
+    const AppSettings settings_;
+    SystemClock clock_;
+    SystemRandom random_;
+    std::unique_ptr<observe::Logger> log_;
+    observe::Registry metrics_;
+    std::unique_ptr<const provenance::text::TextDetector> text_detector_;
+    std::unique_ptr<audit::DecisionLog> decisions_;
+    std::unique_ptr<audit::History> history_;
+    std::unique_ptr<audit::StatisticsView> statistics_;
+    std::unique_ptr<runtime::WorkerPool> cpu_;
+    std::unique_ptr<runtime::WorkerPool> blocking_;
+    std::shared_ptr<const std::string> openapi_;
+    std::unique_ptr<pipeline::Dispatcher> dispatcher_;
+    std::unique_ptr<http::Server> http_;
+    std::atomic<bool> stopping_{false};
+};
+
+}  // namespace tidegate::app

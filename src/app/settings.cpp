@@ -1,0 +1,43 @@
+#include "app/settings.h"
+
+namespace tidegate::app {
+namespace {
+
+void declare(settings::Table& table, ProcessSettings& s) {
+    table.group("data", "What the server keeps");
+    table.add("data.dir", s.data_dir, "data").flag("data-dir").doc("Folder of the database; made when it is missing.");
+    table.group("log", "The server's own log");
+    table.add("log.level", s.log_level, "info")
+        .choices({"debug", "info", "warn", "error", "off"})
+        .doc("Least level that is written.");
+    table.add("log.path", s.log_path, "").doc("File for the log; empty means standard error. SIGHUP opens it anew.");
+    table.group("pools", "Threads behind the event loops");
+    table.add("pools.cpu_threads", s.cpu_threads, 0)
+        .range(0, 256)
+        .unit("threads")
+        .doc("For detectors and JSON; 0 means one a core.");
+    table.add("pools.cpu_queue_max", s.cpu_queue_max, 2048)
+        .range(1, 1'000'000)
+        .unit("requests")
+        .doc("Requests that may wait for a CPU thread; one more gets 503.");
+    table.add("pools.blocking_threads", s.blocking_threads, 4)
+        .range(1, 256)
+        .unit("threads")
+        .doc("For database reads and streams.");
+    table.add("pools.blocking_queue_max", s.blocking_queue_max, 512)
+        .range(1, 1'000'000)
+        .unit("requests")
+        .doc("Requests that may wait for a blocking thread; one more gets 503.");
+}
+
+}  // namespace
+
+void declare(settings::Table& table, AppSettings& s) {
+    http::declare(table, s.server);
+    declare(table, s.process);
+    pipeline::declare(table, s.pipeline);
+    audit::declare(table, s.audit);
+    provenance::declare(table, s.provenance);
+}
+
+}  // namespace tidegate::app

@@ -1,0 +1,40 @@
+// Provenance: was this text made by a machine? Routes, their answers, their decisions.
+//
+// Position    A service: register_provenance() puts its routes into the table; nothing else knows of them.
+// Ownership   What Parts refers to outlives the routes.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "audit/views/history.h"
+#include "audit/views/statistics.h"
+#include "base/clock.h"
+#include "pipeline/route.h"
+#include "services/provenance/settings.h"
+#include "services/provenance/text/detector.h"
+
+namespace tidegate::provenance {
+
+inline constexpr std::string_view kService = "provenance";
+/// API.md: a text has 1 to 50,000 characters.
+inline constexpr std::size_t kTextCharactersMax = 50'000;
+
+using text::TextDetector;
+
+struct Parts {
+    const Clock& clock;
+    const TextDetector& text_detector;
+    const audit::History& history;
+    const audit::StatisticsView& statistics;
+    const ProvenanceSettings& settings;
+};
+
+void register_provenance(std::vector<pipeline::Route>& routes, const Parts& parts);
+
+// The parts of the table, a file each.
+void register_text_routes(std::vector<pipeline::Route>& routes, const Parts& parts);
+void register_stream_route(std::vector<pipeline::Route>& routes, const Parts& parts);
+void register_history_routes(std::vector<pipeline::Route>& routes, const Parts& parts);
+
+}  // namespace tidegate::provenance

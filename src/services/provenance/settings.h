@@ -1,0 +1,28 @@
+// Settings of the provenance service.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "settings/table.h"
+
+namespace tidegate::provenance {
+
+struct ProvenanceSettings {
+    std::uint32_t batch_items_max = 50;
+    std::string keep_output = "summary";
+};
+
+inline void declare(settings::Table& table, ProvenanceSettings& s) {
+    table.group("provenance", "Was this made by a machine?");
+    table.add("provenance.batch_items_max", s.batch_items_max, 50)
+        .range(1, 1000)
+        .unit("items")
+        .env_aliases({"APT_MAX_BATCH_ITEMS"})
+        .doc("Most texts in one batch request.");
+    table.add("provenance.keep_output", s.keep_output, "summary")
+        .choices({"summary", "whole"})
+        .doc("What a decision keeps of the answer: its verdict, or all of it with signals and segments.");
+}
+
+}  // namespace tidegate::provenance
