@@ -20,10 +20,12 @@ struct Command {
     int (*run)(const Invocation&);
 };
 
-constexpr std::array<Command, 4> kCommands{{
+constexpr std::array<Command, 5> kCommands{{
     {"serve", "serve [--port N] [--data-dir DIR]", "start the server", run_serve},
     {"detect", "detect [--json] [FILE...]", "was this text written by a machine? (standard input without FILE)",
      run_detect},
+    {"eval", "eval text --data PATH [--train PATH] [--out FILE]", "measure the text detector on labelled texts",
+     run_eval},
     {"config", "config show [--json] | check | reference", "the settings: values and sources, a check, the reference",
      run_config},
     {"openapi", "openapi", "print the API document", run_openapi},
@@ -31,8 +33,8 @@ constexpr std::array<Command, 4> kCommands{{
 
 int help() {
     fmt::print("tidegate {}: AI decisions over HTTP, with an honest record of every answer\n\nusage:\n", version());
-    for (const Command& command : kCommands) fmt::print("  tidegate {:<42} {}\n", command.usage, command.summary);
-    fmt::print("  tidegate {:<42} {}\n", "version | help", "");
+    for (const Command& command : kCommands) fmt::print("  tidegate {:<54} {}\n", command.usage, command.summary);
+    fmt::print("  tidegate {:<54} {}\n", "version | help", "");
     fmt::print(
         "\nsettings: --config FILE, TIDEGATE_* variables, --section.name VALUE; `tidegate config reference` "
         "lists them\n");

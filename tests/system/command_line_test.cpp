@@ -1,5 +1,6 @@
 // The command line: settings that stop the start when they are wrong, and the detector without a server.
 #include <fstream>
+#include <iterator>
 
 #include "system/client.h"
 
@@ -91,6 +92,32 @@ TEST(CommandLine, DetectRefusesWhatTheServerRefuses) {
     EXPECT_EQ(run_binary({"detect"}, std::string(50'001, 'a')).status, 1);
     EXPECT_EQ(run_binary({"detect", "/nowhere/at/all"}).status, 1);
     EXPECT_EQ(run_binary({"detect", "--jsno"}).status, 2);
+}
+
+TEST(CommandLine, EvalMeasuresAndStoresItsNumbers) {
+    const TemporaryFolder folder;
+    const std::string data = folder.path() + "/labelled.jsonl";
+    std::ofstream file(data);
+    for (int i = 0; i < 20; ++i) {
+        file << R"({"id":")" << i << R"(","label":")" << (i % 2 == 0 ? "human" : "ai") << R"(",)"
+             << text_body(kHumanText).substr(1) << "\n";
+    }
+    file.close();
+    const std::string out = folder.path() + "/result.json";
+    const RunResult run = run_binary({"eval", "text", "--data", data, "--out", out});
+    ASSERT_EQ(run.status, 0) << run.error;
+    std::ifstream stored(out);
+    const std::string text((std::istreambuf_iterator<char>(stored)), std::istreambuf_iterator<char>());
+    const json::Document result = parse_json(text);
+    EXPECT_EQ(result.root().find("samples")->as_int(), 20);
+    for (const char* bad : {"{\"label\":\"human\"}", "not json", "{\"text\":\"a\",\"label\":\"robot\"}"}) {
+        std::ofstream(data) << bad << "\n";
+        const RunResult refused = run_binary({"eval", "text", "--data", data, "--out", out});
+        EXPECT_EQ(refused.status, 1) << bad;
+        EXPECT_NE(refused.error.find("line 1"), std::string::npos) << refused.error;
+    }
+    EXPECT_EQ(run_binary({"eval", "text"}).status, 2);
+    EXPECT_EQ(run_binary({"eval", "text", "--data", "/nowhere"}).status, 1);
 }
 
 TEST(CommandLine, OpenapiPrintsWhatTheServerServes) {
