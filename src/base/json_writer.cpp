@@ -70,8 +70,13 @@ void append_json_number(std::string& out, double value) {
         out += "null";
         return;
     }
+    // From 2^63 on the shortest form may be a bare integer that 64 bits do not hold; readers, ours too, refuse that.
+    constexpr double kIntegerMax = 9223372036854775808.0;
     std::array<char, 32> buffer{};
-    const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
+    char* const last = buffer.data() + buffer.size();
+    const auto end = std::abs(value) < kIntegerMax
+                         ? std::to_chars(buffer.data(), last, value).ptr
+                         : std::to_chars(buffer.data(), last, value, std::chars_format::scientific).ptr;
     out.append(buffer.data(), end);
 }
 

@@ -35,6 +35,7 @@ std::uint64_t Random::next_u64() {
 }
 
 void SystemRandom::fill(std::span<std::byte> out) {
+    if (out.empty()) return;  // The address of an empty span may be null, which memcpy does not take.
     thread_local Block block;
     if (out.size() > block.bytes.size() / 4) return fill_from_kernel(out);
     if (block.used + out.size() > block.bytes.size()) {
