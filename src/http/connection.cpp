@@ -206,7 +206,7 @@ void Connection::begin_request() {
     deciding_ = false;
     if (!exchange->keep_alive && !head.has_body()) phase_ = Phase::kStopped;
     if (!head.has_body()) {
-        if (!exchange->answered()) {
+        if (!exchange->claimed()) {
             exchange->delivered = true;
             context_.application.on_request(exchange);
         }
@@ -312,7 +312,7 @@ void Connection::body_done() {
     const bool deliver = phase_ == Phase::kBody;
     phase_ = exchange->keep_alive && !close_after_flush_ ? Phase::kHead : Phase::kStopped;
     phase_since_ = context_.now;
-    if (!deliver) return;
+    if (!deliver || exchange->claimed()) return;
     exchange->delivered = true;
     context_.application.on_request(exchange);
     pump();

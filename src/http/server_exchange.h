@@ -61,7 +61,8 @@ class ServerExchange final : public Exchange, public std::enable_shared_from_thi
     /// is dropped.
     void answer_for_application(Response response);
     bool answered() const noexcept { return ready_; }
-    bool answer_taken() const noexcept { return taken_; }
+    /// An answer has been given, perhaps on another thread, and is on its way here.
+    bool claimed() const noexcept { return claimed_.load(std::memory_order_acquire); }
     /// The answer; once.
     Response take_answer();
     const std::shared_ptr<StreamCore>& stream() const noexcept { return stream_; }
