@@ -51,7 +51,9 @@ TEST_F(Crash, KillingTheWriterInTheMiddleLosesNoAcknowledgedDecision) {
         const std::size_t kill_after = 20 + when.next_u64() % 380;
         while (::read(ends[0], id.bytes.data(), 16) == 16) {
             acknowledged.push_back(id);
-            if (acknowledged.size() == kill_after) ASSERT_EQ(::kill(child, SIGKILL), 0);
+            if (acknowledged.size() == kill_after) {
+                ASSERT_EQ(::kill(child, SIGKILL), 0);
+            }
         }
         ::close(ends[0]);
         int status = 0;

@@ -229,7 +229,8 @@ TEST_F(SqliteLog, TheWalStaysSmallWhileRowsKeepComing) {
     const auto log = open({.path = {}, .checkpoint_pages = 16, .vfs = {}});
     for (std::uint64_t n = 0; n < 600; ++n) {
         ASSERT_TRUE(put(*log, {decision(n)}));
-        ASSERT_LT(std::filesystem::file_size(path() + "-wal"), 120U * 4096) << n;
+        // Without a checkpoint it would end at 2,400 pages or more; one that runs in the background lags a little.
+        ASSERT_LT(std::filesystem::file_size(path() + "-wal"), 1'000U * 4096) << n;
     }
     EXPECT_EQ(log->health().checkpoint_failures, 0U);
 }

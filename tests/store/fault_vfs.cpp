@@ -90,10 +90,9 @@ int x_shm_unmap(sqlite3_file* f, int remove) {
     return real(f)->pMethods->xShmUnmap(real(f), remove);
 }
 
-constexpr sqlite3_io_methods kMethods{2,        x_close,   x_read,     x_write,       x_truncate,  x_sync,
-                                      x_size,   x_lock,    x_unlock,   x_reserved,    x_control,   x_sector,
-                                      x_device, x_shm_map, x_shm_lock, x_shm_barrier, x_shm_unmap, nullptr,
-                                      nullptr};
+constexpr sqlite3_io_methods kMethods{
+    2,         x_close,  x_read,   x_write,   x_truncate, x_sync,        x_size,      x_lock,  x_unlock, x_reserved,
+    x_control, x_sector, x_device, x_shm_map, x_shm_lock, x_shm_barrier, x_shm_unmap, nullptr, nullptr};
 
 sqlite3_vfs* g_real = nullptr;
 
@@ -107,8 +106,7 @@ int v_open(sqlite3_vfs*, sqlite3_filename name, sqlite3_file* f, int flags, int*
 
 sqlite3_vfs make_vfs() {
     g_real = sqlite3_vfs_find(nullptr);
-    sqlite3_vfs vfs =
-        *g_real;  // All calls but open() pass the default's functions, which do not look at the VFS.
+    sqlite3_vfs vfs = *g_real;  // All calls but open() pass the default's functions, which do not look at the VFS.
     vfs.zName = "tidegate-fault";
     vfs.szOsFile = static_cast<int>(sizeof(File)) + g_real->szOsFile;
     vfs.xOpen = v_open;

@@ -18,9 +18,7 @@ constexpr std::array<Migration, 2> kSteps{{
     {.version = 1,
      .name = "birds",
      .sql = "CREATE TABLE bird(id INTEGER PRIMARY KEY, name TEXT) STRICT; CREATE INDEX bn ON bird(name);"},
-    {.version = 2,
-     .name = "nests",
-     .sql = "CREATE TABLE nest(bird INTEGER) STRICT; INSERT INTO nest VALUES(7);"},
+    {.version = 2, .name = "nests", .sql = "CREATE TABLE nest(bird INTEGER) STRICT; INSERT INTO nest VALUES(7);"},
 }};
 
 TEST(Migrations, BringAnEmptyFileToTheLastVersionOnce) {

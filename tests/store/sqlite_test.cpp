@@ -61,8 +61,7 @@ TEST(Sqlite, ErrorsHaveTheirCodes) {
     Statement one = *database.prepare("SELECT ?1");
     one.bind(2, 1.0);  // There is no second position.
     EXPECT_FALSE(one.step());
-    EXPECT_EQ(Database::open({.path = "/nonexistent/folder/x.db", .vfs = {}}).error().code,
-              ErrorCode::kUnavailable);
+    EXPECT_EQ(Database::open({.path = "/nonexistent/folder/x.db", .vfs = {}}).error().code, ErrorCode::kUnavailable);
     std::ofstream(folder.file("text.db")) << std::string(5000, 'x');
     EXPECT_EQ(Database::open({.path = folder.file("text.db"), .vfs = {}}).error().code, ErrorCode::kDataLoss);
 }
@@ -135,8 +134,8 @@ TEST(Sqlite, AnInterruptedStatementIsUnavailable) {
             std::this_thread::yield();
         }
     });
-    const auto result = database.integer(
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT count(*) FROM n");
+    const auto result =
+        database.integer("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT count(*) FROM n");
     done = true;
     interrupter.join();
     EXPECT_EQ(result.error().code, ErrorCode::kUnavailable);
@@ -147,22 +146,20 @@ void move_fault_through_insert(Fault fault, bool lasting) {
     const TemporaryFolder folder;
     std::int64_t rows = 0;
     bool reached_the_end = false;
-    Database database =
-        open({.path = folder.file("a.db"), .wal_autocheckpoint_pages = 4, .vfs = fault_vfs_name()});
+    Database database = open({.path = folder.file("a.db"), .wal_autocheckpoint_pages = 4, .vfs = fault_vfs_name()});
     ASSERT_TRUE(database.execute("CREATE TABLE t(i INTEGER, x TEXT) STRICT"));
     for (std::int64_t n = 1; n <= 200 && !reached_the_end; ++n) {
         arm_fault(n, fault, lasting);
         bool committed = false;
         if (auto transaction = Transaction::begin(database)) {
-            const bool inserted =
-                database.execute("INSERT INTO t VALUES(1, hex(zeroblob(9000)))").has_value();
+            const bool inserted = database.execute("INSERT INTO t VALUES(1, hex(zeroblob(9000)))").has_value();
             committed = inserted && transaction->commit().has_value();
         }
         reached_the_end = !fault_fired();
         disarm_fault();
         // Else each failed checkpoint leaves more to the next, and the fault never gets past it.
         ASSERT_TRUE(database.checkpoint());
-        if (reached_the_end) EXPECT_TRUE(committed);
+        EXPECT_TRUE(committed || !reached_the_end);
         if (committed) ++rows;
         ASSERT_FALSE(database.in_transaction());
         ASSERT_EQ(count(database), rows) << "fault at " << n;
