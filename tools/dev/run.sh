@@ -11,7 +11,7 @@ run_server() {
         esac
         shift
     done
-    build_preset release tidegate
+    build_preset release tidegate || die "the server does not build"
     if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
         die "port $port is taken by another program; stop it or choose another: ./dev run --port 8001"
     fi
@@ -36,10 +36,15 @@ run_server() {
         sleep 0.1
     done
     say "run: the server is ready; a first question: was this text written by a machine?"
-    printf '\n$ curl -s %s/api/v1/detect/text -H "Content-Type: application/json" -d @tools/dev/first_request.json\n' "$url"
+    local question="curl -s $url/api/v1/detect/text -H 'Content-Type: application/json' -d @tools/dev/first_request.json"
+    printf "\n$ %s | jq 'del(.signals, .segments)'\n" "$question"
     curl -sS --fail-with-body --max-time 20 "$url/api/v1/detect/text" -H 'Content-Type: application/json' \
-        -d @tools/dev/first_request.json || die "the first question failed"
-    printf '\n\n'
+        -d @tools/dev/first_request.json >build/first_answer.json || {
+        cat build/first_answer.json >&2
+        die "the first question failed"
+    }
+    jq 'del(.signals, .segments)' build/first_answer.json
+    printf '\n  the whole answer            build/first_answer.json\n'
     printf '  the routes, with examples   %s/docs\n' "$url"
     printf '  what was decided            %s/api/v1/analyze/history\n' "$url"
     printf '  metrics for Prometheus      %s/metrics\n' "$url"

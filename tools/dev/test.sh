@@ -111,6 +111,19 @@ labelled() {
     run_ctest "$preset" -L "^$label\$"
 }
 
+size_is_small() {
+    local bytes
+    bytes=$(stat -c %s build/release/tidegate) || return 1
+    say "test: build/release/tidegate has $bytes bytes"
+    [ "$bytes" -lt 25000000 ] && [ -s build/release/tidegate.debug ] && ! readelf -S build/release/tidegate | grep -q '\.debug_info'
+}
+
+# In a shell of its own: run_server ends the shell when something is wrong.
+first_run() {
+    local port=18231
+    (set -e; run_server --check --port "$port" --data-dir build/run-check)
+}
+
 verdict() {
     if [ "$failed" -gt 0 ]; then
         printf '\nFailed:\n'
@@ -150,6 +163,9 @@ run_tests() {
     if [ "$quick" = no ]; then
         gate "clang-tidy" lint_tidy || true
         labelled release system tidegate
+        gate "the program is stripped and under 25 MB" size_is_small || true
+        gate "docs/ is what the program says (./dev docs)" docs_are_current || true
+        gate "dev run" first_run || true
         labelled tsan threads
         gate "build gcc" build_preset gcc || true
     fi

@@ -26,21 +26,13 @@ bool is_registered(const Tree& tree, const std::string& path) {
     });
 }
 
-// Fuzz targets and benchmarks may be named by their stem: tidegate_fuzz(json) builds json_fuzz.cpp.
-std::string stem_path(const std::string& path) {
-    for (const std::string_view ending : {"_fuzz.cpp", "_bench.cpp"}) {
-        if (path.ends_with(ending)) return path.substr(0, path.size() - ending.size());
-    }
-    return path;
-}
-
 }  // namespace
 
 Findings check_registration(const Tree& tree) {
     Findings findings;
     for (const auto& [path, file] : tree) {
         if (!path.ends_with(".cpp") || path.find('/') == std::string::npos) continue;
-        if (is_registered(tree, path) || is_registered(tree, stem_path(path))) continue;
+        if (is_registered(tree, path)) continue;
         findings.push_back({path, 1, "no CMakeLists.txt names this file: it is never built"});
     }
     return findings;

@@ -28,7 +28,7 @@ bool is_text(const fs::path& path) {
 bool is_left_out(const fs::path& path, const fs::path& root) {
     const std::string name = path.filename().string();
     const bool at_root = path.parent_path() == root;
-    if (name == ".git" || name == "node_modules" || name == "corpus" || name == "__pycache__") return true;
+    if (name == ".git" || name == "node_modules" || name == "seeds" || name == "__pycache__") return true;
     return at_root &&
            (name == "build" || name.starts_with("build-") || name == "data" || name == ".cache" || name == ".venv");
 }
