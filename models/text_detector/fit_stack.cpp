@@ -195,7 +195,7 @@ void measure_human_ranges(const std::vector<ScoredRow>& rows, Model& model) {
 }
 
 // The highest 99th percentile of humans, a setting and a domain at a time: 1 % false positives in every register, the
-// unseen ones included; the next register is one domain and not the mean of all. The 2nd percentile of AI across
+// unseen ones included; the next register is one domain and not the mean of all. The 1st percentile of AI across
 // folds bounds the human band.
 void fit_bands(const std::vector<ScoredRow>& rows, Model& model) {
     std::map<std::pair<int, std::string>, std::vector<double>> humans;
@@ -214,7 +214,7 @@ void fit_bands(const std::vector<ScoredRow>& rows, Model& model) {
     for (const auto& [stratum, values] : humans) {
         model.bands.ai_from = std::max(model.bands.ai_from, quantile(values, 0.99));
     }
-    model.bands.human_below = ai.empty() ? 0 : std::min(quantile(ai, 0.02), model.bands.ai_from);
+    model.bands.human_below = ai.empty() ? 0 : std::min(quantile(ai, 0.01), model.bands.ai_from);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "base/random.h"
 
@@ -34,6 +35,20 @@ void add_head_row(const GramCounter& counter, bool ai, double weight, SparseRows
     out.begin_row(ai ? 1 : 0, weight);
     const double norm = counter.norm();
     for (const std::uint32_t slot : counter.slots()) out.add(slot, static_cast<float>(counter.weight(slot) / norm));
+}
+
+// (documents of the domain)^-balance, scaled to a mean of 1.
+std::vector<double> document_weights(const std::vector<Document>& documents, double balance) {
+    std::map<std::string, double> count;
+    for (const Document& document : documents) count[document.domain] += 1;
+    std::vector<double> weights;
+    double sum = 0;
+    for (const Document& document : documents) {
+        weights.push_back(std::pow(count[document.domain], -balance));
+        sum += weights.back();
+    }
+    for (double& weight : weights) weight *= static_cast<double>(documents.size()) / sum;
+    return weights;
 }
 
 }  // namespace
@@ -70,7 +85,9 @@ std::vector<Row> make_rows(const std::vector<Document>& documents, const RowOpti
     return rows;
 }
 
-FeatureTable extract_features(const std::vector<Document>& documents, const std::vector<Row>& rows) {
+FeatureTable extract_features(const std::vector<Document>& documents, const std::vector<Row>& rows,
+                              double domain_balance) {
+    const std::vector<double> weights = document_weights(documents, domain_balance);
     FeatureTable table;
     Reading reading;
     std::vector<double> windows_of(documents.size(), 0);
@@ -83,7 +100,7 @@ FeatureTable extract_features(const std::vector<Document>& documents, const std:
                 continue;
             }
             const bool ai = documents[row.document].ai;
-            const double weight = 1.0 / windows_of[row.document];
+            const double weight = weights[row.document] / windows_of[row.document];
             for (std::size_t w = 0; w < count; ++w) {
                 const Window& window = reading.windows()[w];
                 reading.measure(window);

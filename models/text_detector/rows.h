@@ -30,6 +30,7 @@ struct RowOptions {
     unsigned crops = 4;            // Random crops a document, beside the whole.
     std::uint32_t words_min = 20;  // Length of a crop: log-uniform from here to a window.
     std::uint64_t seed = 1;
+    double domain_balance = 0;  // 0: every document weighs the same; 1: every domain does.
 };
 
 /// Human and AI documents that the detector learns from. Raw samples of base language models are left out: they
@@ -46,6 +47,7 @@ struct FeatureTable {
     std::vector<std::uint32_t> document;  // Of each window.
     std::vector<std::string> lower;       // Normal lower-case text of the windows of whole documents; else empty.
 };
-FeatureTable extract_features(const std::vector<Document>& documents, const std::vector<Row>& rows);
+FeatureTable extract_features(const std::vector<Document>& documents, const std::vector<Row>& rows,
+                              double domain_balance);
 
 }  // namespace tidegate::provenance::text::training

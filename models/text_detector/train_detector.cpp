@@ -82,7 +82,7 @@ Result<Trained> train_detector(const Dataset& data, const TrainOptions& options)
     }
     const std::vector<Row> rows = make_rows(documents, options.rows);
     say(fmt::format("{} documents, {} rows with crops", documents.size(), rows.size()));
-    const FeatureTable table = extract_features(documents, rows);
+    const FeatureTable table = extract_features(documents, rows, options.rows.domain_balance);
     say(fmt::format("{} windows measured; training out of fold", table.document.size()));
     Trained trained;
     trained.documents = documents.size();
