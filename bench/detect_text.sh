@@ -5,7 +5,7 @@
 # Needs wrk, jq, curl and ../shared/data/text/dev (the texts). Run it as: ./dev bench detect_text
 set -euo pipefail
 cd "$(dirname "$0")/.."
-binary=build/release/tidegate
+binary=${BINARY:-build/release/tidegate}
 data=../shared/data/text/dev/dev.jsonl
 [ -x "$binary" ] || { echo "build the release preset first: ./dev build release" >&2; exit 2; }
 [ -r "$data" ] || { echo "the texts are absent: $data" >&2; exit 2; }
@@ -16,7 +16,7 @@ server=
 trap '[ -n "$server" ] && kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
 
 # Texts cut to exactly 2,000 bytes where that is a character's border; the long one is texts joined up to 50,000 characters.
-jq -c 'select((.text | utf8bytelength) >= 2000) | {text: .text[0:2000]} | select((.text | utf8bytelength) <= 2060)' "$data" | head -n 400 > "$work/2kb"
+jq -c 'select((.text | utf8bytelength) >= 2000) | {text: .text[0:2000]} | select((.text | utf8bytelength) <= 2060)' "$data" | sed -n '1,400p' > "$work/2kb"
 jq -sc '[.[].text] | join(" ") | {text: .[0:50000]}' "$data" > "$work/50k"
 
 start_server() {  # ARGUMENTS...
@@ -33,7 +33,7 @@ start_server() {  # ARGUMENTS...
 stop_server() { kill "$server"; wait "$server" 2>/dev/null || true; server=; }
 
 first_answer() {  # Milliseconds from exec to a whole answer, polled every 2 ms.
-  local best=
+  local best= took from
   for _ in 1 2 3 4 5; do
     rm -rf "$work/cold"; mkdir "$work/cold"
     local from; from=$(date +%s%N)
