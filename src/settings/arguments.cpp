@@ -31,8 +31,7 @@ Result<Arguments> split_arguments(const Table& table, std::span<const std::strin
         const bool is_config = name == "config";
         if (entry == nullptr && !is_config) {
             if (name.find('.') != std::string::npos) {
-                return fail(ErrorCode::kInvalidArgument,
-                            "flag --" + name + ": " + unknown_message(table, name));
+                return fail(ErrorCode::kInvalidArgument, "flag --" + name + ": " + unknown_message(table, name));
             }
             arguments.words.emplace_back(word);
             continue;
@@ -65,10 +64,9 @@ Reading read_flags(const Table& table, const std::vector<NameValue>& flags) {
         if (entry == nullptr) {
             reading.faults.push_back("flag --" + name + ": " + unknown_message(table, name));
         } else if (entry->is_secret() && !value.empty() && !value.starts_with("file:")) {
-            reading.faults.push_back(
-                "flag --" + name +
-                ": a secret on the command line can be read by every user of the machine; use "
-                "file:/path or the environment");
+            reading.faults.push_back("flag --" + name +
+                                     ": a secret on the command line can be read by every user of the machine; use "
+                                     "file:/path or the environment");
         } else {
             reading.found.push_back({.name = name,
                                      .value = value,

@@ -10,8 +10,7 @@ namespace {
 
 // Variables of our prefix that are no settings: the first names the file; the test runner sets the others,
 // and the servers that tests start inherit them.
-constexpr std::array<std::string_view, 3> kNotSettings{"TIDEGATE_CONFIG", "TIDEGATE_SOURCE_DIR",
-                                                       "TIDEGATE_BINARY"};
+constexpr std::array<std::string_view, 3> kNotSettings{"TIDEGATE_CONFIG", "TIDEGATE_SOURCE_DIR", "TIDEGATE_BINARY"};
 
 const Entry* find_variable(const Table& table, std::string_view variable) {
     for (const Entry& entry : table.entries()) {

@@ -30,8 +30,8 @@ class Loading {
         std::map<const Entry*, const Raw*> seen;
         for (Raw& raw : reading.found) {
             if (const auto [other, first] = seen.try_emplace(raw.entry, &raw); !first) {
-                add_fault(fmt::format("{}: {} is set twice; it is set already at {}", raw.source,
-                                      raw.entry->name, other->second->source));
+                add_fault(fmt::format("{}: {} is set twice; it is set already at {}", raw.source, raw.entry->name,
+                                      other->second->source));
                 continue;
             }
             if (auto stored = store_raw(raw); !stored) {
@@ -49,10 +49,9 @@ class Loading {
 
     Result<void> verdict() const {
         if (faults_.empty()) return {};
-        std::string message = faults_.size() == 1 ? "a setting is wrong:"
-                                                  : fmt::format("{} settings are wrong:", faults_.size());
-        for (std::size_t i = 0; i < std::min(faults_.size(), kFaultsShownMax); ++i)
-            message += "\n  " + faults_[i];
+        std::string message =
+            faults_.size() == 1 ? "a setting is wrong:" : fmt::format("{} settings are wrong:", faults_.size());
+        for (std::size_t i = 0; i < std::min(faults_.size(), kFaultsShownMax); ++i) message += "\n  " + faults_[i];
         if (faults_.size() > kFaultsShownMax)
             message += fmt::format("\n  and {} more", faults_.size() - kFaultsShownMax);
         return fail(ErrorCode::kInvalidArgument, message);
@@ -131,8 +130,8 @@ const ResolvedSetting* Resolved::find(std::string_view name) const noexcept {
 }
 
 std::size_t Resolved::count_set() const noexcept {
-    return static_cast<std::size_t>(std::ranges::count_if(
-        settings_, [](const ResolvedSetting& setting) { return setting.source != "default"; }));
+    return static_cast<std::size_t>(
+        std::ranges::count_if(settings_, [](const ResolvedSetting& setting) { return setting.source != "default"; }));
 }
 
 }  // namespace tidegate::settings

@@ -35,8 +35,7 @@ namespace tidegate::settings {
 using NameValue = std::pair<std::string, std::string>;
 
 struct Sources {
-    std::optional<std::string>
-        config_path;  // From --config; unset: TIDEGATE_CONFIG of `environment`, else no file.
+    std::optional<std::string> config_path;  // From --config; unset: TIDEGATE_CONFIG of `environment`, else no file.
     std::vector<NameValue> environment;
     std::vector<NameValue> flags;  // Name without dashes: a setting's name, an alias or a short flag.
 };
@@ -46,7 +45,7 @@ struct ResolvedSetting {
     std::string name, group;
     std::string value;       // As it would be written in the file; a secret: `set` or `not set`.
     std::string value_json;  // The same as JSON.
-    std::string source;  // `default`, `tidegate.yaml:12`, `environment TIDEGATE_SERVER_PORT`, `flag --port`.
+    std::string source;      // `default`, `tidegate.yaml:12`, `environment TIDEGATE_SERVER_PORT`, `flag --port`.
 };
 
 class Resolved {

@@ -56,8 +56,8 @@ std::string render_table(const Resolved& resolved) {
     }
     std::string out;
     for (const ResolvedSetting& setting : resolved.settings()) {
-        out += fmt::format("{:<{}}  {:<{}}  {}\n", setting.name, name_width, setting.value, value_width,
-                           setting.source);
+        out +=
+            fmt::format("{:<{}}  {:<{}}  {}\n", setting.name, name_width, setting.value, value_width, setting.source);
     }
     return out;
 }
@@ -75,9 +75,8 @@ std::string render_json(const Resolved& resolved) {
 }
 
 std::string render_check(const Resolved& resolved) {
-    return fmt::format("the settings are valid: {} known, {} set, {} at their default",
-                       resolved.settings().size(), resolved.count_set(),
-                       resolved.settings().size() - resolved.count_set());
+    return fmt::format("the settings are valid: {} known, {} set, {} at their default", resolved.settings().size(),
+                       resolved.count_set(), resolved.settings().size() - resolved.count_set());
 }
 
 std::string render_reference(const Table& table) {

@@ -29,14 +29,11 @@ bool is_well_formed(std::string_view name) {
 void check_entry(const Entry& entry) {
     require(is_well_formed(entry.name), entry.name, "a name is lower case letters, digits, `_` and `.`");
     require(entry.name.starts_with(entry.group + "."), entry.name, "it does not begin with its group");
-    require(!entry.doc.empty() && entry.doc.find('\n') == std::string::npos, entry.name,
-            "it needs one line of doc");
+    require(!entry.doc.empty() && entry.doc.find('\n') == std::string::npos, entry.name, "it needs one line of doc");
     const bool is_duration = std::holds_alternative<Duration*>(entry.target);
-    require(!is_duration || unit_of_name(entry.name).has_value(), entry.name,
-            "a duration's name ends in _ms or _s");
-    const bool needs_range =
-        std::visit([](auto* target) { return detail::kHasRange<std::remove_pointer_t<decltype(target)>>; },
-                   entry.target);
+    require(!is_duration || unit_of_name(entry.name).has_value(), entry.name, "a duration's name ends in _ms or _s");
+    const bool needs_range = std::visit(
+        [](auto* target) { return detail::kHasRange<std::remove_pointer_t<decltype(target)>>; }, entry.target);
     require(!needs_range || entry.minimum.index() != 0, entry.name, "a number or duration needs a range");
     if (entry.is_secret()) return;
     if (const auto stored = store_default(entry); !stored) require(false, entry.name, stored.error().message);
@@ -65,8 +62,7 @@ Entry& Table::append(std::string_view name, Target target, Default initial) {
 
 const Entry* Table::find(std::string_view name) const noexcept {
     for (const Entry& entry : entries_) {
-        if (entry.name == name || std::ranges::find(entry.aliases, name) != entry.aliases.end())
-            return &entry;
+        if (entry.name == name || std::ranges::find(entry.aliases, name) != entry.aliases.end()) return &entry;
     }
     return nullptr;
 }
@@ -102,16 +98,13 @@ void Table::check() const {
     for (const Entry& entry : entries_) {
         check_entry(entry);
         require(names.insert(entry.name).second, entry.name, "the name is taken");
-        require(variables.insert(environment_name(entry.name)).second, entry.name,
-                "its environment name is taken");
-        for (const auto& alias : entry.aliases)
-            require(names.insert(alias).second, entry.name, "an alias is taken");
+        require(variables.insert(environment_name(entry.name)).second, entry.name, "its environment name is taken");
+        for (const auto& alias : entry.aliases) require(names.insert(alias).second, entry.name, "an alias is taken");
         for (const auto& alias : entry.env_aliases) {
             require(variables.insert(alias).second, entry.name, "an environment alias is taken");
         }
         if (!entry.flag.empty()) {
-            require(entry.flag != "config" && flags.insert(entry.flag).second, entry.name,
-                    "its flag is taken");
+            require(entry.flag != "config" && flags.insert(entry.flag).second, entry.name, "its flag is taken");
         }
     }
 }

@@ -33,9 +33,8 @@
 namespace tidegate::settings {
 
 /// Where a setting's value goes. The pointed-to variable outlives load().
-using Target =
-    std::variant<bool*, std::int32_t*, std::int64_t*, std::uint16_t*, std::uint32_t*, std::uint64_t*, double*,
-                 std::string*, std::vector<std::string>*, Duration*, Secret*>;
+using Target = std::variant<bool*, std::int32_t*, std::int64_t*, std::uint16_t*, std::uint32_t*, std::uint64_t*,
+                            double*, std::string*, std::vector<std::string>*, Duration*, Secret*>;
 /// A limit of a range: signed, unsigned, real, or time; monostate where the setting has no range.
 using Bound = std::variant<std::monostate, std::int64_t, std::uint64_t, double, Duration>;
 /// A default. For a secret always monostate: no secret has one.
@@ -89,8 +88,7 @@ Default to_default(T value) {
 }
 
 template <class T>
-inline constexpr bool kHasRange =
-    std::is_same_v<T, Duration> || (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>);
+inline constexpr bool kHasRange = std::is_same_v<T, Duration> || (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>);
 
 }  // namespace detail
 

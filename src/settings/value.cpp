@@ -149,8 +149,7 @@ bool store(const Entry& entry, T& target, std::string_view text, std::string_vie
         target = *value;
         return true;
     } else if constexpr (std::is_unsigned_v<T>) {
-        return assign_number<std::uint64_t>(entry, target,
-                                            entry.is_bytes ? parse_bytes(text) : parse_u64(text));
+        return assign_number<std::uint64_t>(entry, target, entry.is_bytes ? parse_bytes(text) : parse_u64(text));
     } else if constexpr (std::is_signed_v<T>) {
         return assign_number<std::int64_t>(entry, target, parse_i64(text));
     } else if constexpr (std::is_same_v<T, std::string>) {
@@ -226,8 +225,7 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text) {
 }
 
 Result<void> store_text(const Entry& entry, std::string_view text, std::string_view spelled) {
-    const bool stored =
-        std::visit([&](auto* target) { return store(entry, *target, text, spelled); }, entry.target);
+    const bool stored = std::visit([&](auto* target) { return store(entry, *target, text, spelled); }, entry.target);
     if (!stored) return refuse(entry, text);
     return {};
 }

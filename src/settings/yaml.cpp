@@ -26,36 +26,26 @@ class Walk {
                 fault(member.first, "a key must be a plain name");
                 continue;
             }
-            const std::string name =
-                prefix.empty() ? member.first.Scalar() : prefix + "." + member.first.Scalar();
+            const std::string name = prefix.empty() ? member.first.Scalar() : prefix + "." + member.first.Scalar();
             value(member.first, member.second, name, depth);
         }
     }
 
-    void fault(const YAML::Node& at, const std::string& what) {
-        reading_.faults.push_back(place(at) + ": " + what);
-    }
+    void fault(const YAML::Node& at, const std::string& what) { reading_.faults.push_back(place(at) + ": " + what); }
 
   private:
-    std::string place(const YAML::Node& node) const {
-        return fmt::format("{}:{}", path_, node.Mark().line + 1);
-    }
+    std::string place(const YAML::Node& node) const { return fmt::format("{}:{}", path_, node.Mark().line + 1); }
 
     void value(const YAML::Node& key, const YAML::Node& node, const std::string& name, int depth) {
         const Entry* entry = table_.find(name);
         // A group whose lines are all commented out is no mistake; an empty group of an unknown name is.
-        if (entry == nullptr && is_group(name) && (node.IsNull() || (node.IsMap() && node.size() == 0)))
-            return;
+        if (entry == nullptr && is_group(name) && (node.IsNull() || (node.IsMap() && node.size() == 0))) return;
         if (node.IsMap() && node.size() > 0 && entry == nullptr) return map(node, name, depth + 1);
         if (entry == nullptr) return fault(key, unknown_message(table_, name));
         if (node.IsMap()) return fault(key, name + " takes a value, not a group");
         if (node.IsNull()) return fault(key, name + " has no value");
-        Raw raw{.name = name,
-                .value = {},
-                .items = {},
-                .is_list = node.IsSequence(),
-                .source = place(key),
-                .entry = entry};
+        Raw raw{
+            .name = name, .value = {}, .items = {}, .is_list = node.IsSequence(), .source = place(key), .entry = entry};
         if (raw.is_list) {
             for (const auto& item : node) {
                 if (!item.IsScalar()) return fault(item, name + " takes a list of plain values");

@@ -16,8 +16,8 @@ class SplitArguments : public SettingsTest {
 };
 
 TEST_F(SplitArguments, TakesSettingsOutAndLeavesTheWordsInOrder) {
-    const auto arguments = split({"serve", "--port", "0", "--server.idle_max_s=5", "--config", "c.yaml",
-                                  "--metrics", "file.txt", "--json"});
+    const auto arguments = split(
+        {"serve", "--port", "0", "--server.idle_max_s=5", "--config", "c.yaml", "--metrics", "file.txt", "--json"});
     ASSERT_TRUE(arguments);
     EXPECT_EQ(arguments->config_path, "c.yaml");
     EXPECT_THAT(arguments->flags,

@@ -47,15 +47,9 @@ inline void declare(Table& t, RoomSettings& s) {
     using namespace std::chrono_literals;
     t.group("server", "The listener.");
     t.add("server.address", s.address, "127.0.0.1").doc("Address to listen on.").env_aliases({"APT_HOST"});
-    t.add("server.port", s.port, 8000)
-        .range(0, 65535)
-        .doc("TCP port; 0 lets the kernel choose.")
-        .flag("port");
+    t.add("server.port", s.port, 8000).range(0, 65535).doc("TCP port; 0 lets the kernel choose.").flag("port");
     t.add("server.idle_max_s", s.idle_max, 60s).range(1s, 1h).doc("Keep-alive without a request.");
-    t.add("server.body_bytes_max", s.body_bytes_max, 10'000'000)
-        .range(1, 1ULL << 32U)
-        .bytes()
-        .doc("Largest body.");
+    t.add("server.body_bytes_max", s.body_bytes_max, 10'000'000).range(1, 1ULL << 32U).bytes().doc("Largest body.");
     t.group("observe", "What is shown.");
     t.add("observe.metrics", s.metrics, true)
         .doc("Serve /metrics.")

@@ -62,12 +62,11 @@ TEST_F(Load, ReadsNestedAndDottedYamlNames) {
 
 TEST_F(Load, FlagBeatsEnvironmentBeatsFileBeatsDefault) {
     disk_.files["c.yaml"] = "server: {port: 1, address: file, idle_max_s: 2}\n";
-    const auto resolved =
-        load(table_,
-             {.config_path = "c.yaml",
-              .environment = {{"TIDEGATE_SERVER_PORT", "2"}, {"TIDEGATE_SERVER_ADDRESS", "env"}},
-              .flags = {{"port", "3"}}},
-             disk_);
+    const auto resolved = load(table_,
+                               {.config_path = "c.yaml",
+                                .environment = {{"TIDEGATE_SERVER_PORT", "2"}, {"TIDEGATE_SERVER_ADDRESS", "env"}},
+                                .flags = {{"port", "3"}}},
+                               disk_);
     ASSERT_TRUE(resolved) << message_of(resolved);
     EXPECT_EQ(room_.port, 3);
     EXPECT_EQ(room_.address, "env");
@@ -83,9 +82,8 @@ TEST_F(Load, TheEnvironmentCanNameTheFileAndTheFlagBeatsIt) {
     disk_.files["b.yaml"] = "server.port: 2\n";
     ASSERT_TRUE(load_environment({{"TIDEGATE_CONFIG", "a.yaml"}}));
     EXPECT_EQ(room_.port, 1);
-    ASSERT_TRUE(load(table_,
-                     {.config_path = "b.yaml", .environment = {{"TIDEGATE_CONFIG", "a.yaml"}}, .flags = {}},
-                     disk_));
+    ASSERT_TRUE(
+        load(table_, {.config_path = "b.yaml", .environment = {{"TIDEGATE_CONFIG", "a.yaml"}}, .flags = {}}, disk_));
     EXPECT_EQ(room_.port, 2);
 }
 
@@ -99,12 +97,10 @@ TEST_F(Load, AnUnknownNameStopsTheStartAndNamesTheNearest) {
     EXPECT_THAT(message_of(load_yaml("server:\n  prot: 1\n")),
                 HasSubstr("tidegate.yaml:2: server.prot is not a setting; did you mean server.port?"));
     EXPECT_THAT(message_of(load_yaml("port: 1\n")), HasSubstr("did you mean server.port?"));
-    EXPECT_THAT(
-        message_of(load_environment({{"TIDEGATE_SERVER_PROT", "1"}})),
-        HasSubstr("environment: TIDEGATE_SERVER_PROT is not a setting; did you mean TIDEGATE_SERVER_PORT?"));
-    EXPECT_THAT(
-        message_of(load_flags({{"server.addres", "x"}})),
-        HasSubstr("flag --server.addres: server.addres is not a setting; did you mean server.address?"));
+    EXPECT_THAT(message_of(load_environment({{"TIDEGATE_SERVER_PROT", "1"}})),
+                HasSubstr("environment: TIDEGATE_SERVER_PROT is not a setting; did you mean TIDEGATE_SERVER_PORT?"));
+    EXPECT_THAT(message_of(load_flags({{"server.addres", "x"}})),
+                HasSubstr("flag --server.addres: server.addres is not a setting; did you mean server.address?"));
     const std::string far = message_of(load_flags({{"zzzzzzzzzzzz.qqqqqqq", "x"}}));
     EXPECT_THAT(far, AllOf(HasSubstr("is not a setting"), Not(HasSubstr("did you mean"))));
 }
@@ -133,24 +129,18 @@ TEST_F(Load, APlainNumberTakesTheUnitOfTheNameItCameBy) {
 TEST_F(Load, AWrongTypeOrRangeNamesSourceValueAndRange) {
     EXPECT_THAT(message_of(load_yaml("\nserver:\n  port: 70000\n")),
                 HasSubstr("tidegate.yaml:3: server.port: \"70000\" is not an integer from 0 to 65535"));
-    EXPECT_THAT(message_of(load_flags({{"port", "-1"}})),
-                HasSubstr("flag --port: server.port: \"-1\" is not"));
+    EXPECT_THAT(message_of(load_flags({{"port", "-1"}})), HasSubstr("flag --port: server.port: \"-1\" is not"));
     EXPECT_THAT(
         message_of(load_environment({{"TIDEGATE_SERVER_PORT", "eight"}})),
-        HasSubstr(
-            "environment TIDEGATE_SERVER_PORT: server.port: \"eight\" is not an integer from 0 to 65535"));
-    EXPECT_THAT(message_of(load_flags({{"observe.log_format", "xml"}})),
-                HasSubstr("\"xml\" is not one of json, text"));
+        HasSubstr("environment TIDEGATE_SERVER_PORT: server.port: \"eight\" is not an integer from 0 to 65535"));
+    EXPECT_THAT(message_of(load_flags({{"observe.log_format", "xml"}})), HasSubstr("\"xml\" is not one of json, text"));
     EXPECT_THAT(message_of(load_flags({{"server.idle_max_s", "2h"}})),
                 HasSubstr("\"2h\" is not a duration from 1 to 3600 s"));
-    EXPECT_THAT(message_of(load_flags({{"observe.metrics", "maybe"}})),
-                HasSubstr("\"maybe\" is not a boolean"));
-    EXPECT_THAT(message_of(load_flags({{"observe.sample_rate", "nan"}})),
-                HasSubstr("is not a number from 0 to 1"));
+    EXPECT_THAT(message_of(load_flags({{"observe.metrics", "maybe"}})), HasSubstr("\"maybe\" is not a boolean"));
+    EXPECT_THAT(message_of(load_flags({{"observe.sample_rate", "nan"}})), HasSubstr("is not a number from 0 to 1"));
     EXPECT_THAT(message_of(load_flags({{"server.body_bytes_max", "5GiB"}})),
                 HasSubstr("\"5GiB\" is not a number of bytes from 1 to 4294967296"));
-    EXPECT_THAT(message_of(load_environment({{"TIDEGATE_SERVER_PORT", ""}})),
-                HasSubstr("\"\" is not an integer"));
+    EXPECT_THAT(message_of(load_environment({{"TIDEGATE_SERVER_PORT", ""}})), HasSubstr("\"\" is not an integer"));
 }
 
 TEST_F(Load, BothEndsOfARangeBelongToIt) {
@@ -165,15 +155,13 @@ TEST_F(Load, BothEndsOfARangeBelongToIt) {
 
 TEST_F(Load, AllFaultsAreReportedTogether) {
     disk_.files["c.yaml"] = "server:\n  port: x\n  nothing: 1\n";
-    const auto resolved = load(table_,
-                               {.config_path = "c.yaml",
-                                .environment = {{"TIDEGATE_NOTHING", "1"}},
-                                .flags = {{"observe.offset", "99"}}},
-                               disk_);
+    const auto resolved =
+        load(table_,
+             {.config_path = "c.yaml", .environment = {{"TIDEGATE_NOTHING", "1"}}, .flags = {{"observe.offset", "99"}}},
+             disk_);
     const std::string message = message_of(resolved);
-    EXPECT_THAT(message,
-                AllOf(HasSubstr("4 settings are wrong"), HasSubstr("c.yaml:2"), HasSubstr("c.yaml:3"),
-                      HasSubstr("TIDEGATE_NOTHING"), HasSubstr("flag --observe.offset")));
+    EXPECT_THAT(message, AllOf(HasSubstr("4 settings are wrong"), HasSubstr("c.yaml:2"), HasSubstr("c.yaml:3"),
+                               HasSubstr("TIDEGATE_NOTHING"), HasSubstr("flag --observe.offset")));
 }
 
 TEST_F(Load, AWrongLineCoveredByAHigherSourceIsStillWrong) {
@@ -194,8 +182,7 @@ TEST_F(Load, ASettingGivenTwiceInOneSourceIsAnError) {
 TEST_F(Load, MisshapenYamlIsAnErrorWithItsLine) {
     EXPECT_THAT(message_of(load_yaml("server:\n  port: [1, 2]\n")), HasSubstr("a list is not an integer"));
     EXPECT_THAT(message_of(load_yaml("server:\n  port: {a: 1}\n")), HasSubstr("takes a value, not a group"));
-    EXPECT_THAT(message_of(load_yaml("server:\n  port:\n")),
-                HasSubstr("tidegate.yaml:2: server.port has no value"));
+    EXPECT_THAT(message_of(load_yaml("server:\n  port:\n")), HasSubstr("tidegate.yaml:2: server.port has no value"));
     EXPECT_THAT(message_of(load_yaml("observe:\n  origins: [[a]]\n")), HasSubstr("a list of plain values"));
     EXPECT_THAT(message_of(load_yaml("- a\n- b\n")), HasSubstr("must be a map"));
     EXPECT_THAT(message_of(load_yaml("server: {port: 1\n")), HasSubstr("not YAML"));
@@ -267,16 +254,14 @@ TEST_F(TableDeathTest, ContradictionsInTheDeclarationsEndTheProcess) {
     std::string text;
     Duration duration{};
     table_.group("extra", "More.");
-    EXPECT_DEATH((table_.add("extra.n", number, 5).range(6, 9).doc("x"), load_now()),
-                 "extra.n is wrong.*from 6 to 9");
+    EXPECT_DEATH((table_.add("extra.n", number, 5).range(6, 9).doc("x"), load_now()), "extra.n is wrong.*from 6 to 9");
     EXPECT_DEATH((table_.add("extra.n", number, 5).doc("x"), load_now()), "needs a range");
     EXPECT_DEATH((table_.add("extra.t", text, "x"), load_now()), "one line of doc");
     EXPECT_DEATH((table_.add("server.t", text, "x").doc("x"), load_now()), "begin with its group");
     EXPECT_DEATH((table_.add("extra.wait", duration, 1s).range(0s, 2s).doc("x"), load_now()), "_ms or _s");
     EXPECT_DEATH((table_.add("extra.t", text, "x").choices({"a"}).doc("x"), load_now()), "one of a");
     EXPECT_DEATH((table_.add("extra.t", text, "x").doc("x").flag("port"), load_now()), "its flag is taken");
-    EXPECT_DEATH((table_.add("extra.t", text, "x").doc("x").aliases({"server.port"}), load_now()),
-                 "alias is taken");
+    EXPECT_DEATH((table_.add("extra.t", text, "x").doc("x").aliases({"server.port"}), load_now()), "alias is taken");
     EXPECT_DEATH((table_.add("extra.t", text, "x").doc("x").env_aliases({"APT_HOST"}), load_now()),
                  "environment alias");
 }

@@ -46,10 +46,8 @@ TEST_F(Render, JsonKeepsTheTypes) {
 }
 
 TEST_F(Render, WhatShowPrintsCanBeLoadedAgain) {
-    const auto first = load_flags({{"server.idle_max_s", "1234ms"},
-                                   {"observe.sample_rate", "0.1"},
-                                   {"observe.origins", "p,q"},
-                                   {"port", "7"}});
+    const auto first = load_flags(
+        {{"server.idle_max_s", "1234ms"}, {"observe.sample_rate", "0.1"}, {"observe.origins", "p,q"}, {"port", "7"}});
     ASSERT_TRUE(first) << message_of(first);
     std::vector<NameValue> again;
     for (const auto& setting : first->settings()) {
@@ -62,8 +60,7 @@ TEST_F(Render, WhatShowPrintsCanBeLoadedAgain) {
 
 TEST_F(Render, TheReferenceHasARowForEverySetting) {
     const std::string reference = render_reference(table_);
-    for (const Entry& entry : table_.entries())
-        EXPECT_THAT(reference, HasSubstr("\n| `" + entry.name + "` | "));
+    for (const Entry& entry : table_.entries()) EXPECT_THAT(reference, HasSubstr("\n| `" + entry.name + "` | "));
     EXPECT_THAT(reference,
                 HasSubstr("| `server.port` | TCP port; 0 lets the kernel choose. | integer |  | 0 to 65535 | "
                           "`8000` | `TIDEGATE_SERVER_PORT` | `--port` |\n"));

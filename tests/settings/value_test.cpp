@@ -25,8 +25,7 @@ TEST(ParseDuration, AUnitOfItsOwnWins) {
 }
 
 TEST(ParseDuration, RefusesWhatIsNoTimeOrTooLong) {
-    for (const char* bad :
-         {"", "s", "ms", "1x", "1 2", "inf", "nan", "1e300s", "9223372036854775807s", "0x10"}) {
+    for (const char* bad : {"", "s", "ms", "1x", "1 2", "inf", "nan", "1e300s", "9223372036854775807s", "0x10"}) {
         EXPECT_FALSE(parse_duration(bad, 1s)) << bad;
     }
 }
