@@ -225,13 +225,22 @@ TEST_F(SqliteLog, ALargeFileIsCheckedInTheBackground) {
     EXPECT_EQ(open_sqlite_log({.path = path(), .vfs = {}}, clock_).error().code, ErrorCode::kDataLoss);
 }
 
-TEST_F(SqliteLog, TheWalStaysSmallWhileRowsKeepComing) {
+TEST_F(SqliteLog, TheWalBeginsAnewAgainAndAgainWhileRowsKeepComing) {
     const auto log = open({.path = {}, .checkpoint_pages = 16, .vfs = {}});
-    for (std::uint64_t n = 0; n < 600; ++n) {
-        ASSERT_TRUE(put(*log, {decision(n)}));
-        // Without a checkpoint it would end at 2,400 pages or more; one that runs in the background lags a little.
-        ASSERT_LT(std::filesystem::file_size(path() + "-wal"), 1'000U * 4096) << n;
-    }
+    // Bytes 12 to 15 of a WAL count how often it began anew. How soon depends on the disk; that it does, does not.
+    const auto beginnings = [this] {
+        std::ifstream wal(path() + "-wal", std::ios::binary);
+        std::string head(16, '\0');
+        wal.read(head.data(), 16);
+        unsigned count = 0;
+        for (std::size_t i = 12; i < 16; ++i) count = count << 8U | static_cast<unsigned char>(head[i]);
+        return count;
+    };
+    ASSERT_TRUE(put(*log, {decision(0)}));
+    const unsigned first = beginnings();
+    std::uint64_t n = 1;
+    while (n < 50'000 && beginnings() < first + 3) ASSERT_TRUE(put(*log, {decision(n++)}));
+    EXPECT_GE(beginnings(), first + 3) << "after " << n << " rows";
     EXPECT_EQ(log->health().checkpoint_failures, 0U);
 }
 
