@@ -160,7 +160,7 @@ void register_operations(std::vector<Route>& routes, const OperationParts& parts
     metrics.work = Work::kCpu;
     metrics.response_type = "text/plain; version=0.0.4; charset=utf-8";
     metrics.handler = [parts](const ContextPtr& context) { reply_metrics(context, parts); };
-    routes.push_back(std::move(metrics));
+    if (parts.metrics_enabled) routes.push_back(std::move(metrics));
 
     routes.push_back(page("/docs", "docs", "This API as a page.", "text/html; charset=utf-8", docs_html()));
     routes.push_back(page("/docs/docs.css", "docs_css", "Style of the page.", "text/css; charset=utf-8", docs_css()));

@@ -23,6 +23,7 @@ struct OperationParts {
     const runtime::WorkerPool& blocking;
     const std::atomic<bool>& stopping;
     std::string_view text_model_version;
+    bool metrics_enabled = true;  // Without it there is no /metrics.
 };
 
 void register_operations(std::vector<pipeline::Route>& routes, const OperationParts& parts);

@@ -97,7 +97,8 @@ void TidegateServer::make_dispatcher() {
                                  .cpu = *cpu_,
                                  .blocking = *blocking_,
                                  .stopping = stopping_,
-                                 .text_model_version = text_detector_->model_version()});
+                                 .text_model_version = text_detector_->model_version(),
+                                 .metrics_enabled = settings_.process.metrics_enabled});
     provenance::register_provenance(routes, {.clock = clock_,
                                              .text_detector = *text_detector_,
                                              .history = *history_,

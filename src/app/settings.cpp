@@ -11,10 +11,13 @@ void declare(settings::Table& table, ProcessSettings& s) {
         .choices({"debug", "info", "warn", "error", "off"})
         .doc("Least level that is written.");
     table.add("log.path", s.log_path, "").doc("File for the log; empty means standard error. SIGHUP opens it anew.");
+    table.group("metrics", "Prometheus");
+    table.add("metrics.enabled", s.metrics_enabled, true).env_aliases({"APT_ENABLE_PROMETHEUS"}).doc("Serve /metrics.");
     table.group("pools", "Threads behind the event loops");
     table.add("pools.cpu_threads", s.cpu_threads, 0)
         .range(0, 256)
         .unit("threads")
+        .env_aliases({"WORKER_THREADS"})
         .doc("For detectors and JSON; 0 means one a core.");
     table.add("pools.cpu_queue_max", s.cpu_queue_max, 2048)
         .range(1, 1'000'000)

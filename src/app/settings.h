@@ -17,6 +17,7 @@ struct ProcessSettings {
     std::string data_dir;
     std::string log_level;
     std::string log_path;
+    bool metrics_enabled = true;
     std::uint32_t cpu_threads = 0;
     std::uint32_t cpu_queue_max = 0;
     std::uint32_t blocking_threads = 0;

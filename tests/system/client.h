@@ -69,7 +69,9 @@ inline void expect_problem(const RawResponse& response, int status, std::string_
     }
     EXPECT_EQ(document.root().find("status")->as_int(), status);
     EXPECT_EQ(document.root().find("request_id")->as_string(), response.header("x-request-id"));
-    if (!error.empty()) EXPECT_EQ(document.root().find("error")->as_string(), error);
+    if (!error.empty()) {
+        EXPECT_EQ(document.root().find("error")->as_string(), error);
+    }
 }
 
 /// Text by a person, long enough for the detector to take a side (Thoreau, Walden, 1854: public domain).

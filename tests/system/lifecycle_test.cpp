@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -112,6 +113,33 @@ TEST(Lifecycle, SighupOpensTheLogAnew) {
     int status = -1;
     ::waitpid(pid, &status, 0);
     EXPECT_EQ(status, 0);
+}
+
+TEST(Lifecycle, MetricsCanBeTurnedOff) {
+    const TemporaryFolder folder;
+    auto server = ServerProcess::start(folder.path(), {"--metrics.enabled=false"});
+    ASSERT_NE(server, nullptr);
+    expect_problem(get(server->port(), "/metrics"), 404);
+}
+
+TEST(Lifecycle, TlsIsServedWithTheFilesOfTheSettings) {
+    const TemporaryFolder folder;
+    const std::string key = folder.path() + "/key.pem";
+    const std::string certificate = folder.path() + "/certificate.pem";
+    const std::string make =
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost "
+        "-addext subjectAltName=IP:127.0.0.1 -keyout " +
+        key + " -out " + certificate + " 2>/dev/null";
+    ASSERT_EQ(std::system(make.c_str()), 0);
+    auto server =
+        ServerProcess::start(folder.path(), {"--server.tls_certificate", certificate, "--server.tls_key", key});
+    ASSERT_NE(server, nullptr);
+    const std::string ask = "curl -sf --max-time 10 --cacert " + certificate +
+                            " https://127.0.0.1:" + std::to_string(server->port()) + "/live | grep -q alive";
+    EXPECT_EQ(std::system(ask.c_str()), 0);
+    const RunResult half = run_binary({"serve", "--port", "0", "--data-dir", folder.path(), "--server.tls_key", key});
+    EXPECT_EQ(half.status, 1);
+    EXPECT_NE(half.error.find("server.tls_certificate"), std::string::npos);
 }
 
 TEST(Lifecycle, HealthTellsTheTruth) {
