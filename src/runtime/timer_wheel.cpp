@@ -21,6 +21,7 @@ TimerWheel::~TimerWheel() {
 }
 
 void TimerWheel::link(Timer& anchor, Timer& timer) noexcept {
+    TG_ASSERT(anchor.previous_ != nullptr);
     timer.previous_ = anchor.previous_;
     timer.next_ = &anchor;
     anchor.previous_->next_ = &timer;
@@ -104,8 +105,7 @@ void TimerWheel::advance(SteadyTime now) {
 
 void TimerWheel::find_next_look() {
     next_look_ = SteadyTime::max();
-    for (std::int64_t tick = ticks_done_ + 1; tick <= ticks_done_ + static_cast<std::int64_t>(kSlots);
-         ++tick) {
+    for (std::int64_t tick = ticks_done_ + 1; tick <= ticks_done_ + static_cast<std::int64_t>(kSlots); ++tick) {
         const Timer& anchor = slots_[static_cast<std::size_t>(tick) % kSlots];
         if (anchor.next_ == &anchor) continue;
         next_look_ = origin_ + tick * kTick;

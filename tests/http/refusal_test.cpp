@@ -121,7 +121,7 @@ TEST(Refusal, AHeadThatComesTooSlowlyGets408AndASilentClientIsClosed) {
     RawClient dripping = server.connect();
     for (int i = 0; i < 40; ++i) {
         if (!dripping.send(i == 0 ? "GET / HTTP/1.1\r\n" : "X")) break;
-        ::usleep(20'000);
+        testing::rest(std::chrono::milliseconds(20));
     }
     EXPECT_EQ(dripping.response().status, 408);
     RawClient silent = server.connect();

@@ -52,7 +52,7 @@ TEST(Serving, PipelinedAnswersKeepTheirOrderWhenWorkEndsOutOfOrder) {
                 response.body = (*exchange)->head().path;
                 (*exchange)->respond(std::move(response));
             }
-            ::usleep(1000);
+            testing::rest(std::chrono::milliseconds(1));
         }
     });
     for (int i = 0; i < 40; ++i) EXPECT_EQ(client.response().body, "/" + std::to_string(i));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tidegate::http {
@@ -17,8 +18,7 @@ inline std::string post(const std::string& headers, const std::string& body = {}
     return "POST /echo HTTP/1.1\r\nHost: a\r\n" + headers + "\r\n" + body;
 }
 
-inline std::vector<BadRequest> bad_heads() {
-    using namespace std::string_literals;
+inline std::vector<BadRequest> bad_framing() {
     return {
         {"two lengths, differing", post("Content-Length: 5\r\nContent-Length: 6\r\n", "hello!"), 400},
         {"two lengths, equal", post("Content-Length: 5\r\nContent-Length: 5\r\n", "hello"), 400},
@@ -49,6 +49,12 @@ inline std::vector<BadRequest> bad_heads() {
         {"coding empty", post("Transfer-Encoding:\r\n", "0\r\n\r\n"), 400},
         {"coding with vertical tab", post("Transfer-Encoding: \vchunked\r\n", "0\r\n\r\n"), 400},
         {"coding in HTTP/1.0", "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+    };
+}
+
+inline std::vector<BadRequest> bad_syntax() {
+    using namespace std::string_literals;
+    return {
         {"blank before colon", post("Content-Length : 5\r\n", "hello"), 400},
         {"tab before colon", post("Transfer-Encoding\t: chunked\r\n", "0\r\n\r\n"), 400},
         {"empty name", post(": value\r\n"), 400},
@@ -105,6 +111,12 @@ inline std::vector<BadRequest> bad_heads() {
         {"request line too long", "GET /" + std::string(9000, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n", 414},
         {"one header too long", post("X-A: " + std::string(40'000, 'a') + "\r\n"), 431},
     };
+}
+
+inline std::vector<BadRequest> bad_heads() {
+    std::vector<BadRequest> all = bad_framing();
+    for (BadRequest& bad : bad_syntax()) all.push_back(std::move(bad));
+    return all;
 }
 
 /// Chunked bodies, after the head of a POST.

@@ -68,7 +68,7 @@ class TestServer {
         const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
         while (!condition()) {
             if (std::chrono::steady_clock::now() > deadline) return false;
-            ::usleep(1000);
+            testing::rest(std::chrono::milliseconds(1));
         }
         return true;
     }
