@@ -3,11 +3,11 @@
 #include <unistd.h>
 
 #include <cmath>
-#include <fstream>
 #include <limits>
 #include <memory>
 #include <string>
 
+#include "base/file.h"
 #include "base/strings.h"
 #include "observe/metrics.h"
 
@@ -19,8 +19,7 @@ namespace {
 class ProcessStat {
   public:
     ProcessStat() {
-        std::ifstream file("/proc/self/stat");
-        std::getline(file, line_);
+        line_ = SystemDisk().read("/proc/self/stat", 4096).value_or("");
         const std::size_t end = line_.rfind(')');
         if (end != std::string::npos && end + 2 < line_.size()) {
             fields_ = split(std::string_view(line_).substr(end + 2), ' ');
@@ -47,12 +46,11 @@ double cpu_seconds() {
 }
 
 double start_time_seconds() {
-    std::ifstream file("/proc/stat");
-    std::string line;
-    while (std::getline(file, line)) {
+    // 4 MiB: the interrupt line alone grows with the machine.
+    const std::string text = SystemDisk().read("/proc/stat", 4U << 20U).value_or("");
+    for (const std::string_view line : split(text, '\n')) {
         if (!line.starts_with("btime ")) continue;
-        const double boot =
-            parse_double(std::string_view(line).substr(6)).value_or(std::numeric_limits<double>::quiet_NaN());
+        const double boot = parse_double(line.substr(6)).value_or(std::numeric_limits<double>::quiet_NaN());
         return boot + ProcessStat().field(22) / ticks_per_second();
     }
     return std::numeric_limits<double>::quiet_NaN();

@@ -34,10 +34,10 @@ void redirect(const std::string& path, int flags, int to) {
     ::dup2(fd, to);
 }
 
-[[noreturn]] void execute(const std::vector<std::string>& arguments, const std::vector<std::string>& environment) {
+[[noreturn]] void execute(std::string program, const std::vector<std::string>& arguments,
+                          const std::vector<std::string>& environment) {
     std::vector<char*> argv;
-    std::string binary = binary_path();
-    argv.push_back(binary.data());
+    argv.push_back(program.data());
     std::vector<std::string> copies = arguments;
     for (std::string& copy : copies) argv.push_back(copy.data());
     argv.push_back(nullptr);
@@ -45,7 +45,7 @@ void redirect(const std::string& path, int flags, int to) {
         const std::size_t equals = pair.find('=');
         ::setenv(pair.substr(0, equals).c_str(), pair.substr(equals + 1).c_str(), 1);
     }
-    ::execv(binary.c_str(), argv.data());
+    ::execvp(program.c_str(), argv.data());
     ::_exit(127);
 }
 
@@ -76,7 +76,7 @@ std::unique_ptr<ServerProcess> ServerProcess::start(const std::string& data_dir,
         redirect("/dev/null", O_RDONLY, STDIN_FILENO);
         redirect(log_path, O_WRONLY | O_CREAT | O_APPEND, STDERR_FILENO);
         redirect(log_path, O_WRONLY | O_CREAT | O_APPEND, STDOUT_FILENO);
-        execute(all, {});
+        execute(binary_path(), all, {});
     }
     std::unique_ptr<ServerProcess> server(new ServerProcess(pid, log_path));
     if (server->wait_until_listening()) return server;
@@ -141,8 +141,10 @@ std::uint64_t ServerProcess::resident_bytes() const {
     return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
-RunResult run_binary(const std::vector<std::string>& arguments, const std::string& input,
-                     const std::vector<std::string>& environment) {
+namespace {
+
+RunResult run(const std::string& program, const std::vector<std::string>& arguments, const std::string& input,
+              const std::vector<std::string>& environment) {
     const TemporaryFolder folder;
     const std::string in = folder.path() + "/in";
     const std::string out = folder.path() + "/out";
@@ -154,11 +156,22 @@ RunResult run_binary(const std::vector<std::string>& arguments, const std::strin
         redirect(out, O_WRONLY | O_CREAT, STDOUT_FILENO);
         redirect(error, O_WRONLY | O_CREAT, STDERR_FILENO);
         ::alarm(60);
-        execute(arguments, environment);
+        execute(program, arguments, environment);
     }
     int status = 0;
     ::waitpid(pid, &status, 0);
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_file(out), read_file(error)};
+}
+
+}  // namespace
+
+RunResult run_program(const std::string& program, const std::vector<std::string>& arguments) {
+    return run(program, arguments, {}, {});
+}
+
+RunResult run_binary(const std::vector<std::string>& arguments, const std::string& input,
+                     const std::vector<std::string>& environment) {
+    return run(binary_path(), arguments, input, environment);
 }
 
 }  // namespace tidegate::testing

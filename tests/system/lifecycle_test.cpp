@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -126,17 +125,17 @@ TEST(Lifecycle, TlsIsServedWithTheFilesOfTheSettings) {
     const TemporaryFolder folder;
     const std::string key = folder.path() + "/key.pem";
     const std::string certificate = folder.path() + "/certificate.pem";
-    const std::string make =
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost "
-        "-addext subjectAltName=IP:127.0.0.1 -keyout " +
-        key + " -out " + certificate + " 2>/dev/null";
-    ASSERT_EQ(std::system(make.c_str()), 0);
+    const RunResult made =
+        run_program("openssl", {"req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                                "-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
+                                "-keyout", key, "-out", certificate});
+    ASSERT_EQ(made.status, 0) << made.error;
     auto server =
         ServerProcess::start(folder.path(), {"--server.tls_certificate", certificate, "--server.tls_key", key});
     ASSERT_NE(server, nullptr);
-    const std::string ask = "curl -sf --max-time 10 --cacert " + certificate +
-                            " https://127.0.0.1:" + std::to_string(server->port()) + "/live | grep -q alive";
-    EXPECT_EQ(std::system(ask.c_str()), 0);
+    const std::string url = "https://127.0.0.1:" + std::to_string(server->port()) + "/live";
+    const RunResult asked = run_program("curl", {"-sf", "--max-time", "10", "--cacert", certificate, url});
+    EXPECT_EQ(asked.out, R"({"status":"alive"})") << asked.error;
     const RunResult half = run_binary({"serve", "--port", "0", "--data-dir", folder.path(), "--server.tls_key", key});
     EXPECT_EQ(half.status, 1);
     EXPECT_NE(half.error.find("server.tls_certificate"), std::string::npos);

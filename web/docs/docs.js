@@ -25,7 +25,7 @@ const rows = (schema, prefix = '') => Object.entries(schema.properties ?? {}).fl
     element('td', { textContent: path }),
     element('td', { textContent: typeOf(member) }),
     element('td', { textContent: (schema.required ?? []).includes(name) ? 'always' : 'optional' }),
-    element('td', { textContent: member.description ?? '' }));
+    element('td', { textContent: (member.description ?? '').replaceAll('`', '') }));
   return [row, ...rows(inner, member.type === 'array' ? `${path}[].` : `${path}.`)];
 });
 
@@ -35,6 +35,11 @@ const schemaTable = (title, schema) => {
   const head = element('tr', {}, ...['name', 'type', 'present', 'meaning'].map((t) => element('th', { textContent: t, scope: 'col' })));
   return [element('h4', { textContent: title }), element('table', {}, element('thead', {}, head), element('tbody', {}, ...body))];
 };
+
+const parameterTable = (parameters) => schemaTable('Parameters', {
+  properties: Object.fromEntries(parameters.map((parameter) => [parameter.name, parameter.schema])),
+  required: parameters.filter((parameter) => parameter.required).map((parameter) => parameter.name),
+});
 
 const show = async (output, started, response) => {
   const type = response.headers.get('content-type') ?? '';
@@ -86,6 +91,7 @@ const section = (method, path, operation) => {
   const request = operation.requestBody?.content['application/json'].schema;
   return element('section', { id: operation.operationId }, element('h3', {}, label, path),
     element('div', {}, element('p', { textContent: operation.summary + cost }),
+      ...parameterTable(operation.parameters ?? []),
       ...(request ? schemaTable('Request body', request) : []),
       ...schemaTable('Answer', media.schema),
       element('p', { className: 'muted', textContent: `Answers ${type}; errors: ${Object.keys(operation.responses).filter((s) => s !== '200').join(', ') || 'none of its own'}.` }),
