@@ -6,7 +6,7 @@ as_root() {
     elif command -v sudo >/dev/null 2>&1; then
         sudo -- env DEBIAN_FRONTEND=noninteractive "$@"
     else
-        die "root or sudo is needed to install packages. As root: apt-get install $(apt_missing | tr '\n' ' ')"
+        return 1
     fi
 }
 
@@ -69,6 +69,9 @@ setup() {
     local missing
     mapfile -t missing < <(apt_missing)
     if [ "${#missing[@]}" -gt 0 ]; then
+        if ! as_root true; then
+            die "root or sudo is needed to install packages. As root: apt-get install ${missing[*]}"
+        fi
         say "setup: ${#missing[@]} packages are missing; reading the package lists"
         as_root apt-get update -q >build/setup.log 2>&1 </dev/null || say "setup: apt-get update failed; trying with the lists that are here"
         apt_install "${missing[@]}"
