@@ -22,6 +22,10 @@ constexpr double kTail = 0.05;
 constexpr std::size_t kScratchTextMax = 64U << 10U;
 // A few look-alikes or invisible characters slip in by copy and paste; this many do not.
 constexpr std::uint32_t kTricksMin = 3;
+// Perhaps two writers: a fifth of the words in passages scored under, and a fifth in passages scored over.
+constexpr double kSurelyHuman = 0.1;
+constexpr double kSurelyMachine = 0.9;
+constexpr double kMixedShare = 0.2;
 
 struct Scratch {
     Reading reading;
@@ -85,7 +89,7 @@ void find_segments(const Model& model, Scratch& memory, AnalysisObserver* observ
     const std::vector<std::uint32_t>& origin = memory.reading.normal().origin;
     segment_inputs(tokens, memory.scores, memory.inputs);
     const std::size_t count = std::max<std::size_t>(1, tokens.sentences.size());
-    double least = 1, most = 0;
+    double human_words = 0, machine_words = 0;
     for (std::size_t s = 0; s < count; ++s) {
         Segment segment{.start = 0, .end = out.code_points, .score = out.confidence};
         if (s > 0) segment.start = origin[tokens.tokens[tokens.sentences[s].token_begin].begin];
@@ -97,13 +101,16 @@ void find_segments(const Model& model, Scratch& memory, AnalysisObserver* observ
             }
             segment.score = sigmoid(log_odds);
         }
-        least = std::min(least, segment.score);
-        most = std::max(most, segment.score);
+        const double words = s < tokens.sentences.size() ? tokens.sentences[s].words : 0;
+        if (segment.score < kSurelyHuman) human_words += words;
+        if (segment.score > kSurelyMachine) machine_words += words;
         out.segments.push_back(segment);
         if (observer != nullptr) observer->on_segment(segment);
     }
-    // One passage surely human and one surely not: perhaps two writers.
-    if (least < 0.1 && most > 0.9) out.uncertainty_flags.emplace_back("mixed_scores");
+    const double part = kMixedShare * out.word_count;
+    if (out.word_count > 0 && human_words >= part && machine_words >= part) {
+        out.uncertainty_flags.emplace_back("mixed_scores");
+    }
 }
 
 void find_signals(const Model& model, const StackResult& parts, const DocumentScores& scores,

@@ -1,10 +1,10 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <iterator>
 #include <thread>
 
+#include "base/file.h"
 #include "base/json_writer.h"
 #include "base/strings.h"
 #include "services/provenance/text/evaluate.h"
@@ -110,10 +110,11 @@ std::string evaluation_table(const Evaluation& e) {
 
 MachineFacts machine_facts() {
     MachineFacts facts{"unknown", std::thread::hardware_concurrency()};
-    std::ifstream file("/proc/cpuinfo");
-    for (std::string line; std::getline(file, line);) {
+    const auto info = SystemDisk().read("/proc/cpuinfo", 1U << 20U);
+    if (!info) return facts;
+    for (const std::string_view line : split(*info, '\n')) {
         if (!line.starts_with("model name")) continue;
-        facts.cpu = trim(std::string_view(line).substr(std::min(line.size(), line.find(':') + 1)));
+        facts.cpu = trim(line.substr(std::min(line.size(), line.find(':') + 1)));
         break;
     }
     return facts;
