@@ -2,8 +2,9 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <array>
+#include <chrono>
 #include <ctime>
-#include <vector>
 
 #include "http/test_server.h"
 
@@ -26,27 +27,31 @@ TEST(Descriptors, WhenTheyRunOutClientsAreTurnedAwayWithoutSpinning) {
     options.loops = 1;
     TestServer server(std::move(options));
     EXPECT_EQ(server.ask(get("/first")).body, "first");
-    rlimit before{};
-    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
-    // The client's socket takes the last free number; none is left for the server's side of it.
     RawClient probe = server.connect();
     EXPECT_EQ(probe.ask(get("/probe")).body, "probe");
-    std::vector<RawClient> clients;
+    // The clients have their sockets before the numbers run out; none is left for the server's side of them.
+    std::array<int, 8> clients{};
+    for (int& client : clients) client = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
     rlimit few = before;
-    few.rlim_cur = static_cast<rlim_t>(probe.descriptor()) + 12;
+    few.rlim_cur = static_cast<rlim_t>(clients.back()) + 1;
     ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
-    for (int i = 0; i < 20; ++i) {
-        RawClient client = server.connect();
-        if (client.descriptor() < 0) break;
-        clients.push_back(std::move(client));
-    }
     const double cpu = cpu_seconds();
-    EXPECT_TRUE(TestServer::eventually([&] { return server.server->counters().connections_refused.load() >= 2; }));
-    // Two refusals are at least one rest of 100 ms apart; spinning would burn all of it.
-    EXPECT_LT(cpu_seconds() - cpu, 0.09);
+    const auto start = std::chrono::steady_clock::now();
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(server.server->port());
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    for (const int client : clients) ::connect(client, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    EXPECT_TRUE(TestServer::eventually([&] { return server.server->counters().connections_refused.load() >= 3; }));
+    const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - start;
+    // Three refusals lie two rests of 100 ms apart; a loop that spins would burn all that time.
+    EXPECT_GE(waited.count(), 0.15);
+    EXPECT_LT(cpu_seconds() - cpu, waited.count() / 2);
     EXPECT_EQ(probe.ask(get("/still")).body, "still");
     ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
-    clients.clear();
+    for (const int client : clients) ::close(client);
     EXPECT_EQ(server.ask(get("/again")).body, "again");
 }
 
