@@ -183,6 +183,20 @@ TEST_F(DetectorTest, ABandFollowsItsThresholds) {
     EXPECT_LE(detector_->human_below(), detector_->ai_from());
 }
 
+TEST_F(DetectorTest, ChatProseIsCalledAiAndItsSegmentsAgree) {
+    const TextAnalysis analysis = analyse(testing::kMachineProse);
+    EXPECT_EQ(analysis.band, Band::kAi) << analysis.log_odds;
+    EXPECT_TRUE(analysis.is_ai_generated);
+    for (const Segment& segment : analysis.segments) EXPECT_GT(segment.score, 0.5);
+}
+
+TEST_F(DetectorTest, AHumanAndAMachineHalfAreReportedAsMixed) {
+    const std::string joined = std::string(testing::kProse) + "\n\n" + std::string(testing::kMachineProse);
+    EXPECT_TRUE(flagged(analyse(joined), "mixed_scores"));
+    EXPECT_FALSE(flagged(analyse(testing::kProse), "mixed_scores"));
+    EXPECT_FALSE(flagged(analyse(testing::kMachineProse), "mixed_scores"));
+}
+
 TEST_F(DetectorTest, InvalidUtf8IsRefused) {
     const auto analysis = detector_->analyse("abc\xFF");
     ASSERT_FALSE(analysis.has_value());

@@ -16,6 +16,16 @@ inline constexpr std::string_view kProse =
     "bags too, I'm sure of it. We never did see the seals. Next year, he said, and we both knew what that meant, and "
     "neither of us minded very much.";
 
+// About 100 words in the manner of a chat model.
+inline constexpr std::string_view kMachineProse =
+    "In today's fast-paced world, effective communication has become more important than ever. Whether in the "
+    "workplace or in our personal lives, the ability to convey ideas clearly can make a significant difference. "
+    "Moreover, strong communication fosters trust, encourages collaboration, and helps to build lasting "
+    "relationships. By actively listening and expressing empathy, individuals can navigate complex situations with "
+    "confidence. Furthermore, technology has transformed the way we connect, offering new opportunities while also "
+    "presenting unique challenges. Ultimately, mastering the art of communication is not just a skill but a lifelong "
+    "journey that requires dedication, practice, and a willingness to grow.";
+
 inline std::string repeat(std::string_view piece, std::size_t times) {
     std::string out;
     out.reserve(piece.size() * times);
