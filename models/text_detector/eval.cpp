@@ -26,7 +26,13 @@ Result<std::unique_ptr<const text::TextDetector>> detector_of(tidegate::Disk& di
 
 Result<void> run(int count, char** values) {
     std::map<std::string, std::string> arguments;
-    for (int i = 1; i + 1 < count; i += 2) arguments[values[i]] = values[i + 1];
+    for (int i = 1; i < count; i += 2) {
+        const std::string name = values[i];
+        const bool known = name == "--data" || name == "--json" || name == "--model";
+        if (!known) return fail(ErrorCode::kInvalidArgument, "unknown argument " + name);
+        if (i + 1 == count) return fail(ErrorCode::kInvalidArgument, name + " needs a value");
+        arguments[name] = values[i + 1];
+    }
     if (!arguments.contains("--data")) {
         return fail(ErrorCode::kInvalidArgument, "usage: tidegate_eval_text --data PATH [--json FILE] [--model FILE]");
     }
