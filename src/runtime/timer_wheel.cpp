@@ -29,6 +29,7 @@ void TimerWheel::link(Timer& anchor, Timer& timer) noexcept {
 }
 
 void TimerWheel::unlink(Timer& timer) noexcept {
+    TG_ASSERT(timer.previous_ != nullptr && timer.next_ != nullptr);
     timer.previous_->next_ = timer.next_;
     timer.next_->previous_ = timer.previous_;
     timer.previous_ = timer.next_ = nullptr;
