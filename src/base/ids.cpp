@@ -25,9 +25,15 @@ Uuid make_uuid7(const Clock& clock, Random& random) {
 }
 
 std::string to_string(const Uuid& uuid) {
-    std::string hex = to_hex(uuid.bytes.data(), uuid.bytes.size());
-    for (const std::size_t position : {8U, 13U, 18U, 23U}) hex.insert(position, 1, '-');
-    return hex;
+    static constexpr std::string_view kDigits = "0123456789abcdef";
+    std::string text(36, '-');
+    std::size_t at = 0;
+    for (const std::uint8_t byte : uuid.bytes) {
+        if (at == 8 || at == 13 || at == 18 || at == 23) ++at;
+        text[at++] = kDigits[byte >> 4U];
+        text[at++] = kDigits[byte & 0x0FU];
+    }
+    return text;
 }
 
 std::optional<Uuid> parse_uuid(std::string_view text) {

@@ -21,7 +21,10 @@ std::string_view to_string(Method method) noexcept;
 class Headers {
   public:
     using Field = std::pair<std::string, std::string>;
-    void add(std::string_view name, std::string_view value) { fields_.emplace_back(name, value); }
+    void add(std::string_view name, std::string_view value) {
+        if (fields_.capacity() == 0) fields_.reserve(8);  // What an answer has, in one allocation.
+        fields_.emplace_back(name, value);
+    }
     /// Replaces every field of that name.
     void set(std::string_view name, std::string_view value);
     void remove(std::string_view name);

@@ -49,6 +49,16 @@ void Context::end_stage(const char* name) noexcept {
     lap_ = elapsed;
 }
 
+const observe::TraceContext& Context::trace() const {
+    if (!trace_) {
+        const auto parent = head().headers.get("traceparent");
+        const auto parsed = parent ? observe::parse_traceparent(*parent) : std::nullopt;
+        Random& random = dispatcher_.parts_.random;
+        trace_ = parsed ? observe::child_of(*parsed, random) : observe::start_trace(random);
+    }
+    return *trace_;
+}
+
 json::Value Context::body() const {
     TG_ASSERT(document_.has_value());
     return document_->root();
@@ -171,7 +181,7 @@ audit::Decision Context::make_decision(std::string_view service, std::string_vie
     decision.operation = operation;
     decision.input_hash = sha256(input);
     decision.input_size = input.size();
-    decision.trace_id = trace_.trace_id;
+    decision.trace_id = trace().trace_id;
     decision.spend_points = spend_points();
     return decision;
 }

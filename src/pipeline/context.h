@@ -32,7 +32,8 @@ class Context {
 
     const http::RequestHead& head() const noexcept { return exchange_.head(); }
     const std::string& request_id() const noexcept { return request_id_; }
-    const observe::TraceContext& trace() const noexcept { return trace_; }
+    /// The caller's trace with a span of ours, or a new one; made at the first call.
+    const observe::TraceContext& trace() const;
     observe::StageTimes& stages() noexcept { return stages_; }
     /// Closes a stage: the time since the last one ended counts under this name. A literal, at most 16 a
     /// request.
@@ -85,7 +86,7 @@ class Context {
     std::weak_ptr<Context> self_;
     RouteState* route_ = nullptr;  // Null when nothing matched.
     std::string request_id_;
-    observe::TraceContext trace_;
+    mutable std::optional<observe::TraceContext> trace_;
     observe::StageTimes stages_;
     std::vector<std::pair<std::string, std::string>> path_values_;
     std::vector<std::pair<std::string, std::string>> query_values_;

@@ -58,9 +58,6 @@ void Dispatcher::identify(Context& context) {
     const auto given = headers.get("X-Request-Id");
     context.request_id_ =
         given && is_valid_request_id(*given) ? std::string(*given) : to_string(make_uuid7(parts_.clock, parts_.random));
-    const auto parent = headers.get("traceparent");
-    const auto parsed = parent ? observe::parse_traceparent(*parent) : std::nullopt;
-    context.trace_ = parsed ? observe::child_of(*parsed, parts_.random) : observe::start_trace(parts_.random);
     context.show_stages_ = iequals(headers.get("X-Trace").value_or(""), "true");
 }
 
@@ -232,7 +229,7 @@ void Dispatcher::sent(Context& context, const http::Exchange::Sent& outcome) {
     if (!settings_.access_log || !parts_.log.enabled(observe::Level::kInfo)) return;
     auto line = parts_.log.line(observe::Level::kInfo, "request");
     line.field("request_id", context.request_id_);
-    line.field("trace_id", observe::trace_id_hex(context.trace_.trace_id));
+    line.field("trace_id", observe::trace_id_hex(context.trace().trace_id));
     line.field("method", http::to_string(context.head().method));
     line.field("route", context.route_ != nullptr ? std::string_view(context.route_->route.path) : "unmatched");
     line.field("status", status);

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <latch>
 
 #include "base/strings.h"
 
@@ -217,7 +218,16 @@ TEST_F(DispatcherTest, AHandlerThatDropsItsRequestIsAnsweredFor) {
 TEST_F(DispatcherTest, AFullPoolAnswers503) {
     std::promise<void> release;
     auto gate = release.get_future().share();
-    while (cpu_.submit([gate] { gate.wait(); })) {
+    // Both threads must be inside before the queue is filled: one that still wakes up would free a place later.
+    std::latch inside(2);
+    for (int i = 0; i < 2; ++i) {
+        ASSERT_TRUE(cpu_.submit([gate, &inside] {
+            inside.count_down();
+            gate.wait();
+        }));
+    }
+    inside.wait();
+    while (cpu_.submit([] {})) {
     }
     const auto exchange = ask(http::Method::kPost, "/items/1", R"({"text":"a"})");
     EXPECT_EQ(exchange->answer().status, 503);

@@ -48,6 +48,11 @@ struct Window {
 /// Scratch memory, reused.
 struct StylometryScratch {
     std::vector<std::uint64_t> hashes;
+    struct Tally {
+        std::uint64_t hash = 0;
+        std::uint32_t count = 0;  // 0: the place is free.
+    };
+    std::vector<Tally> tallies;  // Open addressing, a power of two, at most half full.
     std::vector<std::uint32_t> function_counts;
 };
 
