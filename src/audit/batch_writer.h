@@ -1,8 +1,7 @@
 // BatchWriter: inserts groups of Decisions in one transaction. The database half of SqliteDecisionLog.
 //
-// Guarantee   write() commits all groups it does not refuse, or none. A group is refused (kConflict) when one
-// of its ids is in
-//             the log already; the other groups of the batch stay.
+// Guarantee   write() commits all groups it does not refuse, or none. A group is refused (kConflict) when one of its
+//             ids is in the log already; the other groups of the batch stay.
 // Threads     The log's writer thread only.
 #pragma once
 

@@ -1,10 +1,8 @@
 // Decision: the record of one AI answer, whoever made it. The audit log is the sequence of them.
 //
-// Guarantee   The id carries the time: a Decision was made at time(), to the millisecond, and ids sort by it.
-// There is no
-//             second clock in the record that could disagree.
-// Privacy     The input itself is not here, only its hash and size. `output` is what the service chose to
-// keep.
+// Guarantee   The id carries the time: a Decision was made at time(), to the millisecond, and ids sort by it. There is
+//             no second clock in the record that could disagree.
+// Privacy     The input itself is not here, only its hash and size. `output` is what the service chose to keep.
 #pragma once
 
 #include <cstdint>

@@ -1,13 +1,11 @@
 // DecisionLog: where Decisions go; durable before they are acknowledged, in one order.
 //
 // Position    Services and the pipeline append; views read what was committed.
-// Guarantee   `done` is called exactly once for each append: with success only after the record is durable as
-// the log was
-//             told to be, with an error when that is not certain. Nothing is dropped in silence: whoever
-//             appended is told.
-// Threads     append() from any thread; it never blocks and never runs `done` under a lock. `done` runs on
-// the writer thread,
-//             or on the caller's when the record is refused at once; it must be short and must not throw.
+// Guarantee   `done` is called exactly once for each append: with success only after the record is durable as the log
+//             was told to be, with an error when that is not certain. Nothing is dropped in silence: whoever appended
+//             is told.
+// Threads     append() from any thread; it never blocks and never runs `done` under a lock. `done` runs on the writer
+//             thread, or on the caller's when the record is refused at once; it must be short and must not throw.
 // When full   kUnavailable at once.
 #pragma once
 

@@ -1,8 +1,7 @@
 // LatencySketch: counts of durations on a log-linear scale, small enough to store with each hour and kind.
 //
-// Algorithm   As observe/histogram.h, with 32 steps a power of two: a quantile read at the middle of its step
-// is at most
-//             1.6 % off. Microseconds; exact below 64.
+// Algorithm   As observe/histogram.h, with 32 steps a power of two: a quantile read at the middle of its step is at
+//             most 1.6 % off. Microseconds; exact below 64.
 // Memory      Sparse: an hour of one operation's latencies fills 20 to 80 steps, 3 bytes each when stored.
 #pragma once
 

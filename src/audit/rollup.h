@@ -1,8 +1,7 @@
 // Rollup: the sums by hour and kind that the statistics read, kept beside the rows by the writer.
 //
-// Guarantee   The sums of an hour are written in the transaction that inserts its rows: they never disagree
-// with them. Algorithm   The cells in use stay in memory; a batch adds to them and writes each touched one
-// once. After a commit
+// Guarantee   The sums of an hour are written in the transaction that inserts its rows: they never disagree with them.
+// Algorithm   The cells in use stay in memory; a batch adds to them and writes each touched one once. After a commit
 //             that failed the whole writer is thrown away and reads the file again.
 // Memory      At most kCellsMax cells of about 1.5 KiB.
 // Threads     The writer's alone.

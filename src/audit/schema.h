@@ -1,14 +1,12 @@
 // The tables of the log, and how a Decision lies in them.
 //
-//   decisions  One row a Decision. `seq` is the order of the log, without a gap; `id` sorts by time.
-//   kinds      What many Decisions share: tenant, service, operation, model, version, band, status, cache
-//   state. A row of
-//              decisions holds the number only: it is narrow, and a filter becomes a set of numbers.
-//   hours      Sums by hour and kind, kept in the same transaction as the rows they sum (audit/rollup.h).
+// decisions One row a Decision. `seq` is the order of the log, without a gap; `id` sorts by time. kinds What many
+// Decisions share: tenant, service, operation, model, version, band, status, cache state. A row of decisions holds the
+// number only: it is narrow, and a filter becomes a set of numbers. hours Sums by hour and kind, kept in the same
+// transaction as the rows they sum (audit/rollup.h).
 //
-// Indexes     (id), unique: look-up by id and the order of history. (kind_id, id): a filtered page costs its
-// own rows only.
-//             Both grow at few right edges, since ids ascend; measured cost: bench/results/audit_append.json.
+// Indexes (id), unique: look-up by id and the order of history. (kind_id, id): a filtered page costs its own rows only.
+// Both grow at few right edges, since ids ascend; measured cost: bench/results/audit_append.json.
 #pragma once
 
 #include <cstdint>

@@ -1,19 +1,15 @@
 // SqliteDecisionLog: the embedded form of the log, one SQLite file, one writer thread, group commit.
 //
-// Algorithm   The writer takes all that waits, up to batch_records_max, inserts it in one transaction
-// together with the
-//             hourly sums that the statistics read (audit/rollup.h), commits, then calls back. While a commit
-//             runs the next batch gathers: the slower the disk, the larger the batch. A commit that follows another within
+// Algorithm   The writer takes all that waits, up to batch_records_max, inserts it in one transaction together with the
+//             hourly sums that the statistics read (audit/rollup.h), commits, then calls back. While a commit runs the
+//             next batch gathers: the slower the disk, the larger the batch. A commit that follows another within
 //             commit_interval waits for the rest of it. Moving the WAL into the database is a thread of its own
 //             (audit/caretaker.h).
-// Durability  `process`: survives the death of the process at any point (the kernel has the bytes). `disk`:
-// also of the
+// Durability  `process`: survives the death of the process at any point (the kernel has the bytes). `disk`: also of the
 //             power (fsync at each commit). Figures: bench/results/audit_append.json.
 // Memory      queue_records_max records and queue_bytes_max bytes at most wait.
-// When it fails  A failed commit is rolled back and each waiting caller gets kUnavailable; the log is
-// degraded until a
-//             batch succeeds. A record with an id that the log has already gets kConflict, the rest of the
-//             batch stays.
+// When it fails  A failed commit is rolled back and each waiting caller gets kUnavailable; the log is degraded until a
+//             batch succeeds. A record with an id that the log has already gets kConflict, the rest of the batch stays.
 #pragma once
 
 #include <memory>

@@ -1,16 +1,12 @@
-// Histogram: counts of whole numbers (nanoseconds, bytes) in fixed Prometheus buckets and in a fine
-// log-linear scale.
+// Histogram: counts of whole numbers (nanoseconds, bytes) in fixed Prometheus buckets and in a fine log-linear scale.
 //
-// Algorithm   The fine scale is HdrHistogram's (Tene, 2012): exact below 256, then 256 equal steps for each
-// power of two,
-//             so a quantile read back at the middle of its step is at most 0.2 % off. Values above 2^41 - 1
-//             (36 minutes in nanoseconds, 2 TiB in bytes) count as that; max() is exact.
-// Memory      264 KiB of address space, mapped but untouched: a latency that spreads over 6 powers of two on
-// 4 threads
+// Algorithm   The fine scale is HdrHistogram's (Tene, 2012): exact below 256, then 256 equal steps for each power of
+//             two, so a quantile read back at the middle of its step is at most 0.2 % off. Values above 2^41 - 1 (36
+//             minutes in nanoseconds, 2 TiB in bytes) count as that; max() is exact.
+// Memory      264 KiB of address space, mapped but untouched: a latency that spreads over 6 powers of two on 4 threads
 //             holds 48 KiB. The Prometheus buckets are exact counters of their own, not derived.
-// Threads     record() from any thread, no lock, no allocation. snapshot() from any thread; it is not one
-// instant: a value
-//             recorded meanwhile may be in it or not.
+// Threads     record() from any thread, no lock, no allocation. snapshot() from any thread; it is not one instant: a
+//             value recorded meanwhile may be in it or not.
 #pragma once
 
 #include <array>

@@ -1,10 +1,10 @@
 // Logger: structured JSON lines, one an event, written by one thread behind a bounded buffer.
 //
-// Use         `log.line(Level::kInfo, "listening").field("port", port);` The line is handed over at the end
-// of the statement. Guarantee   The caller never waits for the disk: it copies its line into the buffer or
-// drops it. Nothing is dropped in
-//             silence: a later line `log_lines_dropped` says how many, and dropped() counts. Lines of one
-//             thread keep their order. A line is whole or absent, unless the disk fills in the middle of it.
+// Use         `log.line(Level::kInfo, "listening").field("port", port);` The line is handed over at the end of the
+//             statement.
+// Guarantee   The caller never waits for the disk: it copies its line into the buffer or drops it. Nothing is dropped
+//             in silence: a later line `log_lines_dropped` says how many, and dropped() counts. Lines of one thread
+//             keep their order. A line is whole or absent, unless the disk fills in the middle of it.
 // Privacy     Fields only, named by the code that logs. There is no call that takes headers or a body.
 // Memory      Two buffers of buffer_bytes_max at most, and one reused line buffer a thread.
 // Threads     Any thread may log. A warning or an error wakes the writer at once; other lines within 20 ms.

@@ -1,18 +1,13 @@
-// Registry: every metric of the process, declared once, counted without a lock, rendered for Prometheus at a
-// scrape.
+// Registry: every metric of the process, declared once, counted without a lock, rendered for Prometheus at a scrape.
 //
-// Use         Declare a family at start, resolve a handle once for each label set (with()), keep the
-// reference, and
+// Use         Declare a family at start, resolve a handle once for each label set (with()), keep the reference, and
 //             count on the handle. Handles live as long as the Registry.
-// Guarantee   add(), set() and record() take no lock, allocate nothing and look nothing up: relaxed atomics
-// in cells on
-//             cache lines of their own, one shard a group of threads. A scrape reads each cell once; a total
-//             never goes back.
-// Limits      A family holds at most `series_max` label sets. One more is counted under the label value
-// `_other`, and the
-//             refusal in `tidegate_metrics_label_overflow_total{family}`.
-// Threads     Everything may be called from any thread. with() locks: for start-up and first use, not for the
-// hot path.
+// Guarantee   add(), set() and record() take no lock, allocate nothing and look nothing up: relaxed atomics in cells on
+//             cache lines of their own, one shard a group of threads. A scrape reads each cell once; a total never goes
+//             back.
+// Limits      A family holds at most `series_max` label sets. One more is counted under the label value `_other`, and
+//             the refusal in `tidegate_metrics_label_overflow_total{family}`.
+// Threads     Everything may be called from any thread. with() locks: for start-up and first use, not for the hot path.
 #pragma once
 
 #include <array>

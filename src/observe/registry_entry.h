@@ -1,5 +1,4 @@
-// One declared family inside the Registry, and how it is written out. Used by metrics.cpp and exposition.cpp
-// only.
+// One declared family inside the Registry, and how it is written out. Used by metrics.cpp and exposition.cpp only.
 #pragma once
 
 #include <functional>

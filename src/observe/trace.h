@@ -1,10 +1,7 @@
-// Trace context as W3C defines it (Trace Context, Recommendation 2021-11-23), and the stage times of one
-// request.
+// Trace context as W3C defines it (Trace Context, Recommendation 2021-11-23), and the stage times of one request.
 //
-// Guarantee   parse_traceparent() takes version 00 exactly as written in the recommendation, and a later
-// version by its
-//             first four fields, as the recommendation demands; anything else is no context, and a new trace
-//             begins.
+// Guarantee   parse_traceparent() takes version 00 exactly as written in the recommendation, and a later version by its
+//             first four fields, as the recommendation demands; anything else is no context, and a new trace begins.
 // Threads     Values; StageTimes belongs to one thread at a time.
 #pragma once
 

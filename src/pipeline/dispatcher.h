@@ -1,11 +1,11 @@
 // Dispatcher: takes every request through the stages, from its head to the line in the log.
 //
-// Order       on_head:    identify (request id, trace) -> match (404, 405) -> admit body (413, 415)
-//             on_request: hand over to the route's pool (503 when its queue is full) -> validate (400, 422)
-//             -> handler answer:     record the Decision -> conditional and compressed form -> send -> count
-//             and log Identity comes first so that every refusal carries the caller's request id; the match
-//             comes before the body so that nobody uploads to a route that is not there; the Decision comes
-//             before the answer so that no answer exists without its record.
+// Order       On the head: identify (request id) -> match (404, 405) -> admit the body (413, 415).
+//             On the request: hand over to the route's pool (503 when its queue is full) -> validate (400, 422) -> handler.
+//             On the answer: record the Decision -> conditional and compressed form -> send -> count and log.
+//             Identity comes first so that every refusal carries the caller's request id; the match comes before the body
+//             so that nobody uploads to a route that is not there; the Decision comes before the answer so that no answer
+//             exists without its record.
 // Threads     on_head and on_request on event loops; handlers where their route says.
 // Ownership   What Parts refers to outlives the Dispatcher.
 #pragma once

@@ -1,12 +1,10 @@
 // load(): takes every setting from the highest source that has it, or says all that is wrong at once.
 //
-// Guarantee   In rising priority: default, YAML file, environment, flags. A name no table knows, a value of
-// the wrong
-//             type or outside its range, a setting given twice in one source: each stops the load. All are
-//             reported together, each with its source, the value, the range and the nearest known name. On an
-//             error the bound variables hold no defined value: do not start.
-// Secrets     Never in a message and never accepted as plain text on the command line, where every user of
-// the machine
+// Guarantee   In rising priority: default, YAML file, environment, flags. A name no table knows, a value of the wrong
+//             type or outside its range, a setting given twice in one source: each stops the load. All are reported
+//             together, each with its source, the value, the range and the nearest known name. On an error the bound
+//             variables hold no defined value: do not start.
+// Secrets     Never in a message and never accepted as plain text on the command line, where every user of the machine
 //             can read it; `--some.key=file:/path` is.
 //
 //     settings::Table table;

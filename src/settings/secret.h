@@ -1,9 +1,7 @@
 // Secret: a value that can be used and compared, and never printed.
 //
-// Guarantee   No stream, no JSON, no format: a use that would print it does not compile. The bytes are wiped
-// when the
-//             Secret is destroyed, assigned or moved from; they live on the heap, so no short-string copy
-//             stays behind.
+// Guarantee   No stream, no JSON, no format: a use that would print it does not compile. The bytes are wiped when the
+//             Secret is destroyed, assigned or moved from; they live on the heap, so no short-string copy stays behind.
 // Threads     As a plain value: one writer, or many readers.
 #pragma once
 

@@ -1,10 +1,8 @@
 // Table: every setting of the program, declared once; parser, flags, environment and reference come from it.
 //
-// Position    app/ makes one Table, each room adds its settings to it with a `declare(Table&, RoomSettings&)`
-// function,
+// Position    app/ makes one Table, each room adds its settings to it with a `declare(Table&, RoomSettings&)` function,
 //             and load() (settings/load.h) writes the values into the rooms' structs.
-// Guarantee   A setting bound to a variable is written by load(): with its default or with what a source
-// says. A name
+// Guarantee   A setting bound to a variable is written by load(): with its default or with what a source says. A name
 //             declared twice, a default out of its own range or a missing doc line ends the process at start.
 // Threads     Built and loaded before the first thread starts.
 //

@@ -1,8 +1,8 @@
 // Reading and showing the value of one setting: text to target, with type, unit, range and choices checked.
 //
 // Position    Inside the settings room; rooms and app/ use settings/table.h and settings/load.h.
-// When it fails  The Error says the value (never a secret's), what was expected and the range; the caller
-// adds the source.
+// When it fails  The Error says the value (never a secret's), what was expected and the range; the caller adds the
+//             source.
 #pragma once
 
 #include <optional>

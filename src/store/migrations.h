@@ -1,10 +1,8 @@
 // Migrations: brings a room's tables from the version in the file to the version the code knows.
 //
-// Guarantee   Each step runs in one transaction with its entry in `schema_migrations`: a crash leaves the
-// step done or not
-//             begun. A step once applied must not change: its SHA-256 is compared at each start.
-// When it fails  kUnavailable: the file is newer than this program. kDataLoss: an applied step differs from
-// ours.
+// Guarantee   Each step runs in one transaction with its entry in `schema_migrations`: a crash leaves the step done or
+//             not begun. A step once applied must not change: its SHA-256 is compared at each start.
+// When it fails  kUnavailable: the file is newer than this program. kDataLoss: an applied step differs from ours.
 #pragma once
 
 #include <span>

@@ -1,13 +1,11 @@
 // SQLite behind values and Results: a connection, its statements, a transaction.
 //
 // Position    The one place that knows sqlite3.h. Rooms above write SQL and read columns.
-// Guarantee   No call throws. A Database has foreign keys on and `trusted_schema` off, refuses double-quoted
-// strings and a
-//             changed schema version is never ignored (store/migrations.h).
+// Guarantee   No call throws. A Database has foreign keys on and `trusted_schema` off, refuses double-quoted strings
+//             and a changed schema version is never ignored (store/migrations.h).
 // Threads     A Database and its Statements belong to one thread at a time; interrupt() may come from any.
-// When it fails  kUnavailable: busy, disk full, I/O error, cannot open. kDataLoss: the file is not a database
-// or is damaged.
-//             kConflict: a constraint. kTooLarge: a value over SQLite's limit. kInternal: our SQL is wrong.
+// When it fails  kUnavailable: busy, disk full, I/O error, cannot open. kDataLoss: the file is not a database or is
+//             damaged. kConflict: a constraint. kTooLarge: a value over SQLite's limit. kInternal: our SQL is wrong.
 #pragma once
 
 #include <cstdint>

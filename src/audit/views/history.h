@@ -1,12 +1,10 @@
 // History: the Decisions of the log, newest first, by page, by id, or all of them in chunks.
 //
-// Guarantee   A page is one consistent read. Following next_cursor gives each matching Decision that was in
-// the log at the
-//             first page exactly once, whatever is appended meanwhile (ids of the same millisecond as the
-//             newest aside).
-// Algorithm   Keyset pagination by id. A filter is turned into the set of kinds that match it
-// (audit/schema.h); one range
-//             of the index (kind, id) is read for each and the ranges are merged.
+// Guarantee   A page is one consistent read. Following next_cursor gives each matching Decision that was in the log at
+//             the first page exactly once, whatever is appended meanwhile (ids of the same millisecond as the newest
+//             aside).
+// Algorithm   Keyset pagination by id. A filter is turned into the set of kinds that match it (audit/schema.h); one
+//             range of the index (kind, id) is read for each and the ranges are merged.
 // Threads     Any worker thread; each call borrows a connection. Never an event loop.
 #pragma once
 

@@ -1,8 +1,7 @@
 // Statistics: counts, means and latency over a window, computed from the hourly sums kept with the log.
 //
-// Guarantee   Every figure comes from committed Decisions: counts, sums and means are exact for the window
-// that is reported
-//             back; latency quantiles are within 1.6 % (log-linear steps, 32 a power of two), max is exact.
+// Guarantee   Every figure comes from committed Decisions: counts, sums and means are exact for the window that is
+//             reported back; latency quantiles are within 1.6 % (log-linear steps, 32 a power of two), max is exact.
 // Window      Rounded outwards to whole hours UTC; the reply says which.
 // Threads     Any worker thread; each call borrows a connection.
 #pragma once
