@@ -42,8 +42,8 @@ struct Parts {
 
 /// A route with what was prepared for it at start.
 struct RouteState {
-    RouteState(Route declared, HttpMetrics& metrics)
-        : route(std::move(declared)), metrics(metrics, http::to_string(route.method), route.path) {}
+    RouteState(Route declared, HttpMetrics& families)
+        : route(std::move(declared)), metrics(families, http::to_string(route.method), route.path) {}
     Route route;
     RouteMetrics metrics;
 };

@@ -37,7 +37,12 @@ TEST(Readme, TheFirstRequestReturnsThePrintedAnswer) {
     const json::Document answer = parse_json(response.body);
     printed.root().each_member([&](std::string_view name, json::Value value) {
         ASSERT_TRUE(answer.root().find(name).has_value()) << name;
-        EXPECT_EQ(to_text(*answer.root().find(name)), to_text(value)) << name;
+        if (value.is_number()) {
+            // The last digits are the mathematical library's: another processor may take another path through exp().
+            EXPECT_NEAR(answer.root().find(name)->as_double(), value.as_double(), 1e-9) << name;
+        } else if (value.kind() == json::Kind::kString) {
+            EXPECT_EQ(to_text(*answer.root().find(name)), to_text(value)) << name;
+        }
     });
 }
 

@@ -30,7 +30,9 @@ TEST(Quality, TheShippedModelFindsMachinesAndSparesHumansInTheDevelopmentData) {
         EXPECT_GT(group.detector.tpr1.value, 0.5) << group.name;
     }
     for (const Gate& gate : evaluation->gates) {
-        if (gate.at_most) EXPECT_TRUE(gate.passed()) << gate.name << " " << gate.value;
+        if (gate.at_most) {
+            EXPECT_TRUE(gate.passed()) << gate.name << " " << gate.value;
+        }
     }
 }
 
