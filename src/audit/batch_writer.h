@@ -28,6 +28,9 @@ class BatchWriter {
     /// Moves the WAL into the database now.
     Result<void> checkpoint();
 
+    /// Can the disk take a commit? Writes a page that changes nothing.
+    Result<void> probe();
+
     using Group = std::vector<Decision>;
     /// One outcome a group, in order. An error as a whole: nothing of the batch was committed, and this
     /// writer is to be thrown away and opened anew.

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <deque>
 #include <filesystem>
+#include <optional>
 #include <thread>
 
 #include "audit/batch_writer.h"
 #include "audit/caretaker.h"
 #include "base/mutex.h"
+#include "store/file_lock.h"
 
 namespace tidegate::audit {
 namespace {
@@ -28,8 +30,9 @@ std::size_t bytes_of(const Decision& decision) {
 
 class SqliteDecisionLog final : public DecisionLog {
   public:
-    SqliteDecisionLog(SqliteLogOptions options, const Clock& clock, std::unique_ptr<BatchWriter> writer)
-        : options_(std::move(options)), clock_(clock), writer_(std::move(writer)) {}
+    SqliteDecisionLog(SqliteLogOptions options, const Clock& clock, store::FileLock file_lock,
+                      std::unique_ptr<BatchWriter> writer)
+        : options_(std::move(options)), clock_(clock), file_lock_(std::move(file_lock)), writer_(std::move(writer)) {}
     ~SqliteDecisionLog() override { close(); }
 
     // The second half of the construction: what can fail, and what uses *this from other threads.
@@ -82,6 +85,7 @@ class SqliteDecisionLog final : public DecisionLog {
         wake_.notify_one();
         if (thread_.joinable()) thread_.join();
         caretaker_.reset();
+        file_lock_.reset();
     }
 
   private:
@@ -120,6 +124,10 @@ class SqliteDecisionLog final : public DecisionLog {
     void run() {
         std::vector<Item> batch;
         while (take(batch)) {
+            if (batch.empty()) {
+                probe();
+                continue;
+            }
             commit(batch);
             {
                 const Lock lock(mutex_);
@@ -147,12 +155,16 @@ class SqliteDecisionLog final : public DecisionLog {
         if (queue_.size() == 1) skip_gathers_ = kSkipped;
     }
 
-    // False: closing and nothing waits.
+    // False: closing and nothing waits. True with nothing taken: the disk is to be tried.
     bool take(std::vector<Item>& batch) {
         const Lock lock(mutex_);
         while (queue_.empty() && !closing_) {
             asleep_ = true;
-            wake_.wait(mutex_);
+            if (!commit_failed_) {
+                wake_.wait(mutex_);
+            } else if (!wake_.wait_for(mutex_, options_.probe_interval) && queue_.empty() && !closing_) {
+                return true;
+            }
         }
         asleep_ = false;
         gather();
@@ -168,6 +180,19 @@ class SqliteDecisionLog final : public DecisionLog {
             queue_.pop_front();
         }
         return !batch.empty();
+    }
+
+    void probe() {
+        Result<void> outcome = open_writer();
+        if (outcome) outcome = writer_->probe();
+        if (!outcome) writer_.reset();
+        const Lock lock(mutex_);
+        if (outcome) {
+            commit_failed_ = false;
+            health_.degraded = health_.integrity == Integrity::kDamaged;
+        } else if (health_.integrity != Integrity::kDamaged) {
+            health_.reason = outcome.error().message;
+        }
     }
 
     // After the callbacks, so that nobody waits for it.
@@ -210,10 +235,14 @@ class SqliteDecisionLog final : public DecisionLog {
         }
     }
 
+    Result<void> open_writer() {
+        if (writer_ != nullptr) return {};
+        TG_TRY(writer_, BatchWriter::open(options_, clock_, false));
+        return {};
+    }
+
     Result<std::vector<Result<void>>> write(const std::vector<Item>& batch) {
-        if (writer_ == nullptr) {
-            TG_TRY(writer_, BatchWriter::open(options_, clock_, false));
-        }
+        TG_CHECK(open_writer());
         std::vector<const BatchWriter::Group*> groups;
         groups.reserve(batch.size());
         for (const Item& item : batch) groups.push_back(&item.decisions);
@@ -228,6 +257,7 @@ class SqliteDecisionLog final : public DecisionLog {
         const Lock lock(mutex_);
         health_.commit_us_last = took_us;
         health_.commit_us_max = std::max(health_.commit_us_max, took_us);
+        commit_failed_ = !outcomes;
         if (!outcomes) {
             ++health_.commit_failures;
             if (!health_.degraded) health_.degraded_since = clock_.unix_ms();
@@ -245,6 +275,7 @@ class SqliteDecisionLog final : public DecisionLog {
 
     const SqliteLogOptions options_;
     const Clock& clock_;
+    std::optional<store::FileLock> file_lock_;
     SteadyTime commit_begin_{};            // The writer thread's alone.
     std::unique_ptr<BatchWriter> writer_;  // The writer thread's alone; null after a failure, until the next batch.
 
@@ -258,6 +289,7 @@ class SqliteDecisionLog final : public DecisionLog {
     unsigned skip_gathers_ TG_GUARDED_BY(mutex_) = 0;
     bool asleep_ TG_GUARDED_BY(mutex_) = false;
     bool closing_ TG_GUARDED_BY(mutex_) = false;
+    bool commit_failed_ TG_GUARDED_BY(mutex_) = false;  // The last one; then the disk is probed.
     std::unique_ptr<Caretaker> caretaker_;
     std::thread thread_;
 };
@@ -265,11 +297,17 @@ class SqliteDecisionLog final : public DecisionLog {
 }  // namespace
 
 Result<std::unique_ptr<DecisionLog>> open_sqlite_log(SqliteLogOptions options, const Clock& clock) {
+    auto file_lock = store::FileLock::take(options.path + ".lock");
+    if (!file_lock) {
+        Error error = std::move(file_lock).error();
+        if (error.code == ErrorCode::kConflict) error.message += ": one server at a time writes a record";
+        return std::unexpected(std::move(error));
+    }
     std::error_code no_file;
     const std::uintmax_t bytes = std::filesystem::file_size(options.path, no_file);
     const bool check_first = no_file || bytes <= options.check_first_bytes_max;
     TG_TRY(auto writer, BatchWriter::open(options, clock, check_first));
-    auto log = std::make_unique<SqliteDecisionLog>(std::move(options), clock, std::move(writer));
+    auto log = std::make_unique<SqliteDecisionLog>(std::move(options), clock, *std::move(file_lock), std::move(writer));
     TG_CHECK(log->start(check_first));
     return log;
 }

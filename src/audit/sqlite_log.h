@@ -8,8 +8,9 @@
 // Durability  `process`: survives the death of the process at any point (the kernel has the bytes). `disk`: also of the
 //             power (fsync at each commit). Figures: bench/results/audit_append.json.
 // Memory      queue_records_max records and queue_bytes_max bytes at most wait.
+// Guarantee   One writer of a file at a time, in all processes: `path`.lock is held while the log is open.
 // When it fails  A failed commit is rolled back and each waiting caller gets kUnavailable; the log is degraded until a
-//             batch succeeds. A record with an id that the log has already gets kConflict, the rest of the batch stays.
+//             batch, or a probe of the disk, succeeds. A record with an id that the log has already gets kConflict, the rest of the batch stays.
 #pragma once
 
 #include <memory>
@@ -36,11 +37,15 @@ struct SqliteLogOptions {
     int checkpoint_pages = 4'000;
     // A file up to this is checked before the log opens (750 MB/s measured: 90 ms), a larger one in the background.
     std::uint64_t check_first_bytes_max = 64 * 1024 * 1024;
+    // After a failed commit: how long until the writer tries the disk by itself. A balancer that asks /ready sends
+    // nothing meanwhile, so no batch would come to find out.
+    Duration probe_interval = std::chrono::seconds(1);
     std::string vfs;  // Tests only: see store::OpenOptions.
 };
 
 /// Opens or makes the file, checks it, migrates it, starts the writer. `clock` outlives the log. kDataLoss:
-/// the file is damaged. kUnavailable: it cannot be opened or is newer than this program.
+/// the file is damaged. kUnavailable: it cannot be opened or is newer than this program. kConflict: another writer has it
+/// open.
 Result<std::unique_ptr<DecisionLog>> open_sqlite_log(SqliteLogOptions options, const Clock& clock);
 
 }  // namespace tidegate::audit

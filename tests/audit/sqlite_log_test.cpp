@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <fstream>
@@ -198,6 +199,31 @@ TEST_F(SqliteLog, WhileTheDiskStaysFullEachCallerIsToldAndAfterwardsItGoesOn) {
     EXPECT_EQ(integer("SELECT count(*) FROM decisions"), 2);
 }
 
+// Whoever asks /ready before sending work would else never send the batch that ends the trouble.
+TEST_F(SqliteLog, AfterAFailureItFindsOutByItselfThatTheDiskIsWellAgain) {
+    const auto log = open({.path = {}, .probe_interval = std::chrono::milliseconds(5), .vfs = store::fault_vfs_name()});
+    ASSERT_TRUE(put(*log, {decision(0)}));
+    store::arm_fault(1, Fault::kDiskFull, true);
+    EXPECT_FALSE(put(*log, {decision(1)}));
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_TRUE(log->health().degraded) << "the disk is still full";
+    store::disarm_fault();
+    for (int i = 0; i < 1'000 && log->health().degraded; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    EXPECT_FALSE(log->health().degraded);
+    ASSERT_TRUE(put(*log, {decision(2)}));
+    EXPECT_EQ(integer("SELECT count(*) FROM decisions"), 2);
+}
+
+// Two writers would give out the same numbers and overwrite each other's hourly sums.
+TEST_F(SqliteLog, ASecondWriterOfOneFileIsRefused) {
+    auto log = open();
+    const auto second = open_sqlite_log({.path = path(), .vfs = {}}, clock_);
+    ASSERT_FALSE(second);
+    EXPECT_THAT(second.error().message, HasSubstr("process " + std::to_string(::getpid())));
+    log.reset();
+    EXPECT_TRUE(open_sqlite_log({.path = path(), .vfs = {}}, clock_));
+}
+
 TEST_F(SqliteLog, ADamagedFileIsRefusedAtTheStart) {
     std::ofstream(path()) << std::string(8192, 'x');
     const auto log = open_sqlite_log({.path = path(), .vfs = {}}, clock_);
@@ -218,10 +244,11 @@ TEST_F(SqliteLog, ALargeFileIsCheckedInTheBackground) {
         file.seekp(20 * 4096);
         file << std::string(4096, '\xA5');
     }
-    const auto log = open({.path = {}, .check_first_bytes_max = 0, .vfs = {}});
+    auto log = open({.path = {}, .check_first_bytes_max = 0, .vfs = {}});
     EXPECT_EQ(integrity_of(*log), Integrity::kDamaged);
     EXPECT_TRUE(log->health().degraded);
     EXPECT_THAT(log->health().reason, HasSubstr("damaged"));
+    log.reset();
     EXPECT_EQ(open_sqlite_log({.path = path(), .vfs = {}}, clock_).error().code, ErrorCode::kDataLoss);
 }
 
