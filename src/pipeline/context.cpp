@@ -4,7 +4,6 @@
 
 #include "base/assert.h"
 #include "base/strings.h"
-#include "http/compress.h"
 #include "pipeline/dispatcher.h"
 #include "pipeline/problem.h"
 
@@ -45,11 +44,18 @@ double Context::elapsed_ms() const noexcept {
 
 void Context::end_stage(const char* name) noexcept {
     const Duration elapsed = clock().now() - exchange_.received_at();
+    const Lock lock(told_mutex_);
     stages_.add(name, elapsed - lap_);
     lap_ = elapsed;
 }
 
-const observe::TraceContext& Context::trace() const {
+observe::StageTimes Context::stages() const {
+    const Lock lock(told_mutex_);
+    return stages_;
+}
+
+observe::TraceContext Context::trace() const {
+    const Lock lock(told_mutex_);
     if (!trace_) {
         const auto parent = head().headers.get("traceparent");
         const auto parsed = parent ? observe::parse_traceparent(*parent) : std::nullopt;
@@ -86,44 +92,54 @@ ContextPtr Context::self() const {
 }
 
 void Context::reply(http::Response response) {
+    const http::Coding coding = choose_coding(response);
     if (route_ != nullptr && response.status == 200 && route_->route.cache == CachePolicy::kRevalidate) {
-        response.headers.set("Cache-Control", "no-cache");
-        const std::string_view body = response.shared_body ? std::string_view(*response.shared_body) : response.body;
-        const std::string etag = "\"" + to_hex(sha256(body)).substr(0, 32) + "\"";
-        const auto asked = head().headers.get("If-None-Match");
-        if (asked && etag_matches(*asked, etag)) {
-            response.status = 304;
-            response.body.clear();
-            response.shared_body.reset();
-        }
-        response.headers.set("ETag", etag);
+        if (answer_not_modified(response, coding)) return finish(std::move(response));
     } else if (!response.headers.get("Cache-Control")) {
         response.headers.add("Cache-Control", "no-store");
     }
-    compress(response);
+    compress(response, coding);
     finish(std::move(response));
 }
 
-void Context::compress(http::Response& response) const {
-    const auto type = response.headers.get("Content-Type");
-    if (!type || !is_compressible(*type) || response.status == 304) return;
+/// Sets the tag; true when the client has these bytes already and `response` has become a 304.
+bool Context::answer_not_modified(http::Response& response, http::Coding coding) {
+    response.headers.set("Cache-Control", "no-cache");
     const std::string_view body = response.shared_body ? std::string_view(*response.shared_body) : response.body;
-    if (body.size() < dispatcher_.settings_.compress_bytes_min) return;
+    std::string etag = "\"" + to_hex(sha256(body)).substr(0, 32);
+    // Two codings of one document are two representations: a strong tag must tell them apart (RFC 9110, 8.8.3.3).
+    if (coding != http::Coding::kIdentity) etag += "-" + std::string(http::to_string(coding));
+    etag += '"';
+    response.headers.set("ETag", etag);
+    const auto asked = head().headers.get("If-None-Match");
+    if (!asked || !etag_matches(*asked, etag)) return false;
+    response.status = 304;
+    response.body.clear();
+    response.shared_body.reset();
+    return true;
+}
+
+/// How the body will be sent; notes in `Vary` that this depends on what the client accepts.
+http::Coding Context::choose_coding(http::Response& response) const {
+    const auto type = response.headers.get("Content-Type");
+    if (!type || !is_compressible(*type)) return http::Coding::kIdentity;
+    const std::size_t bytes = response.shared_body ? response.shared_body->size() : response.body.size();
+    if (bytes < dispatcher_.settings_.compress_bytes_min) return http::Coding::kIdentity;
     response.headers.add("Vary", "Accept-Encoding");
     const auto accepted = head().headers.get("Accept-Encoding");
-    if (!accepted) return;
-    const http::Coding coding = http::choose_coding(*accepted);
+    return accepted ? http::choose_coding(*accepted) : http::Coding::kIdentity;
+}
+
+void Context::compress(http::Response& response, http::Coding coding) {
     if (coding == http::Coding::kIdentity) return;
+    const std::string_view body = response.shared_body ? std::string_view(*response.shared_body) : response.body;
     auto packed = http::compress(body, coding);
-    if (!packed) return;  // The plain form is a right answer too.
-    const std::string_view name = http::to_string(coding);
-    response.headers.add("Content-Encoding", name);
-    if (const auto etag = response.headers.get("ETag")) {
-        // Two encodings of one document are two representations: a strong tag must tell them apart.
-        std::string tagged(*etag);
-        tagged.insert(tagged.size() - 1, "-" + std::string(name));
-        response.headers.set("ETag", tagged);
+    if (!packed) {
+        // The plain form is a right answer too, but it is not the one that the tag names.
+        response.headers.remove("ETag");
+        return;
     }
+    response.headers.add("Content-Encoding", http::to_string(coding));
     response.shared_body.reset();
     response.body = *std::move(packed);
 }
@@ -156,7 +172,7 @@ void Context::fail(std::vector<FieldError> errors) {
 
 void Context::decorate(http::Response& response) const {
     response.headers.set("X-Request-Id", request_id_);
-    if (show_stages_) response.headers.set("Server-Timing", stages_.server_timing());
+    if (show_stages_) response.headers.set("Server-Timing", stages().server_timing());
 }
 
 void Context::finish(http::Response response) {
@@ -170,6 +186,13 @@ std::shared_ptr<http::Stream> Context::start_stream(http::Response response) {
     response.headers.set("Cache-Control", "no-store");
     decorate(response);
     return exchange_.start_stream(std::move(response));
+}
+
+void Context::fail_stream(const Error& error) {
+    stream_failure_.store(status_of(error.code), std::memory_order_relaxed);
+    dispatcher_.parts_.log.line(observe::Level::kError, "stream_failed")
+        .field("request_id", request_id_)
+        .field("reason", error.message);
 }
 
 audit::Decision Context::make_decision(std::string_view service, std::string_view operation,
@@ -197,9 +220,10 @@ std::int64_t Context::spend_points() const noexcept {
 void Context::record(std::vector<audit::Decision> decisions, std::move_only_function<void(Result<void>)> done) {
     const std::int64_t latency_us =
         std::chrono::duration_cast<std::chrono::microseconds>(clock().now() - exchange_.received_at()).count();
+    const std::vector<audit::StageLatency> stages = audit::stage_latencies(this->stages());
     for (audit::Decision& decision : decisions) {
         decision.latency_us = latency_us;
-        decision.stages = audit::stage_latencies(stages_);
+        decision.stages = stages;
     }
     auto& log = dispatcher_.parts_.decisions;
     if (decisions.size() == 1) return log.append(std::move(decisions.front()), std::move(done));
@@ -212,7 +236,7 @@ void Context::reply_recorded(std::vector<audit::Decision> decisions, std::string
     response.headers.add("Cache-Control", "no-store");
     response.body = std::move(body);
     // Compressed here, on the worker: the writer thread that calls back has every other caller waiting.
-    compress(response);
+    compress(response, choose_coding(response));
     end_stage("render");
     record(std::move(decisions), [context = self(), response = std::move(response)](Result<void> durable) mutable {
         context->end_stage("record");

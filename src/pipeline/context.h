@@ -7,6 +7,7 @@
 //             may be called on whichever of them holds it.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,7 +17,9 @@
 
 #include "audit/decision.h"
 #include "base/json.h"
+#include "base/mutex.h"
 #include "base/result.h"
+#include "http/compress.h"
 #include "http/exchange.h"
 #include "observe/trace.h"
 #include "pipeline/route.h"
@@ -33,11 +36,11 @@ class Context {
     const http::RequestHead& head() const noexcept { return exchange_.head(); }
     const std::string& request_id() const noexcept { return request_id_; }
     /// The caller's trace with a span of ours, or a new one; made at the first call.
-    const observe::TraceContext& trace() const;
-    observe::StageTimes& stages() noexcept { return stages_; }
+    observe::TraceContext trace() const;
     /// Closes a stage: the time since the last one ended counts under this name. A literal, at most 16 a
     /// request.
     void end_stage(const char* name) noexcept;
+    observe::StageTimes stages() const;
     const Clock& clock() const noexcept;
     /// Milliseconds since the first byte of the head was read.
     double elapsed_ms() const noexcept;
@@ -71,12 +74,17 @@ class Context {
 
     /// Starts a body of unknown length; counts as the answer.
     std::shared_ptr<http::Stream> start_stream(http::Response response);
+    /// The stream that was started cannot be ended as promised and this is our fault: logged, and counted with the
+    /// status of `error` instead of as a client that left. Drop the stream without finish() afterwards.
+    void fail_stream(const Error& error);
     /// Records, then calls `done` on the writer thread: for streams, which have begun their answer already.
     void record(std::vector<audit::Decision> decisions, std::move_only_function<void(Result<void>)> done);
 
   private:
     friend class Dispatcher;
-    void compress(http::Response& response) const;
+    http::Coding choose_coding(http::Response& response) const;
+    static void compress(http::Response& response, http::Coding coding);
+    bool answer_not_modified(http::Response& response, http::Coding coding);
     void finish(http::Response response);
     void decorate(http::Response& response) const;
     ContextPtr self() const;
@@ -86,13 +94,16 @@ class Context {
     std::weak_ptr<Context> self_;
     RouteState* route_ = nullptr;  // Null when nothing matched.
     std::string request_id_;
-    mutable std::optional<observe::TraceContext> trace_;
-    observe::StageTimes stages_;
+    // A client that leaves is logged and counted on the loop while a worker may be at work for it still.
+    mutable Mutex told_mutex_;
+    mutable std::optional<observe::TraceContext> trace_ TG_GUARDED_BY(told_mutex_);  // Once made it never changes.
+    observe::StageTimes stages_ TG_GUARDED_BY(told_mutex_);
+    Duration lap_ TG_GUARDED_BY(told_mutex_){};  // Elapsed time at the end of the last stage.
+    std::atomic<int> stream_failure_{0};         // Status of fail_stream().
     std::vector<std::pair<std::string, std::string>> path_values_;
     std::vector<std::pair<std::string, std::string>> query_values_;
     std::optional<json::Document> document_;
     Findings findings_;
-    Duration lap_{};  // Elapsed time at the end of the last stage.
     bool answered_ = false;
     bool show_stages_ = false;  // X-Trace: true
 };

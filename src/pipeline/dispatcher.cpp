@@ -222,8 +222,10 @@ http::Response Dispatcher::on_protocol_error(const http::Exchange* exchange, int
 }
 
 void Dispatcher::sent(Context& context, const http::Exchange::Sent& outcome) {
-    // 499 is for the log and the metrics: a client that has left gets nothing.
-    const int status = outcome.complete ? outcome.status : 499;
+    // 499 is for the log and the metrics: a client that has left gets nothing. A stream that we cut is not the client's
+    // doing.
+    const int cut = context.stream_failure_.load(std::memory_order_relaxed);
+    const int status = outcome.complete ? outcome.status : cut != 0 ? cut : 499;
     const Duration took = parts_.clock.now() - context.exchange_.received_at();
     (context.route_ != nullptr ? context.route_->metrics : unmatched_).finished(status, took, outcome.body_bytes);
     if (!settings_.access_log || !parts_.log.enabled(observe::Level::kInfo)) return;
@@ -240,7 +242,8 @@ void Dispatcher::sent(Context& context, const http::Exchange::Sent& outcome) {
     stages.clear();
     JsonWriter writer(stages);
     writer.begin_object();
-    for (const auto& stage : context.stages_.stages()) writer.field(stage.name, static_cast<double>(stage.ns) / 1e6);
+    const observe::StageTimes times = context.stages();
+    for (const auto& stage : times.stages()) writer.field(stage.name, static_cast<double>(stage.ns) / 1e6);
     writer.end_object();
     line.json("stages_ms", stages);
 }

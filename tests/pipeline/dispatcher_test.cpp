@@ -31,6 +31,8 @@ class FakeExchange final : public http::Exchange {
     bool client_gone() const noexcept override { return gone; }
     void on_sent(std::move_only_function<void(const Sent&)> callback) override { sent_ = std::move(callback); }
 
+    /// As a connection does that ends before the answer.
+    void leave() { std::exchange(sent_, nullptr)({.status = 499, .body_bytes = 0, .complete = false}); }
     void wait() { ready_.get_future().wait(); }
     const http::Response& answer() const { return *answer_; }
     bool answered() const { return answer_.has_value(); }
@@ -88,6 +90,20 @@ class DispatcherTest : public ::testing::Test {
         Route fixed = route(http::Method::kGet, "/fixed", [](const ContextPtr& c) { c->reply_json(R"({"fixed":1})"); });
         fixed.cache = CachePolicy::kRevalidate;
         routes.push_back(std::move(fixed));
+        Route big = route(http::Method::kGet, "/fixed-big",
+                          [](const ContextPtr& c) { c->reply_json("\"" + std::string(5000, 'x') + "\""); });
+        big.cache = CachePolicy::kRevalidate;
+        routes.push_back(std::move(big));
+        Route busy = route(http::Method::kGet, "/busy", [](const ContextPtr& c) {
+            for (int i = 0; i < 100; ++i) c->end_stage("work");
+            c->reply_json(c->trace().trace_id == observe::TraceId{} ? "0" : "1");
+        });
+        busy.work = Work::kCpu;
+        routes.push_back(std::move(busy));
+        routes.push_back(route(http::Method::kGet, "/broken-stream", [](const ContextPtr& c) {
+            c->start_stream({});
+            c->fail_stream({ErrorCode::kUnavailable, "the disk is gone"});
+        }));
         Route echo = route(http::Method::kPost, "/items/{id}", [](const ContextPtr& c) {
             auto decision = c->make_decision("test", "echo/text", c->body().find("text")->as_string());
             std::vector<audit::Decision> decisions;
@@ -255,6 +271,52 @@ TEST_F(DispatcherTest, RevalidatesWithAStrongTag) {
     EXPECT_TRUE(again->answer().body.empty());
     EXPECT_EQ(again->answer().headers.get("ETag"), tag);
     EXPECT_EQ(ask(http::Method::kGet, "/fixed", "", {{"If-None-Match", "\"other\""}})->answer().status, 200);
+}
+
+// What every browser and curl --compressed does: the tag that came with the packed form is sent back.
+TEST_F(DispatcherTest, RevalidatesThePackedFormByItsOwnTag) {
+    const auto ask_fixed = [&](const std::string& coding, const std::string& tag) {
+        return ask(http::Method::kGet, "/fixed-big", "", {{"Accept-Encoding", coding}, {"If-None-Match", tag}});
+    };
+    const auto packed = ask_fixed("gzip", "\"none\"");
+    ASSERT_EQ(packed->answer().headers.get("Content-Encoding"), "gzip");
+    const std::string packed_tag(*packed->answer().headers.get("ETag"));
+    const std::string plain_tag(*ask_fixed("identity", "\"none\"")->answer().headers.get("ETag"));
+    EXPECT_NE(packed_tag, plain_tag);
+    const auto again = ask_fixed("gzip", packed_tag);
+    EXPECT_EQ(again->answer().status, 304);
+    EXPECT_TRUE(again->answer().body.empty());
+    EXPECT_EQ(again->answer().headers.get("ETag"), packed_tag);
+    EXPECT_EQ(again->answer().headers.get("Vary"), "Accept-Encoding");
+    EXPECT_FALSE(again->answer().headers.get("Content-Encoding").has_value());
+    EXPECT_EQ(ask_fixed("gzip", plain_tag)->answer().status, 200);
+}
+
+// A client that leaves is logged on the loop while a worker goes on (the thread sanitizer sees what this is about).
+TEST_F(DispatcherTest, AClientMayLeaveWhileAWorkerIsAtWork) {
+    for (int i = 0; i < 20; ++i) {
+        http::RequestHead head;
+        head.method = http::Method::kGet;
+        head.path = "/busy";
+        const auto exchange = std::make_shared<FakeExchange>(std::move(head));
+        dispatcher_->on_head(exchange);
+        dispatcher_->on_request(exchange);
+        exchange->leave();
+        exchange->wait();
+        EXPECT_EQ(exchange->answer().status, 200);
+    }
+}
+
+TEST_F(DispatcherTest, AStreamThatWeCutIsNotCountedAsAClientThatLeft) {
+    http::RequestHead head;
+    head.method = http::Method::kGet;
+    head.path = "/broken-stream";
+    const auto exchange = std::make_shared<FakeExchange>(std::move(head));
+    dispatcher_->on_head(exchange);
+    dispatcher_->on_request(exchange);
+    exchange->leave();
+    const std::string text = metrics_.render(observe::Exposition::kPrometheusText);
+    EXPECT_NE(text.find(R"(handler="/broken-stream",status="503"} 1)"), std::string::npos) << text;
 }
 
 TEST_F(DispatcherTest, ShowsItsStagesWhenAsked) {
