@@ -35,6 +35,16 @@ Result<void> check_listener(const http::ServerSettings& server) {
                     "127.0.0.1 or set server.open_network to true behind a gateway you trust");
 }
 
+/// Settings that are sound one by one and not together.
+Result<void> check_together(const AppSettings& settings) {
+    const std::uint32_t records = settings.audit.queue_records_max;
+    const std::uint32_t items = settings.provenance.batch_items_max;
+    if (records >= items) return {};
+    return fail(ErrorCode::kInvalidArgument, "audit.queue_records_max (" + std::to_string(records) +
+                                                 ") is less than provenance.batch_items_max (" + std::to_string(items) +
+                                                 "): a full batch could never be recorded");
+}
+
 }  // namespace
 
 std::string_view version() noexcept {
@@ -47,6 +57,7 @@ std::string database_path(const std::string& data_dir) {
 
 Result<std::unique_ptr<TidegateServer>> TidegateServer::create(const AppSettings& settings) {
     TG_CHECK(check_listener(settings.server));
+    TG_CHECK(check_together(settings));
     std::unique_ptr<TidegateServer> server(new TidegateServer(settings));
     TG_TRY(const observe::Level level, observe::parse_level(settings.process.log_level));
     TG_TRY(server->log_, observe::Logger::open({.level = level, .path = settings.process.log_path}, server->clock_));
@@ -148,6 +159,8 @@ void TidegateServer::shutdown(Duration wait_max) {
     stopping_.store(true, std::memory_order_relaxed);
     log_->line(observe::Level::kInfo, "draining");
     const bool drained = http_->drain(wait_max);
+    // The wait is over: cut those that are left, so that what waits for a thread is not done for nobody.
+    if (!drained) http_->stop();
     cpu_->stop();
     blocking_->stop();
     decisions_->close();

@@ -42,8 +42,8 @@ class TidegateServer {
     ~TidegateServer();
 
     void start();
-    /// Drains: stops accepting, answers what is in work, commits what waits. `wait_max` bounds the first
-    /// step.
+    /// Drains: stops accepting, answers what is in work, commits what waits. What is not
+    /// answered after `wait_max` is cut; a handler that runs then still runs to its end.
     void shutdown(Duration wait_max);
     std::uint16_t port() const noexcept { return http_->port(); }
     observe::Logger& log() noexcept { return *log_; }

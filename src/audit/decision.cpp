@@ -14,6 +14,8 @@ constexpr std::array<std::string_view, 4> kCacheNames{"bypass", "miss", "hit", "
 
 // Names that group Decisions: a database key has each of them, so they stay short.
 constexpr std::size_t kNameBytesMax = 200;
+// What a caller says about its input: 64 characters of any script.
+constexpr std::size_t kTagBytesMax = 256;
 // A whole answer with its segments for 50,000 characters is about 40 KiB; a transcript of an hour 1 MiB.
 constexpr std::size_t kOutputBytesMax = 4 * 1024 * 1024;
 constexpr std::size_t kErrorBytesMax = 4 * 1024;
@@ -38,7 +40,7 @@ bool lists_are_sound(const Decision& decision) {
            std::ranges::all_of(decision.stages,
                                [&](const auto& stage) { return short_name(stage.name) && stage.us >= 0; }) &&
            std::ranges::all_of(decision.tags, [&](const auto& tag) {
-               return short_name(tag.name) && tag.value.size() <= kNameBytesMax;
+               return short_name(tag.name) && tag.value.size() <= kTagBytesMax;
            });
 }
 

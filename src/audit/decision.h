@@ -83,7 +83,7 @@ void append_json(JsonWriter& writer, const Decision& decision);
 std::string to_json(const Decision& decision);
 
 /// Limits and shape, not meaning: a UUIDv7, a request_id as base/ids.h wants it, bounded texts (names 200
-/// bytes, error 4 KiB, output 4 MiB), confidence in 0..1, an error exactly when the status is not success.
+/// bytes, tag values 256, error 4 KiB, output 4 MiB), confidence in 0..1, an error exactly when the status is not success.
 /// kInvalidArgument names the field. Cheap: it does not parse `output`.
 Result<void> check(const Decision& decision);
 

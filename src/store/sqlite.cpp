@@ -67,7 +67,8 @@ Result<Database> Database::open(const OpenOptions& options) {
         sqlite3_open_v2(options.path.c_str(), &handle, access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
                         options.vfs.empty() ? nullptr : options.vfs.c_str());
     Database database(handle);
-    if (code != SQLITE_OK) return std::unexpected(sqlite_error(handle, code, "cannot open the database"));
+    if (code != SQLITE_OK)
+        return std::unexpected(sqlite_error(handle, code, "cannot open the database " + options.path));
     sqlite3_busy_timeout(handle, options.busy_timeout_ms);
     sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
     sqlite3_db_config(handle, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);

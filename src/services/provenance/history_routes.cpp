@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <array>
+#include <atomic>
 
 #include "pipeline/context.h"
 #include "services/provenance/provenance.h"
@@ -147,30 +148,68 @@ ExportFormat format_of(std::string_view name) {
     return {"application/json", "[", ",\n", "]\n", append_json_row};
 }
 
+/// The body of an export, begun with its first full buffer: a record that cannot be read at all is answered 503, not
+/// with a 200 that is cut.
+class ExportBody {
+  public:
+    ExportBody(const ContextPtr& context, http::Response head, std::string_view opening)
+        : context_(context), head_(std::move(head)), buffer_(opening) {}
+
+    std::string& buffer() noexcept { return buffer_; }
+    bool started() const noexcept { return stream_ != nullptr; }
+    /// False: the client has left, or takes nothing.
+    bool flush() {
+        // A client that takes nothing for this long is gone for us; the thread goes back to the pool.
+        constexpr Duration kStallMax = std::chrono::seconds(20);
+        if (!started()) stream_ = context_->start_stream(std::move(head_));
+        const bool taken = stream_->write_wait(buffer_, kStallMax) == http::Stream::Outcome::kAccepted;
+        buffer_.clear();
+        return taken;
+    }
+    void finish() { stream_->finish(); }
+
+  private:
+    const ContextPtr& context_;
+    http::Response head_;
+    std::string buffer_;
+    std::shared_ptr<http::Stream> stream_;
+};
+
 void answer_export(const ContextPtr& context, const Parts& parts) {
-    // A client that takes nothing for this long is gone for us; the thread goes back to the pool.
-    constexpr Duration kStallMax = std::chrono::seconds(20);
     const std::string name = context->query("format").value_or("json");
     const ExportFormat format = format_of(name);
     http::Response head;
     head.headers.add("Content-Type", format.content_type);
     head.headers.add("Content-Disposition", "attachment; filename=\"analyses." + name + "\"");
-    const auto stream = context->start_stream(std::move(head));
-    std::string buffer(format.head);
+    ExportBody body(context, std::move(head), format.head);
     bool first = true;
     bool reading = true;
     const auto walked = parts.history.for_each(filter_of(*context), [&](const audit::Decision& decision) {
-        if (!std::exchange(first, false)) buffer += format.between;
-        format.row(buffer, decision);
-        if (buffer.size() < 32 * 1024) return true;
-        reading = stream->write_wait(buffer, kStallMax) == http::Stream::Outcome::kAccepted;
-        buffer.clear();
+        if (!std::exchange(first, false)) body.buffer() += format.between;
+        format.row(body.buffer(), decision);
+        if (body.buffer().size() >= 32 * 1024) reading = body.flush();
         return reading;
     });
+    if (!walked && !body.started()) return context->fail(walked.error());
     // Dropped without finish(): the client sees a cut body, never a short list that looks whole.
-    if (!walked || !reading) return;
-    if (!first || format.tail != "\n") buffer += format.tail;
-    if (stream->write_wait(buffer, kStallMax) == http::Stream::Outcome::kAccepted) stream->finish();
+    if (!walked) return context->fail_stream(walked.error());
+    if (!reading) return;
+    if (!first || format.tail != "\n") body.buffer() += format.tail;
+    if (body.flush()) body.finish();
+}
+
+/// Runs at most `exports_max` at once: a slow reader holds its thread, and the others must stay for everybody else.
+pipeline::Handler limited_export(const Parts& parts) {
+    return [parts, running = std::make_shared<std::atomic<std::uint32_t>>(0)](const ContextPtr& context) {
+        const bool room = running->fetch_add(1, std::memory_order_acq_rel) < parts.settings.exports_max;
+        if (room) {
+            answer_export(context, parts);
+        } else {
+            context->fail({ErrorCode::kUnavailable,
+                           "As many exports as provenance.exports_max allows are running; ask again later."});
+        }
+        running->fetch_sub(1, std::memory_order_acq_rel);
+    };
 }
 
 void answer_stats(const ContextPtr& context, const Parts& parts) {
@@ -217,7 +256,7 @@ void register_history_routes(std::vector<pipeline::Route>& routes, const Parts& 
     paging.push_back(
         {.name = "cursor", .schema = Schema::string().size(1, 256).doc("`next_cursor` of the page before.")});
     paging.push_back({.name = "offset",
-                      .schema = Schema::integer().range(0, 100'000).doc("Alias of a cursor for clients that count.")});
+                      .schema = Schema::integer().range(0, 10'000).doc("Alias of a cursor for clients that count.")});
     routes.push_back({
         .method = http::Method::kGet,
         .path = "/api/v1/analyze/history",
@@ -249,7 +288,7 @@ void register_history_routes(std::vector<pipeline::Route>& routes, const Parts& 
         .response = Schema::array(analysis_schema()),
         .scopes = {"provenance:read"},
         .example = "format=json",
-        .handler = [parts](const ContextPtr& context) { answer_export(context, parts); },
+        .handler = limited_export(parts),
     });
     routes.push_back({
         .method = http::Method::kGet,

@@ -11,6 +11,7 @@ namespace tidegate::provenance {
 struct ProvenanceSettings {
     std::uint32_t batch_items_max = 50;
     std::string keep_output = "summary";
+    std::uint32_t exports_max = 2;
 };
 
 inline void declare(settings::Table& table, ProvenanceSettings& s) {
@@ -20,6 +21,10 @@ inline void declare(settings::Table& table, ProvenanceSettings& s) {
         .unit("items")
         .env_aliases({"APT_MAX_BATCH_ITEMS"})
         .doc("Most texts in one batch request.");
+    table.add("provenance.exports_max", s.exports_max, 2)
+        .range(1, 256)
+        .unit("requests")
+        .doc("Exports of the history at once; one more gets 503. A slow reader holds one of pools.blocking_threads.");
     table.add("provenance.keep_output", s.keep_output, "summary")
         .choices({"summary", "whole"})
         .doc("What a decision keeps of the answer: its verdict, or all of it with signals and segments.");

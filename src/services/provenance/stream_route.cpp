@@ -1,4 +1,5 @@
 // POST /api/v1/detect/stream/text: the same answer as server-sent events, each signal as it becomes known.
+#include <algorithm>
 #include <future>
 
 #include "http/sse.h"
@@ -13,7 +14,7 @@ namespace {
 using pipeline::ContextPtr;
 using pipeline::Schema;
 
-/// Writes events until the client has left or reads too slowly; then everything more is dropped.
+/// Writes events until the client has left or has been waited for too long; then everything more is dropped.
 class Events {
   public:
     explicit Events(std::shared_ptr<http::Stream> stream) : stream_(std::move(stream)) {}
@@ -31,8 +32,11 @@ class Events {
         if (!open_) return;
         frame_.clear();
         http::append_event(frame_, {.name = event, .data = json});
-        // The whole stream of the longest text fits the default buffer; a worker never waits for a reader.
-        open_ = stream_->write(frame_) == http::Stream::Outcome::kAccepted;
+        // A reader that is slower than the detector is waited for, and all its waits together are bounded: then its body
+        // is cut and the thread goes back to the pool.
+        const auto begin = std::chrono::steady_clock::now();
+        open_ = stream_->write_wait(frame_, patience_) == http::Stream::Outcome::kAccepted;
+        patience_ -= std::min<Duration>(patience_, std::chrono::steady_clock::now() - begin);
     }
     /// Without it the body stays cut, and the client knows that it has not seen the end.
     void finish() {
@@ -43,6 +47,7 @@ class Events {
     std::shared_ptr<http::Stream> stream_;
     std::string data_;
     std::string frame_;
+    Duration patience_ = std::chrono::seconds(20);
     bool open_ = true;
 };
 

@@ -1,0 +1,131 @@
+// What wakes an operator at night: the wrong start, the full disk, the shutdown that takes too long, the client with bad
+// manners.
+#include <chrono>
+#include <filesystem>
+#include <thread>
+
+#include "system/client.h"
+
+namespace tidegate::testing {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+TEST(Night, ASecondServerOnOneDataFolderIsRefusedByName) {
+    const TemporaryFolder folder;
+    auto server = ServerProcess::start(folder.path());
+    ASSERT_NE(server, nullptr);
+    const RunResult second = run_binary({"serve", "--port", "0", "--data-dir", folder.path()});
+    EXPECT_EQ(second.status, 1);
+    EXPECT_NE(second.error.find("process " + std::to_string(server->pid())), std::string::npos) << second.error;
+    EXPECT_EQ(post(server->port(), "/api/v1/detect/text", text_body(kHumanText)).status, 200);
+    server->kill_now();
+    EXPECT_NE(ServerProcess::start(folder.path()), nullptr) << "a lock outlived its process";
+}
+
+TEST(Night, ADatabaseThatCannotBeOpenedIsNamed) {
+    const TemporaryFolder folder;
+    std::filesystem::create_directory(folder.path() + "/tidegate.db");
+    const RunResult run = run_binary({"serve", "--port", "0", "--data-dir", folder.path()});
+    EXPECT_EQ(run.status, 1);
+    EXPECT_NE(run.error.find(folder.path() + "/tidegate.db"), std::string::npos) << run.error;
+}
+
+TEST(Night, AQueueTooShortForABatchStopsTheStart) {
+    const TemporaryFolder folder;
+    const RunResult run =
+        run_binary({"serve", "--port", "0", "--data-dir", folder.path(), "--audit.queue_records_max", "49"});
+    EXPECT_EQ(run.status, 1);
+    EXPECT_NE(run.error.find("audit.queue_records_max"), std::string::npos) << run.error;
+    EXPECT_NE(run.error.find("provenance.batch_items_max"), std::string::npos) << run.error;
+}
+
+TEST(Night, TheLongestDomainInAnyScriptIsRecorded) {
+    const TemporaryFolder folder;
+    auto server = ServerProcess::start(folder.path());
+    ASSERT_NE(server, nullptr);
+    std::string domain;
+    for (int i = 0; i < 64; ++i) domain += "\xF0\x9F\x8C\x8A";
+    std::string body;
+    JsonWriter writer(body);
+    writer.begin_object().field("text", kHumanText).field("domain", domain).end_object();
+    const RawResponse response = post(server->port(), "/api/v1/detect/text", body);
+    EXPECT_EQ(response.status, 200) << response.body;
+    EXPECT_NE(get(server->port(), "/api/v1/analyze/history").body.find(domain), std::string::npos);
+}
+
+TEST(Night, AStreamLongerThanItsBufferArrivesWhole) {
+    const TemporaryFolder folder;
+    auto server = ServerProcess::start(folder.path(), {"--limits.stream_buffer_bytes_max", "4096"});
+    ASSERT_NE(server, nullptr);
+    std::string text;
+    for (int i = 0; i < 40; ++i) text += std::string(kHumanText) + " ";
+    RawClient client(server->port(), 4096);
+    ASSERT_TRUE(client.send(
+        request_text("POST", "/api/v1/detect/stream/text", text_body(text), {{"Content-Type", "application/json"}})));
+    rest(std::chrono::milliseconds(300));
+    const RawResponse response = client.response();
+    EXPECT_TRUE(response.complete);
+    EXPECT_GT(response.body.size(), 16U * 1024);
+    EXPECT_NE(response.body.find("event: done"), std::string::npos);
+}
+
+// server.drain_max_s is what a supervisor's own patience is set by.
+TEST(Night, ShutdownDoesNotWorkThroughAQueueAfterItsTimeIsOver) {
+    const TemporaryFolder folder;
+    auto server = ServerProcess::start(folder.path(), {"--pools.cpu_threads", "1", "--server.drain_max_s", "0"});
+    ASSERT_NE(server, nullptr);
+    std::string text;
+    while (text.size() + kHumanText.size() < 49'000) text += std::string(kHumanText) + " ";
+    std::string body;
+    JsonWriter writer(body);
+    writer.begin_object().key("items").begin_array();
+    for (int i = 0; i < 20; ++i) {
+        writer.begin_object().field("item_id", std::to_string(i)).field("text", text).end_object();
+    }
+    writer.end_array().end_object();
+    const auto begin = Clock::now();
+    ASSERT_EQ(post(server->port(), "/api/v1/batch/text", body).status, 200);
+    const auto one = Clock::now() - begin;
+    constexpr int kWaiting = 20;
+    std::vector<RawClient> clients;
+    for (int i = 0; i < kWaiting; ++i) {
+        clients.emplace_back(server->port());
+        ASSERT_TRUE(clients.back().send(
+            request_text("POST", "/api/v1/batch/text", body, {{"Content-Type", "application/json"}})));
+    }
+    const auto asked = Clock::now();
+    EXPECT_EQ(server->stop(SIGTERM, 120), 0);
+    EXPECT_LT(Clock::now() - asked, one * kWaiting / 2);
+}
+
+TEST(Night, ExportsLeaveThreadsForEverybodyElse) {
+    const TemporaryFolder folder;
+    auto server = ServerProcess::start(folder.path(), {"--pools.blocking_threads", "2", "--provenance.exports_max", "1",
+                                                       "--limits.stream_buffer_bytes_max", "4096"});
+    ASSERT_NE(server, nullptr);
+    std::string items;
+    for (int i = 0; i < 50; ++i) {
+        items += (i == 0 ? "" : ",") + (R"({"item_id":")" + std::to_string(i) + R"(",)") +
+                 text_body("The tide came in at six and took the bench with it.").substr(1);
+    }
+    // Some 12 MB of export: more than the kernel's buffers on both sides take from a server whose client does not read.
+    for (int i = 0; i < 400; ++i) {
+        ASSERT_EQ(post(server->port(), "/api/v1/batch/text", R"({"items":[)" + items + "]}").status, 200);
+    }
+    RawClient slow(server->port(), 4096);
+    ASSERT_TRUE(slow.send(request_text("GET", "/api/v1/analyze/history/export")));
+    rest(std::chrono::milliseconds(500));
+    expect_problem(get(server->port(), "/api/v1/analyze/history/export"), 503, "unavailable");
+    EXPECT_EQ(get(server->port(), "/api/v1/analyze/history").status, 200);
+    slow.close();
+    bool free_again = false;
+    for (int i = 0; i < 100 && !free_again; ++i) {
+        free_again = get(server->port(), "/api/v1/analyze/history/export?to=2001-01-01T00:00:00Z").status == 200;
+        if (!free_again) rest(std::chrono::milliseconds(50));
+    }
+    EXPECT_TRUE(free_again);
+}
+
+}  // namespace
+}  // namespace tidegate::testing
