@@ -182,8 +182,19 @@ class SqliteDecisionLog final : public DecisionLog {
         return !batch.empty();
     }
 
+    Result<void> has_room() const {
+        std::error_code unknown;
+        const auto space = std::filesystem::space(std::filesystem::absolute(options_.path).parent_path(), unknown);
+        // A file system that does not tell is tried by the write alone.
+        if (unknown || space.available >= options_.probe_free_bytes) return {};
+        return fail(ErrorCode::kUnavailable, "the disk has no room: " + std::to_string(space.available) +
+                                                 " bytes are left of the " + std::to_string(options_.probe_free_bytes) +
+                                                 " that are wanted");
+    }
+
     void probe() {
-        Result<void> outcome = open_writer();
+        Result<void> outcome = has_room();
+        if (outcome) outcome = open_writer();
         if (outcome) outcome = writer_->probe();
         if (!outcome) writer_.reset();
         const Lock lock(mutex_);

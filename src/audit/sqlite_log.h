@@ -40,6 +40,9 @@ struct SqliteLogOptions {
     // After a failed commit: how long until the writer tries the disk by itself. A balancer that asks /ready sends
     // nothing meanwhile, so no batch would come to find out.
     Duration probe_interval = std::chrono::seconds(1);
+    // One page always fits somewhere on a full disk (measured: in what the failed commit left of the WAL): the disk is
+    // well again when it has room for a few commits.
+    std::uint64_t probe_free_bytes = 1024 * 1024;
     std::string vfs;  // Tests only: see store::OpenOptions.
 };
 

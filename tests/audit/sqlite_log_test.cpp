@@ -214,6 +214,22 @@ TEST_F(SqliteLog, AfterAFailureItFindsOutByItselfThatTheDiskIsWellAgain) {
     EXPECT_EQ(integer("SELECT count(*) FROM decisions"), 2);
 }
 
+TEST_F(SqliteLog, ADiskWithoutRoomIsNotWellThoughAPageStillFits) {
+    const auto log = open({.path = {},
+                           .probe_interval = std::chrono::milliseconds(5),
+                           .probe_free_bytes = std::uint64_t{1} << 62U,
+                           .vfs = store::fault_vfs_name()});
+    store::arm_fault(1, Fault::kDiskFull, true);
+    EXPECT_FALSE(put(*log, {decision(1)}));
+    store::disarm_fault();
+    const auto has_found_out = [&] { return log->health().reason.find("no room") != std::string::npos; };
+    for (int i = 0; i < 1'000 && !has_found_out(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    EXPECT_TRUE(has_found_out()) << log->health().reason;
+    EXPECT_TRUE(log->health().degraded);
+    ASSERT_TRUE(put(*log, {decision(2)}));
+    EXPECT_FALSE(log->health().degraded) << "a batch that is durable is the best probe";
+}
+
 // Two writers would give out the same numbers and overwrite each other's hourly sums.
 TEST_F(SqliteLog, ASecondWriterOfOneFileIsRefused) {
     auto log = open();
