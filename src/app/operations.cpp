@@ -14,7 +14,6 @@ namespace {
 
 using pipeline::CachePolicy;
 using pipeline::ContextPtr;
-using pipeline::optional;
 using pipeline::required;
 using pipeline::Route;
 using pipeline::Schema;
@@ -157,7 +156,8 @@ void register_operations(std::vector<Route>& routes, const OperationParts& parts
     routes.push_back(std::move(health));
 
     Route metrics = operation("/metrics", "metrics", "Prometheus text; OpenMetrics when asked for by Accept.");
-    metrics.work = Work::kCpu;
+    // Not on the CPU pool: the numbers are wanted most when its queue is full.
+    metrics.work = Work::kBlocking;
     metrics.response_type = "text/plain; version=0.0.4; charset=utf-8";
     metrics.handler = [parts](const ContextPtr& context) { reply_metrics(context, parts); };
     if (parts.metrics_enabled) routes.push_back(std::move(metrics));

@@ -30,8 +30,7 @@ void append_number(std::string& out, std::uint64_t value) {
 std::string bound_text(double bound, Exposition exposition) {
     std::string text;
     append_number(text, bound);
-    if (exposition == Exposition::kOpenMetrics && text.find_first_of(".eI") == std::string::npos)
-        text += ".0";
+    if (exposition == Exposition::kOpenMetrics && text.find_first_of(".eI") == std::string::npos) text += ".0";
     return text;
 }
 
@@ -189,9 +188,8 @@ Exposition choose_exposition(std::string_view accept) {
 }
 
 std::string_view content_type(Exposition exposition) noexcept {
-    return exposition == Exposition::kOpenMetrics
-               ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
-               : "text/plain; version=0.0.4; charset=utf-8";
+    return exposition == Exposition::kOpenMetrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                                                  : "text/plain; version=0.0.4; charset=utf-8";
 }
 
 }  // namespace tidegate::observe

@@ -39,8 +39,8 @@ Histogram::Histogram(const HistogramSpec& spec) : bounds_(spec.bounds), scale_(s
         // The factor lifts 0.005 / 1e-9 = 4999999.99... to the whole number it means.
         limits_[i] = static_cast<std::uint64_t>(std::floor(bounds_[i] / scale_ * (1 + 1e-12)));
     }
-    void* const mapping = ::mmap(nullptr, kMappingBytes, PROT_READ | PROT_WRITE,
-                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* const mapping =
+        ::mmap(nullptr, kMappingBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     TG_ASSERT(mapping != MAP_FAILED);
     cells_ = static_cast<std::uint64_t*>(mapping);
 }
@@ -77,8 +77,7 @@ void Histogram::record(std::uint64_t value) noexcept {
     if ((shard.octaves.load(std::memory_order_relaxed) & octave_bit) == 0) {
         shard.octaves.fetch_or(octave_bit, std::memory_order_relaxed);
     }
-    std::atomic_ref<std::uint64_t>(cells_[shard_index * kCellsPerShard + step])
-        .fetch_add(1, std::memory_order_relaxed);
+    std::atomic_ref<std::uint64_t>(cells_[shard_index * kCellsPerShard + step]).fetch_add(1, std::memory_order_relaxed);
 }
 
 HistogramSnapshot Histogram::snapshot() const {

@@ -92,12 +92,10 @@ class Histogram {
         Cell octaves{0};  // A bit for each octave that has counts: a reader skips untouched pages.
     };
     std::vector<double> bounds_;
-    std::array<std::uint64_t, kBoundsMax + 1>
-        limits_{};  // Highest recorded value of each bucket; the last takes all.
+    std::array<std::uint64_t, kBoundsMax + 1> limits_{};  // Highest recorded value of each bucket; the last takes all.
     double scale_;
     std::array<Shard, kShards> shards_;
-    std::uint64_t* cells_ =
-        nullptr;  // kShards x kOctaves x kStepsPerOctave, in an anonymous mapping; used atomically.
+    std::uint64_t* cells_ = nullptr;  // kShards x kOctaves x kStepsPerOctave, in an anonymous mapping; used atomically.
 };
 
 }  // namespace tidegate::observe

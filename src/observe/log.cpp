@@ -15,13 +15,11 @@ namespace tidegate::observe {
 namespace {
 
 constexpr std::array<std::string_view, 5> kLevelNames{"debug", "info", "warn", "error", "off"};
-constexpr auto kGather =
-    std::chrono::milliseconds(20);              // 50 wake-ups a second at most while lines keep coming.
-constexpr std::size_t kKeepBytes = 256 * 1024;  // A buffer that a burst made larger is given back.
+constexpr auto kGather = std::chrono::milliseconds(20);  // 50 wake-ups a second at most while lines keep coming.
+constexpr std::size_t kKeepBytes = 256 * 1024;           // A buffer that a burst made larger is given back.
 // A pipe or terminal that is ready takes at least PIPE_BUF (4096) bytes without blocking.
 constexpr std::size_t kPipeBytes = 4096;
-constexpr int kStalledMs =
-    1'000;  // A reader of our standard error that takes nothing for so long loses lines.
+constexpr int kStalledMs = 1'000;  // A reader of our standard error that takes nothing for so long loses lines.
 
 struct ThreadBuffer {
     std::string text;
@@ -125,17 +123,15 @@ Result<std::unique_ptr<Logger>> Logger::open(LogOptions options, const Clock& cl
     if (!options.path.empty()) {
         fd = open_file(options.path);
         if (fd < 0) {
-            return fail(ErrorCode::kUnavailable, "cannot open the log file " + options.path + ": " +
-                                                     std::generic_category().message(errno));
+            return fail(ErrorCode::kUnavailable,
+                        "cannot open the log file " + options.path + ": " + std::generic_category().message(errno));
         }
     }
     return std::unique_ptr<Logger>(new Logger(std::move(options), clock, fd));
 }
 
 Logger::Logger(LogOptions options, const Clock& clock, int fd)
-    : options_(std::move(options)), clock_(clock), fd_(fd), level_(options_.level), writer_([this] {
-          run();
-      }) {}
+    : options_(std::move(options)), clock_(clock), fd_(fd), level_(options_.level), writer_([this] { run(); }) {}
 
 Logger::~Logger() {
     {

@@ -33,9 +33,8 @@ Result<Level> parse_level(std::string_view text);
 
 struct LogOptions {
     Level level = Level::kInfo;
-    std::string path;  // Empty: standard error.
-    std::size_t buffer_bytes_max =
-        4 * 1024 * 1024;  // 10,000 request lines: 3 s of a stalled disk at 3,000 requests/s.
+    std::string path;                                // Empty: standard error.
+    std::size_t buffer_bytes_max = 4 * 1024 * 1024;  // 10,000 request lines: 3 s of a stalled disk at 3,000 requests/s.
 };
 
 class Logger;
@@ -84,9 +83,7 @@ class Logger {
     Logger& operator=(const Logger&) = delete;
 
     /// `event` is a short stable name in snake case: `request`, `listening`, `commit_failed`.
-    Line line(Level level, std::string_view event) {
-        return Line(enabled(level) ? this : nullptr, level, event);
-    }
+    Line line(Level level, std::string_view event) { return Line(enabled(level) ? this : nullptr, level, event); }
     bool enabled(Level level) const noexcept { return level >= level_.load(std::memory_order_relaxed); }
     void set_level(Level level) noexcept { level_.store(level, std::memory_order_relaxed); }
     /// Opens the file anew before the next write (after a rotation). Any thread.

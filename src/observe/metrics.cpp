@@ -22,8 +22,7 @@ bool is_sound(const FamilySpec& spec, MetricType type) {
     const std::string_view stem = family_stem(spec.name, type);
     if (!spec.unit.empty() && !stem.ends_with("_" + spec.unit)) return false;
     return std::ranges::all_of(spec.labels, [&](const std::string& label) {
-        return is_name(label, false) && !label.starts_with("__") &&
-               (label != "le" || type != MetricType::kHistogram);
+        return is_name(label, false) && !label.starts_with("__") && (label != "le" || type != MetricType::kHistogram);
     });
 }
 
@@ -56,8 +55,7 @@ Metric& Family<Metric>::resolve(std::vector<std::string> values) {
 }
 
 template <class Metric>
-void Family<Metric>::each(
-    const std::function<void(const std::vector<std::string>&, const Metric&)>& visit) const {
+void Family<Metric>::each(const std::function<void(const std::vector<std::string>&, const Metric&)>& visit) const {
     const Lock lock(mutex_);
     for (const auto& [values, metric] : series_) visit(values, *metric);
 }
@@ -67,12 +65,11 @@ template class Family<Gauge>;
 template class Family<Histogram>;
 
 Registry::Registry() {
-    overflow_ =
-        &counters({.name = "tidegate_metrics_label_overflow_total",
-                   .help = "Look-ups of a label set beyond a family's limit, counted under _other.",
-                   .labels = {"family"},
-                   .unit = {},
-                   .when_it_rises = "A label takes values without end: find where it comes from a request."});
+    overflow_ = &counters({.name = "tidegate_metrics_label_overflow_total",
+                           .help = "Look-ups of a label set beyond a family's limit, counted under _other.",
+                           .labels = {"family"},
+                           .unit = {},
+                           .when_it_rises = "A label takes values without end: find where it comes from a request."});
 }
 
 Registry::~Registry() = default;
@@ -103,14 +100,13 @@ Family<Metric>& publish(std::shared_ptr<Family<Metric>> family, FamilySource& so
 
 Family<Counter>& Registry::counters(FamilySpec spec) {
     Counter* const overflow = overflow_ == nullptr ? nullptr : &overflow_->with({spec.name});
-    auto family =
-        std::make_shared<Family<Counter>>(spec, [] { return std::make_unique<Counter>(); }, overflow);
+    auto family = std::make_shared<Family<Counter>>(spec, [] { return std::make_unique<Counter>(); }, overflow);
     return publish(std::move(family), declare(std::move(spec), MetricType::kCounter).source);
 }
 
 Family<Gauge>& Registry::gauges(FamilySpec spec) {
-    auto family = std::make_shared<Family<Gauge>>(
-        spec, [] { return std::make_unique<Gauge>(); }, &overflow_->with({spec.name}));
+    auto family =
+        std::make_shared<Family<Gauge>>(spec, [] { return std::make_unique<Gauge>(); }, &overflow_->with({spec.name}));
     return publish(std::move(family), declare(std::move(spec), MetricType::kGauge).source);
 }
 

@@ -33,9 +33,9 @@ struct FamilySpec {
     std::string name;  // Prometheus name; a counter's ends in `_total`, a unit's name stands before that.
     std::string help;
     std::vector<std::string> labels;  // Label names; empty: one series.
-    std::string unit;  // OpenMetrics unit (`seconds`, `bytes`), which must end the name; empty for none.
-    std::string when_it_rises;     // For the operator: what to do. Printed in the reference.
-    std::size_t series_max = 256;  // 256 x 512 bytes of cells: a counter family stays under 128 KiB.
+    std::string unit;                 // OpenMetrics unit (`seconds`, `bytes`), which must end the name; empty for none.
+    std::string when_it_rises;        // For the operator: what to do. Printed in the reference.
+    std::size_t series_max = 256;     // 256 x 512 bytes of cells: a counter family stays under 128 KiB.
 };
 
 /// A running total. 8 shards of one cache line: two threads on two cores do not share a line.

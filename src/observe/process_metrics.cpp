@@ -88,24 +88,20 @@ FamilySpec spec(std::string name, std::string help, std::string unit, std::strin
 
 void add_process_metrics(Registry& registry) {
     add(registry,
-        spec("process_cpu_seconds_total", "User and system CPU time spent.", "seconds",
-             "Take a CPU profile."),
+        spec("process_cpu_seconds_total", "User and system CPU time spent.", "seconds", "Take a CPU profile."),
         MetricType::kCounter, &cpu_seconds);
     add(registry,
         spec("process_resident_memory_bytes", "Resident memory.", "bytes",
              "Compare with connections and caches; take a heap profile."),
-        MetricType::kGauge,
-        [] { return ProcessStat().field(24) * static_cast<double>(::sysconf(_SC_PAGESIZE)); });
+        MetricType::kGauge, [] { return ProcessStat().field(24) * static_cast<double>(::sysconf(_SC_PAGESIZE)); });
     add(registry,
-        spec("process_virtual_memory_bytes", "Virtual memory.", "bytes",
-             "Mappings grow: models, histograms, threads."),
+        spec("process_virtual_memory_bytes", "Virtual memory.", "bytes", "Mappings grow: models, histograms, threads."),
         MetricType::kGauge, [] { return ProcessStat().field(23); });
     add(registry,
         spec("process_open_fds", "Open file descriptors.", "",
              "Near process_max_fds: raise the limit or find the leak."),
         MetricType::kGauge, &open_fds);
-    add(registry,
-        spec("process_max_fds", "Limit of open file descriptors.", "", "It is a setting of the system."),
+    add(registry, spec("process_max_fds", "Limit of open file descriptors.", "", "It is a setting of the system."),
         MetricType::kGauge, &max_fds);
     add(registry, spec("process_threads", "Threads.", "", "Pools are bounded: a growing number is a bug."),
         MetricType::kGauge, [] { return ProcessStat().field(20); });
@@ -114,8 +110,7 @@ void add_process_metrics(Registry& registry) {
              "Memory is short on the machine."),
         MetricType::kCounter, [] { return ProcessStat().field(12); });
     add(registry,
-        spec("process_start_time_seconds", "Unix time of the start.", "seconds",
-             "The process has been restarted."),
+        spec("process_start_time_seconds", "Unix time of the start.", "seconds", "The process has been restarted."),
         MetricType::kGauge, &start_time_seconds);
 }
 

@@ -15,9 +15,8 @@ namespace tidegate::observe {
 /// Where the samples of a family come from; empty until the declaration is complete, and then fixed.
 class FamilySource {
   public:
-    using Value =
-        std::variant<std::monostate, std::shared_ptr<Family<Counter>>, std::shared_ptr<Family<Gauge>>,
-                     std::shared_ptr<Family<Histogram>>, std::function<void(Samples&)>>;
+    using Value = std::variant<std::monostate, std::shared_ptr<Family<Counter>>, std::shared_ptr<Family<Gauge>>,
+                               std::shared_ptr<Family<Histogram>>, std::function<void(Samples&)>>;
     void set(Value value) {
         const Lock lock(mutex_);
         value_ = std::move(value);

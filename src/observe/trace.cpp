@@ -47,14 +47,12 @@ std::optional<TraceContext> parse_traceparent(std::string_view header) noexcept 
     std::array<std::uint8_t, 1> flags{};
     TraceContext context;
     if (!read_hex(header, version) || version[0] == 0xFF) return std::nullopt;
-    if (header.size() > kTraceparentBytes && (version[0] == 0 || header[kTraceparentBytes] != '-'))
-        return std::nullopt;
+    if (header.size() > kTraceparentBytes && (version[0] == 0 || header[kTraceparentBytes] != '-')) return std::nullopt;
     if (!read_hex(header.substr(3), context.trace_id) || !read_hex(header.substr(36), context.span_id))
         return std::nullopt;
     if (!read_hex(header.substr(53), flags)) return std::nullopt;
     if (all_zero(context.trace_id) || all_zero(context.span_id)) return std::nullopt;
-    context.flags =
-        flags[0] & 0x01U;  // `sampled` is the one flag version 00 knows; others are not passed on.
+    context.flags = flags[0] & 0x01U;  // `sampled` is the one flag version 00 knows; others are not passed on.
     return context;
 }
 
@@ -83,8 +81,7 @@ TraceContext child_of(const TraceContext& parent, Random& random) {
 
 std::string_view pass_tracestate(std::string_view header) noexcept {
     if (header.size() > 512 || std::ranges::count(header, ',') >= 32) return {};
-    const bool visible =
-        std::ranges::all_of(header, [](char c) { return (c >= ' ' && c <= '~') || c == '\t'; });
+    const bool visible = std::ranges::all_of(header, [](char c) { return (c >= ' ' && c <= '~') || c == '\t'; });
     return visible ? header : std::string_view{};
 }
 

@@ -44,8 +44,7 @@ std::string trace_id_hex(const TraceId& id);
 class StageTimes {
   public:
     struct Stage {
-        const char*
-            name;  // A literal: it is kept by pointer. A token of RFC 9110 (letters, digits, `_`, `-`).
+        const char* name;  // A literal: it is kept by pointer. A token of RFC 9110 (letters, digits, `_`, `-`).
         std::int64_t ns;
     };
     static constexpr std::size_t kStagesMax = 16;

@@ -146,8 +146,7 @@ TEST_F(LogTest, WhatDoesNotFitIsDroppedCountedAndTold) {
         if (!document) continue;  // The one line that a stall tore.
         const auto event = document->root().find("event")->as_string();
         if (event == "flood") ++written;
-        if (event == "log_lines_dropped")
-            told += static_cast<std::uint64_t>(document->root().find("count")->as_int());
+        if (event == "log_lines_dropped") told += static_cast<std::uint64_t>(document->root().find("count")->as_int());
     }
     EXPECT_EQ(told, dropped);
     EXPECT_EQ(written + dropped, 2'000U);

@@ -77,10 +77,8 @@ TEST(Registry, OpenMetricsNamesTheFamilyWithoutTotalAndEndsWithEof) {
     registry.histogram(spec("took_seconds", {}, "seconds"), {{1}, 1}).record(std::uint64_t{1});
     const std::string text = registry.render(Exposition::kOpenMetrics);
     EXPECT_THAT(
-        text,
-        HasSubstr(
-            "# TYPE work_seconds counter\n# UNIT work_seconds seconds\n# HELP work_seconds Help with \\\\ "
-            "and\\nnew line and \\\"quotes\\\".\nwork_seconds_total 4\n"));
+        text, HasSubstr("# TYPE work_seconds counter\n# UNIT work_seconds seconds\n# HELP work_seconds Help with \\\\ "
+                        "and\\nnew line and \\\"quotes\\\".\nwork_seconds_total 4\n"));
     EXPECT_THAT(text, HasSubstr("took_seconds_bucket{le=\"1.0\"} 1\n"));
     EXPECT_TRUE(text.ends_with("\n# EOF\n"));
 }
@@ -154,11 +152,9 @@ TEST(Registry, WrongDeclarationsEndTheProcess) {
 TEST(Exposition, FollowsTheAcceptHeader) {
     EXPECT_EQ(choose_exposition(""), Exposition::kPrometheusText);
     EXPECT_EQ(choose_exposition("*/*"), Exposition::kPrometheusText);
-    EXPECT_EQ(choose_exposition(
-                  "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"),
+    EXPECT_EQ(choose_exposition("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"),
               Exposition::kOpenMetrics);
-    EXPECT_EQ(choose_exposition("text/plain, application/openmetrics-text;q=0.5"),
-              Exposition::kPrometheusText);
+    EXPECT_EQ(choose_exposition("text/plain, application/openmetrics-text;q=0.5"), Exposition::kPrometheusText);
     EXPECT_EQ(choose_exposition("application/openmetrics-text;q=0"), Exposition::kPrometheusText);
     EXPECT_EQ(choose_exposition(";;,,q=,=;q"), Exposition::kPrometheusText);
 }

@@ -58,8 +58,7 @@ TEST(Traceparent, AChildKeepsTheTraceAndTheFlags) {
 }
 
 TEST(Tracestate, PassesUpToTheLimitsAndNothingBeyond) {
-    EXPECT_EQ(pass_tracestate("rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"),
-              "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE");
+    EXPECT_EQ(pass_tracestate("rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"), "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE");
     EXPECT_EQ(pass_tracestate(std::string(512, 'a')).size(), 512U);
     EXPECT_EQ(pass_tracestate(std::string(513, 'a')), "");
     EXPECT_EQ(pass_tracestate("a=1\r\nSet-Cookie: x"), "");
