@@ -248,21 +248,30 @@ void Connection::begin_drain(ServerExchange& exchange) {
 }
 
 void Connection::body_too_large() {
+    refuse_body(413, "the body is longer than this route allows");
+}
+
+void Connection::refuse_body(int status, std::string_view detail) {
     const auto exchange = receiving_;
-    exchange->answer_for_application(
-        context_.application.on_protocol_error(exchange.get(), 413, "the body is longer than this route allows"));
+    exchange->answer_for_application(context_.application.on_protocol_error(exchange.get(), status, detail));
     begin_drain(*exchange);
     pump();
 }
 
 std::size_t Connection::step_body(std::string_view input) {
     receiving_->continue_pending = false;
+    const bool chunked = receiving_->head().chunked;
+    const std::uint64_t fresh = chunked ? input.size() : std::min<std::uint64_t>(body_left_, input.size());
+    if (phase_ == Phase::kBody && !receiving_->charge_body(fresh)) {
+        refuse_body(503, "other requests' bodies hold all the memory there is for them; ask again in a moment");
+        return phase_ == Phase::kDrain ? step_body(input) : input.size();
+    }
     BufferSink buffer(receiving_->body_buffer(), body_max_);
     DiscardSink discard(drain_left_);
     const bool keep = phase_ == Phase::kBody;
     BodySink& sink = keep ? static_cast<BodySink&>(buffer) : discard;
     std::size_t used = 0;
-    if (receiving_->head().chunked) {
+    if (chunked) {
         used = step_chunked(input, sink);
     } else {
         used = static_cast<std::size_t>(std::min<std::uint64_t>(body_left_, input.size()));

@@ -135,6 +135,7 @@ class Connection final : public runtime::EventLoop::Handler, public runtime::Tim
     void body_done();
     void begin_drain(ServerExchange& exchange);
     void body_too_large();
+    void refuse_body(int status, std::string_view detail);
     void fail_input(int status, std::string_view detail);
     bool may_parse() const noexcept;
     bool wants_input() const noexcept;

@@ -15,6 +15,9 @@ struct Limits {
     std::uint32_t connections_max = 10'000;
     std::uint32_t pipeline_depth_max = 32;  // Requests of one connection in work or waiting.
     std::uint64_t stream_buffer_bytes_max = 256 * 1024;
+    // Of all requests together; the first 64 KiB of a body are not counted, so that small requests always get in. Room for
+    // ten of the largest bodies; with connections_max small ones the worst case is about twice this.
+    std::uint64_t bodies_bytes_max = 512ULL * 1024 * 1024;
     Duration header_read_max = std::chrono::seconds(10);  // From the first byte of a head to its end.
     Duration idle_max = std::chrono::seconds(60);         // Keep-alive without a request.
     Duration tls_handshake_max = std::chrono::seconds(5);

@@ -37,7 +37,19 @@ ServerExchange::ServerExchange(Connection* connection, std::shared_ptr<LoopLink>
       stream_bytes_max_(stream_bytes_max) {}
 
 ServerExchange::~ServerExchange() {
+    if (body_charged_ > 0) link_->bodies_bytes->fetch_sub(body_charged_, std::memory_order_relaxed);
     if (link_->mailbox->on_loop_thread()) link_->give_parts(std::move(parts_));
+}
+
+bool ServerExchange::charge_body(std::uint64_t bytes) noexcept {
+    // Each body's beginning is free: a server full of large uploads still answers small requests.
+    if (parts_->body.size() + bytes <= kBodyKeptMax) return true;
+    if (link_->bodies_bytes->fetch_add(bytes, std::memory_order_relaxed) + bytes > link_->bodies_bytes_max) {
+        link_->bodies_bytes->fetch_sub(bytes, std::memory_order_relaxed);
+        return false;
+    }
+    body_charged_ += bytes;
+    return true;
 }
 
 void ServerExchange::respond(Response response) {

@@ -33,6 +33,9 @@ struct ExchangeParts {
 struct LoopLink {
     std::shared_ptr<runtime::Mailbox> mailbox;
     std::vector<std::unique_ptr<ExchangeParts>> spare_parts;  // The loop's thread only.
+    /// Of all loops of the server: what bodies hold, and may hold (Limits::bodies_bytes_max).
+    std::shared_ptr<std::atomic<std::uint64_t>> bodies_bytes = std::make_shared<std::atomic<std::uint64_t>>(0);
+    std::uint64_t bodies_bytes_max = UINT64_MAX;
 
     std::unique_ptr<ExchangeParts> take_parts();
     void give_parts(std::unique_ptr<ExchangeParts> parts);
@@ -67,6 +70,8 @@ class ServerExchange final : public Exchange, public std::enable_shared_from_thi
     Response take_answer();
     const std::shared_ptr<StreamCore>& stream() const noexcept { return stream_; }
     std::string& body_buffer() noexcept { return parts_->body; }
+    /// Counts `bytes` more of body against what the server may hold; false when it may not.
+    bool charge_body(std::uint64_t bytes) noexcept;
     void set_client_gone() noexcept { client_gone_.store(true, std::memory_order_release); }
     /// The connection has ended or lets this exchange go.
     void detach() noexcept { connection_ = nullptr; }
@@ -100,6 +105,7 @@ class ServerExchange final : public Exchange, public std::enable_shared_from_thi
     std::atomic<bool> claimed_{false};  // An answer has been given.
     std::atomic<bool> overruled_{false};
     std::atomic<bool> client_gone_{false};
+    std::uint64_t body_charged_ = 0;
     int stream_status_ = 0;
     bool stream_has_body_ = true;
     bool ready_ = false;  // The loop has seen the answer.

@@ -34,7 +34,9 @@ ServerLoop::ServerLoop(LoopShared& shared, Socket listener, std::unique_ptr<runt
       reserve_(open_reserve()),
       loop_(std::move(loop)),
       context_(shared.application, shared.limits, shared.counters, shared.clock,
-               std::make_shared<LoopLink>(LoopLink{loop_->mailbox(), {}}), loop_->now()),
+               std::make_shared<LoopLink>(
+                   LoopLink{loop_->mailbox(), {}, shared.bodies_bytes, shared.limits.bodies_bytes_max}),
+               loop_->now()),
       acceptor_(*this) {
     loop_->set_end_of_turn([this] { end_of_turn(); });
 }

@@ -33,6 +33,7 @@ struct LoopShared {
     std::unique_ptr<TlsContext> tls;
     ServerCounters counters;
     DrainSignal drain_signal;
+    std::shared_ptr<std::atomic<std::uint64_t>> bodies_bytes = std::make_shared<std::atomic<std::uint64_t>>(0);
 };
 
 class ServerLoop final : public ConnectionHost {

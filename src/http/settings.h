@@ -63,6 +63,10 @@ inline void declare(settings::Table& table, ServerSettings& s) {
         .range(4096, 64 * 1024 * 1024)
         .bytes()
         .doc("Bytes of an event stream that wait for a slow reader.");
+    table.add("limits.bodies_bytes_max", l.bodies_bytes_max, l.bodies_bytes_max)
+        .range(64 * 1024 * 1024, 1ULL << 40U)
+        .bytes()
+        .doc("Memory that all request bodies over 64 KiB may hold together; one more gets 503.");
     table.add("limits.header_read_max_s", l.header_read_max, l.header_read_max)
         .range(std::chrono::milliseconds(100), minutes(5))
         .doc("From the first byte of a head to its end; then 408.");

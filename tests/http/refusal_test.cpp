@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "http/smuggling_vectors.h"
@@ -94,6 +95,41 @@ TEST(Refusal, AChunkedBodyThatNeverEndsGets413AsItGrowsPastTheLimit) {
     EXPECT_EQ(response.status, 413);
     EXPECT_EQ(server.application.requests.load(), 0);
     EXPECT_EQ(server.ask(get("/next")).body, "next");
+}
+
+// A hundred uploads that are never finished must not fill the machine's memory.
+TEST(Refusal, LargeBodiesTogetherAreBoundedAndSmallOnesStillGetIn) {
+    for (const bool chunked : {false, true}) {
+        ServerOptions options;
+        options.limits.bodies_bytes_max = 300 * 1024;
+        TestServer server(std::move(options));
+        const auto upload = [chunked](std::size_t bytes) {
+            const std::string body(bytes, 'x');
+            if (!chunked) return "Content-Length: " + std::to_string(bytes) + "\r\n\r\n" + body;
+            std::string text = "Transfer-Encoding: chunked\r\n\r\n";
+            for (std::size_t at = 0; at < bytes; at += 0x1000) text += "1000\r\n" + body.substr(0, 0x1000) + "\r\n";
+            return text + "0\r\n\r\n";
+        };
+        const std::string head = "POST /a HTTP/1.1\r\nHost: a\r\n";
+        RawClient hoarder = server.connect();
+        hoarder.send(head + "Content-Length: 400000\r\n\r\n" + std::string(350'000, 'x'));
+        while (server.server->counters().bytes_in.load() < 350'000) std::this_thread::yield();
+        RawClient late = server.connect();
+        late.send(head + upload(0x40000));
+        EXPECT_EQ(late.response().status, 503);
+        EXPECT_EQ(server.application.requests.load(), 0);
+        RawClient small = server.connect();
+        small.send(head + upload(0x8000));
+        EXPECT_EQ(small.response().status, 200);
+        hoarder.close();
+        int status = 0;
+        for (int i = 0; i < 200 && status != 200; ++i) {
+            RawClient again = server.connect();
+            again.send(head + upload(0x40000));
+            status = again.response().status;
+        }
+        EXPECT_EQ(status, 200) << "what a client that left held was not given back";
+    }
 }
 
 TEST(Refusal, AShortRefusedBodyIsDrainedAndTheConnectionStaysUsable) {

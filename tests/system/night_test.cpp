@@ -70,20 +70,52 @@ TEST(Night, AStreamLongerThanItsBufferArrivesWhole) {
     EXPECT_NE(response.body.find("event: done"), std::string::npos);
 }
 
-// server.drain_max_s is what a supervisor's own patience is set by.
-TEST(Night, ShutdownDoesNotWorkThroughAQueueAfterItsTimeIsOver) {
-    const TemporaryFolder folder;
-    auto server = ServerProcess::start(folder.path(), {"--pools.cpu_threads", "1", "--server.drain_max_s", "0"});
-    ASSERT_NE(server, nullptr);
+std::string batch_of(int items) {
     std::string text;
     while (text.size() + kHumanText.size() < 49'000) text += std::string(kHumanText) + " ";
     std::string body;
     JsonWriter writer(body);
     writer.begin_object().key("items").begin_array();
-    for (int i = 0; i < 20; ++i) {
+    for (int i = 0; i < items; ++i) {
         writer.begin_object().field("item_id", std::to_string(i)).field("text", text).end_object();
     }
     writer.end_array().end_object();
+    return body;
+}
+
+TEST(Night, TheNumbersCanBeReadWhileTheDetectorsAreOverloaded) {
+    const TemporaryFolder folder;
+    auto server = ServerProcess::start(folder.path(), {"--pools.cpu_threads", "1", "--pools.cpu_queue_max", "1"});
+    ASSERT_NE(server, nullptr);
+    const std::string body = batch_of(50);
+    std::vector<RawClient> clients;
+    for (int i = 0; i < 4; ++i) {
+        clients.emplace_back(server->port());
+        ASSERT_TRUE(clients.back().send(
+            request_text("POST", "/api/v1/batch/text", body, {{"Content-Type", "application/json"}})));
+    }
+    // The first refusal says that the queue is full.
+    bool refused = false;
+    for (int i = 0; i < 200 && !refused; ++i) {
+        refused = parse_json(get(server->port(), "/health").body)
+                      .root()
+                      .find("pools")
+                      ->find("cpu")
+                      ->find("refused")
+                      ->as_int() > 0;
+    }
+    EXPECT_TRUE(refused);
+    for (const char* path : {"/live", "/ready", "/health", "/metrics", "/api/v1/analyze/stats"}) {
+        EXPECT_EQ(get(server->port(), path).status, 200) << path;
+    }
+}
+
+// server.drain_max_s is what a supervisor's own patience is set by.
+TEST(Night, ShutdownDoesNotWorkThroughAQueueAfterItsTimeIsOver) {
+    const TemporaryFolder folder;
+    auto server = ServerProcess::start(folder.path(), {"--pools.cpu_threads", "1", "--server.drain_max_s", "0"});
+    ASSERT_NE(server, nullptr);
+    const std::string body = batch_of(20);
     const auto begin = Clock::now();
     ASSERT_EQ(post(server->port(), "/api/v1/batch/text", body).status, 200);
     const auto one = Clock::now() - begin;
