@@ -50,7 +50,7 @@ class CharModel {
 
   private:
     static constexpr std::size_t kProbes = 8;
-    std::uint32_t find(std::uint64_t key) const noexcept;
+    std::uint32_t find(std::uint64_t hash) const noexcept;
 
     std::vector<std::uint32_t> slots_;
     std::vector<std::uint32_t> unigrams_;

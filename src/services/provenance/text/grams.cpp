@@ -25,8 +25,22 @@ double weight_of(std::uint16_t count) noexcept {
 }  // namespace
 
 void GramCounter::clear() noexcept {
-    for (const std::uint32_t slot : touched_) counts_[slot] = 0;
-    touched_.clear();
+    for (const std::uint32_t slot : slots()) counts_[slot] = 0;
+    touched_count_ = 0;
+}
+
+void GramCounter::add(std::span<const std::uint32_t> slots) {
+    if (touched_.size() < touched_count_ + slots.size()) touched_.resize(2 * (touched_count_ + slots.size()));
+    // Without a branch: whether a gram is new is a toss of a coin, and a wrong guess costs more than a store.
+    std::uint32_t* next = touched_.data() + touched_count_;
+    std::uint16_t* const counts = counts_.data();
+    for (const std::uint32_t slot : slots) {
+        const std::uint16_t count = counts[slot];
+        *next = slot;
+        next += count == 0 ? 1 : 0;
+        counts[slot] = static_cast<std::uint16_t>(count + (count != 0xFFFFU ? 1 : 0));
+    }
+    touched_count_ = static_cast<std::size_t>(next - touched_.data());
 }
 
 double GramCounter::weight(std::uint32_t slot) const noexcept {
@@ -34,12 +48,25 @@ double GramCounter::weight(std::uint32_t slot) const noexcept {
 }
 
 double GramCounter::norm() const noexcept {
-    double sum = 0;
-    for (const std::uint32_t slot : touched_) {
+    double squares = 0;
+    for (const std::uint32_t slot : slots()) {
         const double value = weight_of(counts_[slot]);
-        sum += value * value;
+        squares += value * value;
     }
-    return std::max(1.0, std::sqrt(sum));
+    return std::max(1.0, std::sqrt(squares));
+}
+
+GramCounter::Product GramCounter::product(std::span<const std::int16_t> factors) const noexcept {
+    const std::array<double, kLogTableSize>& logs = log_table();
+    double sum = 0;
+    double squares = 0;
+    for (const std::uint32_t slot : slots()) {
+        const std::uint16_t count = counts_[slot];
+        const double value = count < kLogTableSize ? logs[count] : weight_of(count);
+        sum += value * factors[slot];
+        squares += value * value;
+    }
+    return {sum, std::max(1.0, std::sqrt(squares))};
 }
 
 std::uint64_t skeleton_symbol(const Token& token, bool sentence_start) noexcept {

@@ -3,6 +3,8 @@
 // Guarantee   The same window gives the same (index, value) list in the same order, always.
 // Algorithm   Feature hashing (Weinberger et al. 2009); value = (1 + ln count) / Euclidean norm of the window, so that
 //             the length of the window does not decide.
+//             Slots are computed some way ahead of the counting and fetched meanwhile: the counters do not fit the
+//             cache nearest the core, and each text touches other slots than the one before.
 // Memory      2 bytes a slot, once a thread; clearing costs only the slots touched.
 // Threads     One counter belongs to one thread.
 #pragma once
@@ -30,25 +32,33 @@ class GramCounter {
 
     unsigned bits() const noexcept { return bits_; }
     void clear() noexcept;
-    /// `key` identifies the gram; different keys may share a slot.
-    void add(std::uint64_t key) noexcept {
-        const std::uint32_t slot = gram_slot(key, bits_);
-        std::uint16_t& count = counts_[slot];
-        if (count == 0) touched_.push_back(slot);
-        if (count != 0xFFFFU) ++count;
-    }
+    /// Counts one gram for each of `slots` (of gram_slot() with this counter's bits), in their order.
+    void add(std::span<const std::uint32_t> slots);
+    /// Tells the processor that a slot will be counted soon.
+    void expect(std::uint32_t slot) const noexcept { __builtin_prefetch(&counts_[slot], 1); }
     /// Slots in order of first occurrence; valid until clear().
-    std::span<const std::uint32_t> slots() const noexcept { return touched_; }
+    std::span<const std::uint32_t> slots() const noexcept { return std::span(touched_).first(touched_count_); }
     /// 1 + ln(count) of a touched slot.
     double weight(std::uint32_t slot) const noexcept;
     /// Euclidean norm of the weights, at least 1.
     double norm() const noexcept;
+    /// Sum of weight(slot) * factors[slot] over slots(), in their order; and norm(), in the same pass.
+    struct Product {
+        double sum = 0;
+        double norm = 1;
+    };
+    Product product(std::span<const std::int16_t> factors) const noexcept;
 
   private:
     unsigned bits_;
     std::vector<std::uint16_t> counts_;
-    std::vector<std::uint32_t> touched_;
+    std::vector<std::uint32_t> touched_;  // The first touched_count_ count; the rest is room.
+    std::size_t touched_count_ = 0;
 };
+
+/// Grams that end at one token.
+inline constexpr std::size_t kWordGrams = 2;
+inline constexpr std::size_t kSkeletonGrams = 4;
 
 /// One small number for what a token is once its topic is taken away.
 std::uint64_t skeleton_symbol(const Token& token, bool sentence_start) noexcept;

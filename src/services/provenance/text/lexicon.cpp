@@ -2,9 +2,6 @@
 
 #include <array>
 
-#include "base/assert.h"
-#include "base/hash.h"
-
 namespace tidegate::provenance::text {
 namespace {
 
@@ -372,34 +369,35 @@ constexpr auto kWords = std::to_array<std::string_view>({
     "world",
 });
 
-struct Slot {
-    std::uint64_t hash = 0;
-    std::uint16_t id = kNotFunctionWord;
-};
-
+// Ids by hash. The places hold ids only, and so few bytes that they stay near the core beside the tables of a text.
 class Table {
   public:
-    Table() {
+    constexpr Table() {
         for (std::size_t i = 0; i < kWords.size(); ++i) {
             const std::uint64_t hash = word_hash(kWords[i]);
             std::size_t at = index(hash);
-            while (slots_[at].id != kNotFunctionWord && slots_[at].hash != hash) at = (at + 1) % slots_.size();
+            while (ids_[at] != kNotFunctionWord && hashes_[ids_[at]] != hash) at = (at + 1) % ids_.size();
             // A word listed twice keeps its first id.
-            if (slots_[at].id == kNotFunctionWord) slots_[at] = {hash, static_cast<std::uint16_t>(i + 1)};
+            if (ids_[at] != kNotFunctionWord) continue;
+            ids_[at] = static_cast<std::uint16_t>(i + 1);
+            hashes_[i + 1] = hash;
         }
     }
 
-    std::uint16_t find(std::uint64_t hash) const noexcept {
-        for (std::size_t at = index(hash);; at = (at + 1) % slots_.size()) {
-            if (slots_[at].id == kNotFunctionWord || slots_[at].hash == hash) return slots_[at].id;
-        }
+    constexpr std::uint16_t find(std::uint64_t hash) const noexcept {
+        std::size_t at = index(hash);
+        while (ids_[at] != kNotFunctionWord && hashes_[ids_[at]] != hash) at = (at + 1) % ids_.size();
+        return ids_[at];
     }
 
   private:
-    static std::size_t index(std::uint64_t hash) noexcept { return mix64(hash) % 2048; }
-    std::array<Slot, 2048> slots_{};  // About six slots a word: a miss costs 1.1 probes.
+    // Fibonacci hashing, as for grams.
+    static constexpr std::size_t index(std::uint64_t hash) noexcept { return (hash * 0x9E3779B97F4A7C15ULL) >> 53U; }
+    std::array<std::uint16_t, 2048> ids_{};  // About four places a word.
+    std::array<std::uint64_t, kWords.size() + 1> hashes_{};
 };
 static_assert(kWords.size() < 1024);
+constexpr Table kTable;
 
 struct Ending {
     std::string_view text;
@@ -415,23 +413,60 @@ constexpr auto kEndings = std::to_array<Ending>({
     {"ize", 13},   {"ise", 13},  {"ies", 14},  {"'s", 15},  {"s", 14},
 });
 
+// The endings by their last character, in the order above, as bytes of a word's tail.
+struct EndingTable {
+    struct Row {
+        std::uint64_t tail = 0;
+        std::uint64_t mask = 0;
+        std::uint16_t length_min = 0;
+        std::uint16_t shape = 0;
+    };
+    std::array<Row, kEndings.size()> rows{};
+    std::array<std::uint8_t, 257> first{};  // Of each last character; its rows end where the next one's begin.
+
+    constexpr EndingTable() {
+        std::size_t count = 0;
+        for (std::size_t last = 0; last < 256; ++last) {
+            first[last] = static_cast<std::uint8_t>(count);
+            for (const Ending& ending : kEndings) {
+                if (static_cast<unsigned char>(ending.text.back()) != last) continue;
+                // Two letters of stem at least: "bed" and "sing" have no ending.
+                Row& row = rows[count++];
+                row = {.length_min = static_cast<std::uint16_t>(ending.text.size() + 2), .shape = ending.shape};
+                for (const char c : ending.text) {
+                    row.tail = word_tail_step(row.tail, c);
+                    row.mask = row.mask << 8U | 0xFFU;
+                }
+            }
+        }
+        first[256] = static_cast<std::uint8_t>(count);
+    }
+};
+constexpr EndingTable kEndingTable;
+
 }  // namespace
 
 std::uint16_t function_word_id(std::uint64_t hash) noexcept {
-    static const Table table;
-    return table.find(hash);
+    return kTable.find(hash);
 }
 
 std::span<const std::string_view> function_words() noexcept {
     return kWords;
 }
 
-std::uint16_t word_shape(std::string_view lower) noexcept {
-    for (const Ending& ending : kEndings) {
-        // Two letters of stem at least: "bed" and "sing" have no ending.
-        if (lower.size() >= ending.text.size() + 2 && lower.ends_with(ending.text)) return ending.shape;
+std::uint16_t word_shape(std::uint64_t tail, std::size_t length) noexcept {
+    const std::size_t last = tail & 0xFFU;
+    for (std::size_t i = kEndingTable.first[last]; i < kEndingTable.first[last + 1]; ++i) {
+        const EndingTable::Row& row = kEndingTable.rows[i];
+        if ((tail & row.mask) == row.tail && length >= row.length_min) return row.shape;
     }
     return 0;
+}
+
+std::uint16_t word_shape(std::string_view lower) noexcept {
+    std::uint64_t tail = 0;
+    for (const char c : lower) tail = word_tail_step(tail, c);
+    return word_shape(tail, lower.size());
 }
 
 }  // namespace tidegate::provenance::text

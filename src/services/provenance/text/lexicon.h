@@ -33,5 +33,10 @@ std::span<const std::string_view> function_words() noexcept;
 /// Ending of a content word, 0 (none of them) to kShapeCount - 1; topic-free hint at its part of speech.
 inline constexpr std::uint16_t kShapeCount = 16;
 std::uint16_t word_shape(std::string_view lower) noexcept;
+/// The same from the word's last eight bytes, put together by word_tail_step() on the way.
+constexpr std::uint64_t word_tail_step(std::uint64_t tail, char lower) noexcept {
+    return tail << 8U | static_cast<unsigned char>(lower);
+}
+std::uint16_t word_shape(std::uint64_t tail, std::size_t length) noexcept;
 
 }  // namespace tidegate::provenance::text

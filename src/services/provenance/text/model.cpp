@@ -14,9 +14,8 @@ double length_input(double words) noexcept {
 }  // namespace
 
 double HashedHead::score(const GramCounter& counter) const noexcept {
-    double sum = 0;
-    for (const std::uint32_t slot : counter.slots()) sum += counter.weight(slot) * weights[slot];
-    return bias + scale * sum / counter.norm();
+    const GramCounter::Product product = counter.product(weights);
+    return bias + scale * product.sum / product.norm;
 }
 
 double StyleHead::standardise(std::size_t i, double value) const noexcept {

@@ -28,8 +28,18 @@ class Normaliser {
     Normaliser(std::string_view input, NormalText& out) : input_(input), out_(out) {}
 
     void run() {
-        while (position_ < input_.size()) step();
-        settle_lookalikes();
+        while (position_ < input_.size()) {
+            const char byte = input_[position_];
+            if (byte == ' ') {
+                ++position_;
+                ++out_.traits.code_points;
+                space_ = true;
+            } else {
+                step();
+                if (is_ascii_letter(byte)) take_letters();
+            }
+        }
+        if (has_lookalikes_) settle_lookalikes();
     }
 
   private:
@@ -42,6 +52,21 @@ class Normaliser {
         const char32_t c = utf8::next(input_, position_);
         ++out_.traits.code_points;
         take(fold(c));
+    }
+
+    // The rest of a run of plain letters, which is most of a text, as the steps would take it one by one: no mark, entity
+    // or address begins after a letter.
+    void take_letters() {
+        if (space_) return;  // It was an address, and no letter has been put.
+        const std::size_t begin = position_;
+        while (position_ < input_.size() && is_ascii_letter(input_[position_])) ++position_;
+        const auto count = static_cast<std::uint32_t>(position_ - begin);
+        out_.bytes.append(input_, begin, count);
+        const std::size_t old = out_.origin.size();
+        out_.origin.resize(old + count);
+        for (std::uint32_t i = 0; i < count; ++i) out_.origin[old + i] = out_.traits.code_points + i;
+        out_.traits.code_points += count;
+        out_.traits.latin_letters += count;
     }
 
     void take(Folded folded) {
@@ -71,6 +96,7 @@ class Normaliser {
                 ++traits.combining;
                 return;
             case FoldKind::kLookalike:
+                has_lookalikes_ = true;
                 return emit(static_cast<char>(static_cast<unsigned char>(folded.ascii) | kProvisional));
             case FoldKind::kStyled:
                 ++traits.homoglyphs;
@@ -304,6 +330,7 @@ class Normaliser {
     std::uint32_t newlines_ = 0;
     bool space_ = false;  // A space is due before the next character.
     bool line_start_ = true;
+    bool has_lookalikes_ = false;  // Provisional letters are among the bytes.
 };
 
 }  // namespace

@@ -59,37 +59,55 @@ Surprise surprise_of(const Window& window, const std::vector<SentenceEvidence>& 
     return result;
 }
 
-void weigh_sentences(const Model& model, const Tokens& tokens, DocumentScores& out,
-                     std::vector<double>& sentence_surprise) {
+// Sums over each sentence's own characters.
+void weigh_characters(const Tokens& tokens, DocumentScores& out, std::vector<double>& sentence_surprise) {
     out.sentences.assign(tokens.sentences.size(), {});
     sentence_surprise.assign(tokens.sentences.size(), 0);
-    const std::span<const Token> all = tokens.tokens;
     for (std::size_t s = 0; s < tokens.sentences.size(); ++s) {
         const Sentence& sentence = tokens.sentences[s];
         SentenceEvidence& evidence = out.sentences[s];
         if (sentence.token_begin == sentence.token_end) continue;
-        const std::uint32_t begin = all[sentence.token_begin].begin;
-        const std::uint32_t end = all[sentence.token_end - 1].end;
+        const std::uint32_t begin = tokens.tokens[sentence.token_begin].begin;
+        const std::uint32_t end = tokens.tokens[sentence.token_end - 1].end;
         std::int64_t ratio = 0;
         std::int64_t surprise = 0;
-        for (std::uint32_t i = begin; i < end; ++i) {
-            ratio += out.chars[i].log_ratio;
-            surprise += out.chars[i].surprise;
+        for (const CharScore& score : std::span(out.chars).subspan(begin, end - begin)) {
+            ratio += score.log_ratio;
+            surprise += score.surprise;
         }
         evidence.char_ratio = static_cast<double>(ratio) * kLogRatioUnit;
         evidence.char_count = end - begin;
         sentence_surprise[s] = static_cast<double>(surprise) * kSurpriseUnit;
-        const auto own = all.subspan(sentence.token_begin, sentence.token_end - sentence.token_begin);
-        const HashedHead& words = model.heads[kWordHead];
-        const HashedHead& phrases = model.heads[kSkeletonHead];
+    }
+}
+
+// Sums over each sentence's own grams, as if it stood alone. Only grams that reach over its first token differ from the
+// window's, so the slots of all others are taken from there.
+void weigh_grams(const Model& model, const Reading& reading, const Window& window, DocumentScores& out) {
+    const Tokens& tokens = reading.tokens();
+    const HashedHead& words = model.heads[kWordHead];
+    const HashedHead& phrases = model.heads[kSkeletonHead];
+    for (std::uint32_t s = window.sentence_begin; s < window.sentence_end; ++s) {
+        const Sentence& sentence = tokens.sentences[s];
+        if (sentence.token_begin == sentence.token_end) continue;
+        const auto own =
+            std::span(tokens.tokens).subspan(sentence.token_begin, sentence.token_end - sentence.token_begin);
         std::int64_t word_sum = 0;
         std::int64_t phrase_sum = 0;
-        each_word_gram(own, [&](std::size_t, std::uint64_t key) {
+        each_word_gram(own.first(1), [&](std::size_t, std::uint64_t key) {
             word_sum += words.weights[gram_slot(key, kHeadBits[kWordHead])];
         });
-        each_skeleton_gram(own, [&](std::size_t, std::uint64_t key) {
+        each_skeleton_gram(own.first(std::min(own.size(), kSkeletonGrams)), [&](std::size_t, std::uint64_t key) {
             phrase_sum += phrases.weights[gram_slot(key, kHeadBits[kSkeletonHead])];
         });
+        const std::size_t first = sentence.token_begin - window.token_begin;
+        for (std::size_t i = 1; i < own.size(); ++i) {
+            for (const std::uint32_t slot : reading.word_slots(first + i)) word_sum += words.weights[slot];
+        }
+        for (std::size_t i = kSkeletonGrams; i < own.size(); ++i) {
+            for (const std::uint32_t slot : reading.skeleton_slots(first + i)) phrase_sum += phrases.weights[slot];
+        }
+        SentenceEvidence& evidence = out.sentences[s];
         evidence.word_weight = words.scale * static_cast<double>(word_sum);
         evidence.phrase_weight = phrases.scale * static_cast<double>(phrase_sum);
         evidence.word_count = static_cast<double>(own.size());
@@ -101,10 +119,15 @@ void add_window(const Model& model, const Reading& reading, double share, Docume
     const WindowFeatures& features = reading.features();
     std::array<double, kFamilyCount> families{};
     double distance = 0;
-    for (std::size_t i = 0; i < features.style.size(); ++i) {
-        const double value = model.style.standardise(i, features.style[i]);
-        families[static_cast<std::size_t>(stylometry_family(i))] += model.style.weights[i] * value;
-        distance += value * value;
+    std::size_t i = 0;
+    for (std::size_t family = 0; family < kFamilyCount; ++family) {
+        double sum = 0;
+        for (const std::size_t end = i + stylometry_size(static_cast<Family>(family)); i < end; ++i) {
+            const double value = model.style.standardise(i, features.style[i]);
+            sum += model.style.weights[i] * value;
+            distance += value * value;
+        }
+        families[family] = sum;
     }
     out.style_distance += share * distance / static_cast<double>(features.style.size());
     for (std::size_t head = 0; head < kHashedHeadCount; ++head) {
@@ -137,13 +160,40 @@ std::string_view Reading::lower_of(const Window& window) const noexcept {
     return std::string_view(tokens_.lower).substr(begin, end - begin);
 }
 
+// Counts in blocks: while one is counted, the counters of the next come nearer.
+template <class EachGram>
+void Reading::count(std::size_t head, std::size_t kept, EachGram&& each_gram) {
+    // 64 fetches are more than a core keeps under way at a time, and 256 bytes of slots.
+    constexpr std::size_t kBlock = 64;
+    std::vector<std::uint32_t>& slots = slots_[head];
+    if (slots.size() < std::max(kept, 2 * kBlock)) slots.resize(std::max(kept, 2 * kBlock));
+    // Slots that nobody will ask for go round in two blocks.
+    const std::size_t mask = kept > 0 ? ~std::size_t{0} : 2 * kBlock - 1;
+    std::uint32_t* const out = slots.data();
+    GramCounter& counter = counters_[head];
+    const unsigned bits = counter.bits();
+    std::size_t size = 0;
+    std::size_t counted = 0;
+    each_gram([&](std::size_t, std::uint64_t key) {
+        const std::uint32_t slot = gram_slot(key, bits);
+        out[size++ & mask] = slot;
+        counter.expect(slot);
+        if (size - counted < 2 * kBlock) return;
+        counter.add(std::span(out + (counted & mask), kBlock));
+        counted += kBlock;
+    });
+    for (; counted < size; counted += kBlock) {
+        counter.add(std::span(out + (counted & mask), std::min(kBlock, size - counted)));
+    }
+}
+
 void Reading::measure(const Window& window) {
     for (GramCounter& counter : counters_) counter.clear();
     const std::span<const Token> own =
         std::span(tokens_.tokens).subspan(window.token_begin, window.token_end - window.token_begin);
-    each_char_gram(lower_of(window), [&](std::size_t, std::uint64_t key) { counters_[kCharHead].add(key); });
-    each_word_gram(own, [&](std::size_t, std::uint64_t key) { counters_[kWordHead].add(key); });
-    each_skeleton_gram(own, [&](std::size_t, std::uint64_t key) { counters_[kSkeletonHead].add(key); });
+    count(kCharHead, 0, [&](auto&& visit) { each_char_gram(lower_of(window), visit); });
+    count(kWordHead, kWordGrams * own.size(), [&](auto&& visit) { each_word_gram(own, visit); });
+    count(kSkeletonHead, kSkeletonGrams * own.size(), [&](auto&& visit) { each_skeleton_gram(own, visit); });
     measure_style(normal_, tokens_, window, scratch_, features_.style, features_.facts);
 }
 
@@ -155,11 +205,12 @@ void score_document(const Model& model, Reading& reading, DocumentScores& out) {
     out.words = tokens.words;
     model.chars.score(tokens.lower, out.chars);
     thread_local std::vector<double> sentence_surprise;
-    weigh_sentences(model, tokens, out, sentence_surprise);
+    weigh_characters(tokens, out, sentence_surprise);
     for (const Window& window : reading.windows()) {
         const double share = tokens.words == 0 ? 1.0 / static_cast<double>(reading.windows().size())
                                                : static_cast<double>(window.words) / tokens.words;
         reading.measure(window);
+        weigh_grams(model, reading, window, out);
         add_window(model, reading, share, out);
         const Surprise surprise = surprise_of(window, out.sentences, sentence_surprise);
         // Hundredths of a nat a character, so that all inputs of the stack have about one size.

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -52,6 +53,15 @@ class Reading {
     const std::vector<Window>& windows() const noexcept { return windows_; }
     const GramCounter& counter(std::size_t head) const noexcept { return counters_[head]; }
     const WindowFeatures& features() const noexcept { return features_; }
+    /// Slots of the grams of the measured window that end at its token `i`: kWordGrams, and kSkeletonGrams from the
+    /// fourth token on.
+    std::span<const std::uint32_t> word_slots(std::size_t i) const noexcept {
+        return std::span(slots_[kWordHead]).subspan(kWordGrams * i, kWordGrams);
+    }
+    std::span<const std::uint32_t> skeleton_slots(std::size_t i) const noexcept {
+        // The first three tokens end 1, 2 and 3 grams, six fewer than four each.
+        return std::span(slots_[kSkeletonHead]).subspan(kSkeletonGrams * i - 6, kSkeletonGrams);
+    }
     /// Bytes of Tokens::lower that a window covers.
     std::string_view lower_of(const Window& window) const noexcept;
 
@@ -59,7 +69,11 @@ class Reading {
     NormalText normal_;
     Tokens tokens_;
     std::vector<Window> windows_;
+    template <class EachGram>
+    void count(std::size_t head, std::size_t kept, EachGram&& each_gram);
+
     std::array<GramCounter, kHashedHeadCount> counters_;
+    std::array<std::vector<std::uint32_t>, kHashedHeadCount> slots_;  // Of the words' and phrases' grams, in order.
     WindowFeatures features_;
     StylometryScratch scratch_;
 };

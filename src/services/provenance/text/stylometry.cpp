@@ -52,15 +52,32 @@ struct Counts {
     double missing_apostrophes = 0;
 };
 
-bool is_elongated(std::string_view lower) noexcept {
-    for (std::size_t i = 2; i < lower.size(); ++i) {
-        if (lower[i] == lower[i - 1] && lower[i] == lower[i - 2]) return true;
-    }
-    return false;
+constexpr auto kFirstPerson =
+    std::to_array<std::string_view>({"i", "me", "my", "mine", "i'm", "i've", "i'd", "i'll", "myself"});
+constexpr auto kSecondPerson = std::to_array<std::string_view>({"you", "your", "yours", "you're", "you've", "you'll"});
+constexpr auto kMissingApostrophe = std::to_array<std::string_view>(
+    {"dont", "cant", "wont", "didnt", "doesnt", "isnt", "im", "ive", "thats", "wasnt", "couldnt", "u", "ur"});
+
+bool is_one_of(std::string_view word, std::span<const std::string_view> list) noexcept {
+    return std::ranges::find(list, word) != list.end();
 }
 
-bool is_one_of(std::string_view word, std::initializer_list<std::string_view> list) noexcept {
-    return std::ranges::find(list, word) != list.end();
+// Whether a word of this hash may be in a list above; nine of ten words are not, and need no comparison.
+constexpr auto kMayBeListed = [] {
+    std::array<bool, 256> listed{};
+    const auto note = [&](std::span<const std::string_view> list) {
+        for (const std::string_view word : list) listed[word_hash(word) >> 56U] = true;
+    };
+    note(kFirstPerson);
+    note(kSecondPerson);
+    note(kMissingApostrophe);
+    return listed;
+}();
+
+void count_listed(std::string_view lower, Counts& c) noexcept {
+    c.first_person += is_one_of(lower, kFirstPerson) ? 1 : 0;
+    c.second_person += is_one_of(lower, kSecondPerson) ? 1 : 0;
+    c.missing_apostrophes += is_one_of(lower, kMissingApostrophe) ? 1 : 0;
 }
 
 void count_word(const NormalText& normal, std::string_view lower, const Token& token, bool inside, Counts& c) {
@@ -80,15 +97,17 @@ void count_word(const NormalText& normal, std::string_view lower, const Token& t
     else if (token.capital && inside && lower.size() > 1)
         ++c.capitals_inside;
     if (lower.size() > 12) return;
-    if (lower.size() >= 3 && lower.find('\'') != std::string_view::npos && !lower.ends_with("'s")) ++c.contractions;
+    if (kMayBeListed[token.hash >> 56U]) count_listed(lower, c);
     if (lower == "i" && normal.bytes[token.begin] == 'i') ++c.lower_i;
-    if (is_one_of(lower, {"i", "me", "my", "mine", "i'm", "i've", "i'd", "i'll", "myself"})) ++c.first_person;
-    if (is_one_of(lower, {"you", "your", "yours", "you're", "you've", "you'll"})) ++c.second_person;
-    if (lower.size() >= 4 && is_elongated(lower)) ++c.elongated;
-    if (is_one_of(lower, {"dont", "cant", "wont", "didnt", "doesnt", "isnt", "im", "ive", "thats", "wasnt", "couldnt",
-                          "u", "ur"})) {
-        ++c.missing_apostrophes;
+    if (lower.size() < 3) return;
+    bool apostrophe = false;
+    bool elongated = false;  // Three equal characters in a row.
+    for (std::size_t i = 0; i < lower.size(); ++i) {
+        apostrophe = apostrophe || lower[i] == '\'';
+        elongated = elongated || (i >= 2 && lower[i] == lower[i - 1] && lower[i] == lower[i - 2]);
     }
+    if (apostrophe && !lower.ends_with("'s")) ++c.contractions;
+    if (elongated && lower.size() >= 4) ++c.elongated;
 }
 
 Counts count_tokens(const NormalText& normal, const Tokens& tokens, const Window& window, StylometryScratch& scratch) {
@@ -194,30 +213,18 @@ struct Richness {
     double distinct = 0;
     double once = 0;
     double simpson = 0;
-    double top = 0;
 };
 
-// Counted in a table rather than by sorting: the same sums (of whole numbers, so exact in any order) at a fifth of the time.
-Richness richness(StylometryScratch& scratch) {
-    const std::vector<std::uint64_t>& hashes = scratch.hashes;
-    scratch.tallies.assign(std::bit_ceil(std::max<std::size_t>(hashes.size() * 2, 16)), {});
-    const std::size_t mask = scratch.tallies.size() - 1;
-    for (const std::uint64_t hash : hashes) {
-        std::size_t place = hash & mask;
-        while (scratch.tallies[place].count != 0 && scratch.tallies[place].hash != hash) place = (place + 1) & mask;
-        scratch.tallies[place].hash = hash;
-        ++scratch.tallies[place].count;
-    }
+// The sums are of whole numbers, so exact in any order.
+Richness richness(const Tally& words, std::size_t total_words) {
     Richness r;
-    for (const StylometryScratch::Tally& tally : scratch.tallies) {
-        if (tally.count == 0) continue;
-        const auto run = static_cast<double>(tally.count);
-        r.distinct += 1;
-        r.once += tally.count == 1 ? 1 : 0;
+    for (const Tally::Entry& entry : words.distinct()) {
+        const auto run = static_cast<double>(entry.count);
+        r.once += entry.count == 1 ? 1 : 0;
         r.simpson += run * (run - 1);
-        r.top = std::max(r.top, run);
     }
-    const auto total = static_cast<double>(hashes.size());
+    r.distinct = static_cast<double>(words.distinct().size());
+    const auto total = static_cast<double>(total_words);
     if (total > 1) r.simpson /= total * (total - 1);
     return r;
 }
@@ -229,7 +236,8 @@ double write_vocabulary(const Counts& c, const Tokens& tokens, const Window& win
     for (std::uint32_t t = window.token_begin; t < window.token_end; ++t) {
         if (tokens.tokens[t].kind == TokenKind::kWord) scratch.hashes.push_back(tokens.tokens[t].hash);
     }
-    const Richness all = richness(scratch);
+    scratch.words.run(scratch.hashes);
+    const Richness all = richness(scratch.words, scratch.hashes.size());
     const double words = std::max(1.0, c.words);
     // Distinct words grow like a power of the length (Heaps): the exponent is what style is about.
     const double heaps = c.words > 1 ? std::log(std::max(1.0, all.distinct)) / std::log(words) : 1;
@@ -248,34 +256,67 @@ double write_vocabulary(const Counts& c, const Tokens& tokens, const Window& win
     return all.distinct / words;
 }
 
-// Returns the share of word pairs that stand there again.
+double share_of_repeats(std::size_t distinct, std::size_t total) {
+    return total == 0 ? 0.0 : 1.0 - static_cast<double>(distinct) / static_cast<double>(total);
+}
+
+// Content words: their share of repeats, and the share of the most frequent one.
+void write_content_words(const Tokens& tokens, const Window& window, StylometryScratch& scratch, Writer& out) {
+    scratch.flags.assign(scratch.words.distinct().size(), 0);
+    std::size_t word = 0;
+    std::size_t total = 0;
+    for (std::uint32_t t = window.token_begin; t < window.token_end; ++t) {
+        const Token& token = tokens.tokens[t];
+        if (token.kind != TokenKind::kWord) continue;
+        const bool content = token.function_id == kNotFunctionWord;
+        scratch.flags[scratch.words.id_of(word++)] = content ? 1 : 0;
+        total += content ? 1 : 0;
+    }
+    std::size_t distinct = 0;
+    std::uint32_t top = 0;
+    for (std::size_t i = 0; i < scratch.flags.size(); ++i) {
+        distinct += scratch.flags[i];
+        if (scratch.flags[i] != 0) top = std::max(top, scratch.words.distinct()[i].count);
+    }
+    out.put(share_of_repeats(distinct, total));
+    out.put(total == 0 ? 0.0 : static_cast<double>(top) / static_cast<double>(total));
+}
+
+// Returns the share of word pairs that stand there again. scratch.words has the words of the window.
 double write_repetition(const Tokens& tokens, const Window& window, StylometryScratch& scratch, Writer& out) {
-    const auto again = [&](unsigned order, bool content_only) {
-        scratch.hashes.clear();
-        std::array<std::uint64_t, 3> last{};
-        unsigned seen = 0;
-        for (std::uint32_t t = window.token_begin; t < window.token_end; ++t) {
-            const Token& token = tokens.tokens[t];
-            if (token.kind != TokenKind::kWord || (content_only && token.function_id != kNotFunctionWord)) continue;
-            last = {last[1], last[2], token.hash};
-            ++seen;
-            if (seen < order) continue;
-            std::uint64_t key = 0;
-            for (unsigned i = 3 - order; i < 3; ++i) key = mix64(key) ^ last[i];
-            scratch.hashes.push_back(key);
+    write_content_words(tokens, window, scratch, out);
+    const std::vector<std::uint64_t>& words = scratch.hashes;
+    // A pair can only repeat where both words do, and three words where both pairs do: few are left to count.
+    constexpr auto kUnique = static_cast<std::uint32_t>(-1);
+    const std::size_t pairs = words.empty() ? 0 : words.size() - 1;
+    std::size_t distinct = 0;
+    scratch.keys.clear();
+    scratch.pairs.assign(pairs, kUnique);
+    for (std::size_t i = 0; i < pairs; ++i) {
+        if (scratch.words.count_of(i) == 1 || scratch.words.count_of(i + 1) == 1) {
+            ++distinct;
+            continue;
         }
-        return richness(scratch);
-    };
-    const auto share = [&](const Richness& r) {
-        return scratch.hashes.empty() ? 0.0 : 1.0 - r.distinct / static_cast<double>(scratch.hashes.size());
-    };
-    const Richness words = again(1, true);
-    out.put(share(words));
-    out.put(scratch.hashes.empty() ? 0.0 : words.top / static_cast<double>(scratch.hashes.size()));
-    const double pairs = share(again(2, false));
-    out.put(std::sqrt(pairs));
-    out.put(std::sqrt(share(again(3, false))));
-    return pairs;
+        scratch.pairs[i] = static_cast<std::uint32_t>(scratch.keys.size());
+        scratch.keys.push_back(mix64(mix64(0) ^ words[i]) ^ words[i + 1]);
+    }
+    scratch.sequences.run(scratch.keys);
+    const double pair_share = share_of_repeats(distinct + scratch.sequences.distinct().size(), pairs);
+    const std::size_t triples = pairs == 0 ? 0 : pairs - 1;
+    const auto repeats = [&](std::uint32_t pair) { return pair != kUnique && scratch.sequences.count_of(pair) > 1; };
+    distinct = 0;
+    scratch.keys.clear();
+    for (std::size_t i = 0; i < triples; ++i) {
+        if (!repeats(scratch.pairs[i]) || !repeats(scratch.pairs[i + 1])) {
+            ++distinct;
+            continue;
+        }
+        scratch.keys.push_back(mix64(mix64(mix64(0) ^ words[i]) ^ words[i + 1]) ^ words[i + 2]);
+    }
+    scratch.sequences.run(scratch.keys);
+    out.put(std::sqrt(pair_share));
+    out.put(std::sqrt(share_of_repeats(distinct + scratch.sequences.distinct().size(), triples)));
+    return pair_share;
 }
 
 void write_informality(const Counts& c, Writer& out) {
@@ -294,17 +335,33 @@ void write_informality(const Counts& c, Writer& out) {
 
 }  // namespace
 
+void Tally::run(std::span<const std::uint64_t> hashes) {
+    places_.assign(std::bit_ceil(std::max<std::size_t>(hashes.size() * 2, 16)), 0);
+    ids_.resize(hashes.size());
+    distinct_.clear();
+    const std::size_t mask = places_.size() - 1;
+    for (std::size_t i = 0; i < hashes.size(); ++i) {
+        const std::uint64_t hash = hashes[i];
+        std::size_t place = hash & mask;
+        while (places_[place] != 0 && distinct_[places_[place] - 1].hash != hash) place = (place + 1) & mask;
+        if (places_[place] == 0) {
+            distinct_.push_back({.hash = hash});
+            places_[place] = static_cast<std::uint32_t>(distinct_.size());
+        }
+        ids_[i] = places_[place] - 1;
+        ++distinct_[ids_[i]].count;
+    }
+}
+
 std::size_t stylometry_size() noexcept {
     return function_word_count() + kPunctuationCount + kRhythmCount + kVocabularyCount + kRepetitionCount +
            kInformalityCount;
 }
 
-Family stylometry_family(std::size_t index) noexcept {
+std::size_t stylometry_size(Family family) noexcept {
     const std::array<std::size_t, kFamilyCount> sizes = {function_word_count(), kPunctuationCount, kRhythmCount,
                                                          kVocabularyCount,      kRepetitionCount,  kInformalityCount};
-    std::size_t family = 0;
-    while (family + 1 < kFamilyCount && index >= sizes[family]) index -= sizes[family++];
-    return static_cast<Family>(family);
+    return sizes[static_cast<std::size_t>(family)];
 }
 
 void measure_style(const NormalText& normal, const Tokens& tokens, const Window& window, StylometryScratch& scratch,
@@ -313,7 +370,13 @@ void measure_style(const NormalText& normal, const Tokens& tokens, const Window&
     const Counts c = count_tokens(normal, tokens, window, scratch);
     const double sentences = window.sentence_end - window.sentence_begin;
     Writer writer(out);
-    for (std::size_t i = 1; i <= function_word_count(); ++i) writer.put(root_rate(scratch.function_counts[i], c.words));
+    // Most counts are small: their roots are taken once.
+    std::array<double, 16> roots{};
+    for (std::size_t i = 1; i < roots.size(); ++i) roots[i] = root_rate(static_cast<double>(i), c.words);
+    for (std::size_t i = 1; i <= function_word_count(); ++i) {
+        const std::uint32_t count = scratch.function_counts[i];
+        writer.put(count < roots.size() ? roots[count] : root_rate(count, c.words));
+    }
     write_punctuation(c, sentences, writer);
     const double per_hundred = 100.0 / std::max(1.0, c.words);
     facts.values[0] = (c.words - c.content_words) * per_hundred;

@@ -29,8 +29,8 @@ inline constexpr std::size_t kFamilyCount = 6;
 
 /// Number of features.
 std::size_t stylometry_size() noexcept;
-/// Family of feature `index`.
-Family stylometry_family(std::size_t index) noexcept;
+/// Of one family; the families follow each other in the order of Family.
+std::size_t stylometry_size(Family family) noexcept;
 /// The one plain number that stands for a family when it is shown to people.
 struct FamilyFacts {
     double values[kFamilyCount] = {};
@@ -45,14 +45,34 @@ struct Window {
     std::uint32_t words = 0;
 };
 
+/// Numbers the distinct values of a list, in order of first occurrence, and counts them. Reuses its memory.
+class Tally {
+  public:
+    struct Entry {
+        std::uint64_t hash = 0;
+        std::uint32_t count = 0;
+    };
+    void run(std::span<const std::uint64_t> hashes);
+    std::span<const Entry> distinct() const noexcept { return distinct_; }
+    /// How often value `i` of the list stands in it; and its index in distinct().
+    std::uint32_t count_of(std::size_t i) const noexcept { return distinct_[ids_[i]].count; }
+    std::uint32_t id_of(std::size_t i) const noexcept { return ids_[i]; }
+
+  private:
+    std::vector<Entry> distinct_;
+    std::vector<std::uint32_t> ids_;
+    // Open addressing, a power of two, at most half full: id and one, so that 0 is free. Small, for it is cleared often.
+    std::vector<std::uint32_t> places_;
+};
+
 /// Scratch memory, reused.
 struct StylometryScratch {
-    std::vector<std::uint64_t> hashes;
-    struct Tally {
-        std::uint64_t hash = 0;
-        std::uint32_t count = 0;  // 0: the place is free.
-    };
-    std::vector<Tally> tallies;  // Open addressing, a power of two, at most half full.
+    std::vector<std::uint64_t> hashes;  // Of the words of the window.
+    std::vector<std::uint64_t> keys;    // Of word sequences that may repeat.
+    std::vector<std::uint8_t> flags;
+    std::vector<std::uint32_t> pairs;
+    Tally words;
+    Tally sequences;
     std::vector<std::uint32_t> function_counts;
 };
 

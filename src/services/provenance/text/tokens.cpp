@@ -1,5 +1,6 @@
 #include "services/provenance/text/tokens.h"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -60,10 +61,9 @@ class Tokenizer {
   private:
     void lower_case() {
         out_.lower.resize(text_.size());
-        for (std::size_t i = 0; i < text_.size(); ++i) {
-            const char c = text_[i];
-            out_.lower[i] = is_upper(c) ? static_cast<char>(c + ('a' - 'A')) : is_digit(c) ? '0' : c;
-        }
+        std::ranges::transform(text_, out_.lower.begin(), [](char c) {
+            return is_upper(c) ? static_cast<char>(c + ('a' - 'A')) : is_digit(c) ? '0' : c;
+        });
     }
 
     std::uint32_t read_token(std::uint32_t at) {
@@ -93,6 +93,7 @@ class Tokenizer {
     std::uint32_t read_word(std::uint32_t at) {
         Token token{.begin = at, .end = at, .kind = TokenKind::kWord};
         std::uint64_t hash = kWordHashSeed;
+        std::uint64_t tail = 0;
         std::uint32_t upper = 0;
         for (; token.end < text_.size(); ++token.end) {
             const char c = text_[token.end];
@@ -100,7 +101,9 @@ class Tokenizer {
             if (!is_letter(c) && !inner) break;
             upper += is_upper(c) ? 1 : 0;
             token.foreign = token.foreign || c == kForeignLetter;
-            hash = word_hash_step(hash, out_.lower[token.end]);
+            const char lower = out_.lower[token.end];
+            hash = word_hash_step(hash, lower);
+            tail = word_tail_step(tail, lower);
         }
         const std::uint32_t length = token.end - token.begin;
         token.hash = hash;
@@ -108,7 +111,7 @@ class Tokenizer {
         token.all_caps = length >= 2 && upper == length;
         token.function_id = function_word_id(hash);
         if (token.function_id == kNotFunctionWord) {
-            token.shape = word_shape(std::string_view(out_.lower).substr(at, length));
+            token.shape = word_shape(tail, length);
         }
         out_.tokens.push_back(token);
         ++words_;
