@@ -55,7 +55,10 @@ class Exchange {
     virtual void respond(Response response) = 0;
     /// Sends the head with a chunked body to follow (until close for HTTP/1.0); `response.body` must be empty.
     virtual std::shared_ptr<Stream> start_stream(Response response) = 0;
+    /// The client has closed its side. It may have left, or only have said all it has to say: an answer is still sent.
     virtual bool client_gone() const noexcept = 0;
+    /// Nobody will ever get the answer: the connection has ended.
+    virtual bool unreachable() const noexcept { return client_gone(); }
     /// Runs once when the answer was handed to the kernel or given up; on the loop. For the access log and metrics.
     struct Sent {
         int status;

@@ -57,6 +57,7 @@ class ServerExchange final : public Exchange, public std::enable_shared_from_thi
     void respond(Response response) override;
     std::shared_ptr<Stream> start_stream(Response response) override;
     bool client_gone() const noexcept override { return client_gone_.load(std::memory_order_acquire); }
+    bool unreachable() const noexcept override { return unreachable_.load(std::memory_order_acquire); }
     void on_sent(std::move_only_function<void(const Sent&)> callback) override { on_sent_ = std::move(callback); }
 
     // The connection's side; the loop's thread.
@@ -74,7 +75,10 @@ class ServerExchange final : public Exchange, public std::enable_shared_from_thi
     bool charge_body(std::uint64_t bytes) noexcept;
     void set_client_gone() noexcept { client_gone_.store(true, std::memory_order_release); }
     /// The connection has ended or lets this exchange go.
-    void detach() noexcept { connection_ = nullptr; }
+    void detach() noexcept {
+        connection_ = nullptr;
+        unreachable_.store(true, std::memory_order_release);
+    }
     /// Runs the application's callback, once.
     void report_sent(const Sent& sent);
     bool wants_report() const noexcept { return static_cast<bool>(on_sent_); }
@@ -105,6 +109,7 @@ class ServerExchange final : public Exchange, public std::enable_shared_from_thi
     std::atomic<bool> claimed_{false};  // An answer has been given.
     std::atomic<bool> overruled_{false};
     std::atomic<bool> client_gone_{false};
+    std::atomic<bool> unreachable_{false};
     std::uint64_t body_charged_ = 0;
     int stream_status_ = 0;
     bool stream_has_body_ = true;

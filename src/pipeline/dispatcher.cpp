@@ -141,8 +141,13 @@ void Dispatcher::hand_over(const ContextPtr& context) {
 void Dispatcher::run(const ContextPtr& context) noexcept {
     if (context->route_->route.work != Work::kInline) {
         context->end_stage("queue");
-        // Nobody is there to read the answer: the work would be for nothing.
-        if (context->client_gone()) return context->fail({ErrorCode::kCancelled, "The client has left."});
+        if (context->exchange_.unreachable()) return context->fail({ErrorCode::kCancelled, "The client has left."});
+        // Closing one's side may mean "no more questions" or "given up". Whoever does it after a long wait has most likely
+        // given up, and working for the departed is how an overloaded server stays overloaded.
+        constexpr Duration kPatience = std::chrono::seconds(1);
+        if (context->client_gone() && Duration(context->stages().stages().back().ns) > kPatience) {
+            return context->fail({ErrorCode::kUnavailable, "The request waited too long; ask again in a second."});
+        }
     }
     if (!validate(*context)) return;
     context->route_->route.handler(context);

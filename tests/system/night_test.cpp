@@ -70,6 +70,19 @@ TEST(Night, AStreamLongerThanItsBufferArrivesWhole) {
     EXPECT_NE(response.body.find("event: done"), std::string::npos);
 }
 
+// `... | nc -N`, and old clients and proxies: they close their side when the question is asked.
+TEST(Night, AClientThatStopsSendingGetsItsAnswerEveryTime) {
+    const TemporaryFolder folder;
+    auto server = ServerProcess::start(folder.path());
+    ASSERT_NE(server, nullptr);
+    for (int i = 0; i < 50; ++i) {
+        RawClient client(server->port());
+        ASSERT_TRUE(client.send(request_text("POST", "/api/v1/detect/text", text_body(kHumanText))));
+        client.shutdown_write();
+        ASSERT_EQ(client.response().status, 200) << "at " << i;
+    }
+}
+
 std::string batch_of(int items) {
     std::string text;
     while (text.size() + kHumanText.size() < 49'000) text += std::string(kHumanText) + " ";
