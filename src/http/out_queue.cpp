@@ -5,6 +5,15 @@
 #include "base/assert.h"
 
 namespace tidegate::http {
+namespace {
+
+// A text piece is freed as a whole, so a full one is left alone: a queue that never runs empty (a long stream to a slow
+// reader) would else keep all it ever sent. As much as a TLS record takes.
+constexpr std::size_t kTextBytesMax = 16 * 1024;
+// Sent pieces are taken off the list when they are this many and half of it: the move is paid for by the pieces it frees.
+constexpr std::size_t kSentPiecesMax = 64;
+
+}  // namespace
 
 std::string SpareBuffers::take() {
     if (kept_.empty()) return {};
@@ -24,7 +33,8 @@ OutQueue::~OutQueue() {
 }
 
 std::string& OutQueue::begin_text() {
-    if (front_ == pieces_.size() || !pieces_.back().open) pieces_.push_back({spares_.take(), nullptr, true});
+    const bool grow = front_ < pieces_.size() && pieces_.back().open && pieces_.back().text.size() < kTextBytesMax;
+    if (!grow) pieces_.push_back({spares_.take(), nullptr, true});
     text_mark_ = pieces_.back().text.size();
     return pieces_.back().text;
 }
@@ -71,6 +81,12 @@ std::size_t OutQueue::gather(std::span<iovec> out) const {
     return count;
 }
 
+std::size_t OutQueue::held_bytes() const noexcept {
+    std::size_t bytes = pieces_.size() * sizeof(Piece);
+    for (const Piece& piece : pieces_) bytes += piece.size();
+    return bytes;
+}
+
 void OutQueue::drop_front() {
     Piece& piece = pieces_[front_];
     if (!piece.shared) spares_.give(std::move(piece.text));
@@ -91,6 +107,9 @@ void OutQueue::consume(std::size_t bytes) {
     }
     if (front_ == pieces_.size()) {
         pieces_.clear();
+        front_ = 0;
+    } else if (front_ >= kSentPiecesMax && front_ * 2 >= pieces_.size()) {
+        pieces_.erase(pieces_.begin(), pieces_.begin() + static_cast<std::ptrdiff_t>(front_));
         front_ = 0;
     }
 }

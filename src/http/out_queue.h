@@ -50,6 +50,8 @@ class OutQueue {
     /// Bytes ever queued; with sent() it tells when a given answer is out.
     std::uint64_t queued() const noexcept { return sent_ + bytes_; }
     std::uint64_t sent() const noexcept { return sent_; }
+    /// Memory of all pieces, with what of them is sent already: what the bound is tested by. Walks the queue.
+    std::size_t held_bytes() const noexcept;
     /// Fills `out` from the front; returns how many entries.
     std::size_t gather(std::span<iovec> out) const;
     void consume(std::size_t bytes);

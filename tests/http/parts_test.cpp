@@ -125,6 +125,23 @@ TEST(Query, IsDecodedAndBrokenEscapesAreNoticed) {
     EXPECT_EQ(parse_query("a=1&&b").value().size(), 2U);
 }
 
+TEST(OutQueue, WhatIsSentIsNotKeptThoughTheQueueIsNeverEmpty) {
+    for (const std::size_t bytes : {std::size_t{100}, OutQueue::kCopyBytesMax + 1}) {
+        SpareBuffers spares;
+        OutQueue queue(spares);
+        queue.append(std::string(bytes, 'x'));
+        for (int i = 0; i < 20'000; ++i) {
+            queue.begin_text().append("head");
+            queue.end_text();
+            queue.append(std::string(bytes, 'x'));
+            queue.consume(bytes + 4);
+            // One text piece that is still being filled, and the list of the pieces.
+            ASSERT_LT(queue.held_bytes(), queue.bytes() + 64 * 1024) << i;
+        }
+        EXPECT_EQ(queue.bytes(), bytes);
+    }
+}
+
 TEST(OutQueue, GivesEveryByteOnceWhateverTheWritesTake) {
     for (std::size_t step = 1; step < 6000; step = step * 3 + 1) {
         SpareBuffers spares;
