@@ -109,7 +109,8 @@ void Connection::on_input_end() {
     note_client_gone();
     for (const auto& exchange : pipeline_) {
         exchange->set_client_gone();
-        if (exchange->stream()) exchange->stream()->set_gone();
+        // Before the answer is ready its stream is the other thread's to touch; on_answer_ready() looks then.
+        if (exchange->answered() && exchange->stream()) exchange->stream()->set_gone();
     }
 }
 

@@ -139,6 +139,7 @@ class Connection final : public runtime::EventLoop::Handler, public runtime::Tim
     void fail_input(int status, std::string_view detail);
     bool may_parse() const noexcept;
     bool wants_input() const noexcept;
+    bool at_rest() const noexcept { return pipeline_.empty() && out_.empty() && phase_ == Phase::kHead && in_.empty(); }
     bool head_begun() const noexcept { return phase_ == Phase::kHead && !in_.empty() && may_parse(); }
 
     // Output: connection_output.cpp.

@@ -112,10 +112,10 @@ void Connection::write_answer(ServerExchange& exchange) {
     }
     if (close) {
         close_after_flush_ = true;
-        if (phase_ == Phase::kHead || phase_ == Phase::kDrain) {
-            phase_ = Phase::kStopped;
-            receiving_.reset();
-        }
+        // A follower whose body is still coming must not be served any more either; the rest of it is only dropped.
+        if (receiving_) linger_ = true;
+        phase_ = Phase::kStopped;
+        receiving_.reset();
     }
     if (phase_ == Phase::kHead && !parts_) phase_since_ = context_.now;
     if (stream) {
@@ -173,6 +173,8 @@ void Connection::pump_stream(ServerExchange& exchange) {
     pipeline_.erase(pipeline_.begin());
     exchange.detach();
     if (phase_ == Phase::kHead && !parts_) phase_since_ = context_.now;
+    // The input may have broken down while the stream was on its way.
+    if (!exchange.keep_alive) close_after_flush_ = true;
     if (close_after_flush_) drop_rest_of_pipeline();
 }
 
@@ -182,7 +184,8 @@ void Connection::drop_rest_of_pipeline() {
 
 void Connection::give_up(const std::shared_ptr<ServerExchange>& exchange) {
     exchange->set_client_gone();
-    if (exchange->stream()) exchange->stream()->set_gone();
+    // Before the answer is ready its stream is the other thread's to touch; become_ready() looks then.
+    if (exchange->answered() && exchange->stream()) exchange->stream()->set_gone();
     exchange->detach();
     const bool started = std::exchange(streaming_, false) && exchange->stream();
     exchange->report_sent(
@@ -195,6 +198,8 @@ void Connection::end_turn() {
         pump();
         flush();
         if (closed_) return;
+        // Whoever heard that its answer is out may have answered the next one.
+        if (!out_.empty() && !write_blocked_) continue;
         if (close_after_flush_ && out_.empty() && !streaming_) return finish_close();
         const bool waiting = !in_.empty() && phase_ == Phase::kHead && may_parse() && !parts_;
         const bool inside = transport_->read_pending() && wants_input();
@@ -204,6 +209,10 @@ void Connection::end_turn() {
         if (out_.empty() && !waiting) break;
     }
     if (input_ended_ && pipeline_.empty() && out_.empty()) return cut();
+    if (context_.draining && at_rest()) {
+        if (transport_->tls()) transport_->shutdown_write();
+        return cut();
+    }
     settle();
 }
 
@@ -214,6 +223,8 @@ void Connection::flush() {
         const IoResult sent = transport_->write(std::span(pieces).first(count));
         if (sent.status == IoStatus::kWouldBlock) {
             write_blocked_ = true;
+            // Not blocked before: the client's time starts now, however long ago the last answer was.
+            if ((interest_ & EPOLLOUT) == 0) written_at_ = context_.now;
             break;
         }
         if (sent.status != IoStatus::kOk) return cut();
@@ -257,6 +268,8 @@ void Connection::settle() {
     std::uint32_t events = 0;
     if (wants_input()) {
         events |= EPOLLIN;
+        // The time in which we did not read is not the client's.
+        if ((interest_ & EPOLLIN) == 0 && phase_ == Phase::kHead && parts_) phase_since_ = context_.now;
     } else if (!input_ended_ && !hang_up_seen_) {
         events |= EPOLLRDHUP;
     }
@@ -321,9 +334,11 @@ void Connection::on_timer() {
 void Connection::on_drain() {
     if (closed_) return;
     if (lingering_) return settle();  // Under the shorter limit.
-    if (!pipeline_.empty() || !out_.empty() || phase_ != Phase::kHead || !in_.empty()) return;
-    if (transport_->tls()) transport_->shutdown_write();
-    cut();
+    // What a client has sent while it could believe that it is served is answered; end_turn() ends what is at rest.
+    corked_ = true;
+    if (at_rest()) read_some();
+    if (!closed_) end_turn();
+    corked_ = false;
 }
 
 /// Counts the client that left before its answer, once.

@@ -80,8 +80,9 @@ std::shared_ptr<Stream> ServerExchange::start_stream(Response response) {
     if (first) {
         response_ = std::move(response);
         stream_ = core;
-        if (client_gone()) core->set_gone();
         post_ready();
+        // After the post: a loop that ends sets client_gone and then empties its mailbox, so that one of the two is seen.
+        if (client_gone()) core->set_gone();
     } else {
         core->set_gone();
     }

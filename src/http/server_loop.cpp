@@ -55,6 +55,8 @@ void ServerLoop::run() {
     close_listener();
     loop_->timers().cancel(acceptor_);
     while (!connections_.empty()) connections_.back()->cut();
+    // A stream that was on its way here has to hear that its client is gone.
+    loop_->mailbox()->drain();
     end_of_turn();
     context_.link->spare_parts.clear();
     loop_->mailbox()->close();
@@ -71,7 +73,10 @@ void ServerLoop::drain() {
         if (listener_.get() >= 0) accept_some();
         close_listener();
         context_.draining = true;
-        for (std::size_t i = connections_.size(); i-- > 0;) connections_[i]->on_drain();
+        for (std::size_t i = connections_.size(); i-- > 0;) {
+            // An answer may end other connections, too; whoever moves up to a free place has been asked.
+            if (i < connections_.size()) connections_[i]->on_drain();
+        }
     });
 }
 

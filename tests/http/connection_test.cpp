@@ -22,6 +22,7 @@ struct Wire {
     std::size_t fail_after_read = SIZE_MAX;  // Bytes until a reset.
     std::size_t fail_after_write = SIZE_MAX;
     bool ends = false;  // The client closes after `input`.
+    bool full = false;  // The client does not read: no write takes anything.
     std::string output;
     std::size_t read = 0;
     bool blocked = false;
@@ -43,6 +44,7 @@ class FakeTransport final : public Transport {
     }
     IoResult write(std::span<const iovec> pieces) override {
         if (wire_.block_between && (wire_.blocked = !wire_.blocked)) return {IoStatus::kWouldBlock, 0};
+        if (wire_.full) return {IoStatus::kWouldBlock, 0};
         std::size_t budget = std::min(wire_.write_step, wire_.fail_after_write - wire_.output.size());
         if (budget == 0) return {IoStatus::kFailed, 0};
         std::size_t taken = 0;
@@ -86,7 +88,11 @@ class Bench final : public ConnectionHost {
             still = wire_.read + wire_.output.size() == before ? still + 1 : 0;
         }
     }
-    void run_once() { connection_->on_event(EPOLLIN); }
+    void run_once(std::uint32_t events = EPOLLIN) { connection_->on_event(events); }
+    void drain() {
+        context_.draining = true;
+        connection_->on_drain();
+    }
     void advance(Duration by) {
         clock.advance(by);
         now_ = clock.now();
@@ -260,6 +266,121 @@ TEST(Connection, TimeLimitsFollowTheClock) {
         bench.advance(std::chrono::milliseconds(1));
         EXPECT_TRUE(wire.output.starts_with("HTTP/1.1 408 "));
     }
+}
+
+Response with_body(std::string body) {
+    Response response;
+    response.body = std::move(body);
+    return response;
+}
+
+/// Keeps the requests instead of answering them.
+std::vector<ExchangePtr>& hold_requests(Bench& bench, std::vector<ExchangePtr>& held) {
+    bench.application.handler = [&held](const ExchangePtr& exchange) { held.push_back(exchange); };
+    return held;
+}
+
+TEST(Connection, AFollowerWhoseBodyIsStillComingIsNotServedAfterTheLastAnswer) {
+    Wire wire{.input = get("/first") + "POST /second HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe"};
+    std::vector<ExchangePtr> held;
+    Bench bench(wire);
+    hold_requests(bench, held);
+    bench.run();
+    ASSERT_EQ(held.size(), 1U);
+    wire.full = true;
+    Response last;
+    last.close = true;
+    held[0]->respond(std::move(last));
+    wire.input += "llo";
+    bench.run();
+    EXPECT_EQ(held.size(), 1U);
+    wire.full = false;
+    bench.run();
+    EXPECT_TRUE(wire.output.starts_with("HTTP/1.1 200 "));
+    EXPECT_TRUE(wire.shut);
+}
+
+TEST(Connection, TheStallTimeStartsWhenTheClientStopsTakingNotWhenItLastTook) {
+    const Limits limits;
+    Wire wire{.input = get("/slow")};
+    std::vector<ExchangePtr> held;
+    Bench bench(wire, limits);
+    hold_requests(bench, held);
+    bench.run();
+    ASSERT_EQ(held.size(), 1U);
+    bench.advance(limits.write_stall_max * 2);
+    wire.full = true;
+    held[0]->respond(with_body("late"));
+    bench.advance(limits.write_stall_max - std::chrono::milliseconds(1));
+    bench.run_once(EPOLLOUT);  // Takes nothing: no new time for that.
+    EXPECT_FALSE(bench.closed());
+    bench.advance(std::chrono::milliseconds(1));
+    EXPECT_TRUE(bench.closed());
+}
+
+TEST(Connection, TheTimeInWhichWeDoNotReadIsNotTheClients) {
+    const Limits limits;
+    Wire wire{.input = get("/big") + "GET /ne"};
+    std::vector<ExchangePtr> held;
+    Bench bench(wire, limits);
+    hold_requests(bench, held);
+    bench.run();
+    ASSERT_EQ(held.size(), 1U);
+    wire.full = true;
+    held[0]->respond(with_body(std::string(Connection::kOutputHighWater + 1, 'x')));
+    wire.input += "xt HTTP/1.1\r\nHost: a\r\n\r\n";
+    EXPECT_EQ(bench.interest() & EPOLLIN, 0U);
+    bench.advance(limits.header_read_max + std::chrono::seconds(1));
+    wire.full = false;
+    bench.run_once(EPOLLOUT);
+    bench.advance(Duration::zero());
+    bench.run();
+    ASSERT_EQ(held.size(), 2U);
+    EXPECT_EQ(held[1]->head().path, "/next");
+    EXPECT_FALSE(wire.output.contains("HTTP/1.1 408"));
+}
+
+TEST(Connection, AStreamGivenOnTheHeadOfABodyThatNeverEndsClosesTheConnectionWhenItEnds) {
+    Wire wire{.input = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n20000\r\n" +
+                       std::string(0x20000, 'x')};
+    std::shared_ptr<Stream> stream;
+    Bench bench(wire);
+    bench.application.head_handler = [&](const ExchangePtr& exchange) {
+        stream = exchange->start_stream(Response{});
+        return BodyPlan{10};
+    };
+    bench.run();
+    ASSERT_TRUE(stream);
+    EXPECT_EQ(stream->write("event"), Stream::Outcome::kAccepted);
+    stream->finish();
+    EXPECT_TRUE(wire.output.ends_with("5\r\nevent\r\n0\r\n\r\n"));
+    EXPECT_TRUE(wire.shut);
+    bench.advance(std::chrono::seconds(5));
+    EXPECT_TRUE(bench.closed());
+}
+
+TEST(Connection, AnAnswerGivenWhileAnotherIsReportedLeavesAtOnce) {
+    Wire wire{.input = get("/a") + get("/b")};
+    std::vector<ExchangePtr> held;
+    Bench bench(wire);
+    hold_requests(bench, held);
+    bench.run();
+    ASSERT_EQ(held.size(), 2U);
+    held[0]->on_sent([&](const Exchange::Sent&) { held[1]->respond(with_body("second")); });
+    held[0]->respond(with_body("first"));
+    EXPECT_TRUE(wire.output.ends_with("second"));
+}
+
+TEST(Connection, ARequestThatHasArrivedWhenTheDrainBeginsIsAnswered) {
+    Wire wire{.input = get("/a")};
+    Bench bench(wire);
+    bench.drain();
+    EXPECT_TRUE(wire.output.contains("Connection: close\r\n"));
+    EXPECT_TRUE(wire.output.ends_with("a"));
+    Wire silent;
+    Bench idle(silent);
+    idle.drain();
+    EXPECT_TRUE(idle.closed());
 }
 
 }  // namespace

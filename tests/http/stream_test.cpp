@@ -151,6 +151,46 @@ TEST(Stream, DroppedWithoutFinishTheClientSeesABrokenAnswer) {
     }
 }
 
+TEST(Stream, ADrainEndsWithTheStreamThoughTheClientKeepsTheConnection) {
+    StreamServer host;
+    RawClient client = host.server.connect();
+    client.send(get("/"));
+    const auto stream = host.stream();
+    ASSERT_TRUE(client.wait_for("\r\n\r\n"));
+    auto drained = std::async(std::launch::async, [&] { return host.server.server->drain(seconds(10)); });
+    EXPECT_EQ(drained.wait_for(milliseconds(50)), std::future_status::timeout);
+    stream->finish();
+    EXPECT_TRUE(client.response().complete);
+    EXPECT_TRUE(drained.get());
+    EXPECT_TRUE(client.closed_by_server());
+}
+
+TEST(Stream, StartedWhileTheClientLeavesOrTheServerStopsItIsGoneForItsWriter) {
+    for (int i = 0; i < 60; ++i) {
+        ServerOptions options;
+        options.loops = 1;
+        TestServer server(std::move(options));
+        std::promise<ExchangePtr> arrived;
+        server.application.handler = [&](const ExchangePtr& exchange) { arrived.set_value(exchange); };
+        RawClient client = server.connect();
+        client.send(get("/"));
+        const ExchangePtr exchange = arrived.get_future().get();
+        std::thread writer([&] {
+            const auto stream = exchange->start_stream(Response{});
+            const std::string piece(64 * 1024, 'x');
+            Stream::Outcome outcome = Stream::Outcome::kAccepted;
+            while (outcome == Stream::Outcome::kAccepted) outcome = stream->write_wait(piece, seconds(10));
+            EXPECT_EQ(outcome, Stream::Outcome::kGone) << i;
+        });
+        if (i % 2 == 0) {
+            client.shutdown_write();
+        } else {
+            server.server->stop();
+        }
+        writer.join();
+    }
+}
+
 TEST(Sse, LinesCannotBreakOutOfTheirField) {
     std::string out;
     append_event(out, {.name = "a\nb", .data = "one\r\ntwo\rthree\nfour", .id = "i\r\n", .retry_ms = {}});
