@@ -115,7 +115,7 @@ void Connection::on_input_end() {
 }
 
 bool Connection::may_parse() const noexcept {
-    return pipeline_.size() < context_.limits.pipeline_depth_max && out_.bytes() < kOutputHighWater &&
+    return pipeline_.size() < context_.limits.pipeline_depth_max && out_.bytes() + held_bytes_ < kOutputHighWater &&
            !close_after_flush_;
 }
 

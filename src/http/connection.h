@@ -9,7 +9,7 @@
 //             What was promised (a Content-Length, a stream) is sent whole or the connection is cut.
 // Memory      At rest: this object. Input is kept only while incomplete, output only while the client is
 // slow; both bounded:
-//             reading stops while pipeline_depth_max requests are in work or kOutputHighWater bytes wait to
+//             reading stops while pipeline_depth_max requests are in work or kOutputHighWater bytes of answers wait to
 //             be sent.
 // Threads     The loop's thread.
 #pragma once
@@ -144,6 +144,7 @@ class Connection final : public runtime::EventLoop::Handler, public runtime::Tim
 
     // Output: connection_output.cpp.
     void pump();
+    void move_answers();
     void write_answer(ServerExchange& exchange);
     void pump_stream(ServerExchange& exchange);
     void drop_rest_of_pipeline();
@@ -169,6 +170,7 @@ class Connection final : public runtime::EventLoop::Handler, public runtime::Tim
     std::shared_ptr<ServerExchange> receiving_;              // Whose body is being read.
     std::vector<SentMark> sent_marks_;
     std::vector<StreamMark> stream_marks_;
+    std::size_t held_bytes_ = 0;   // Of answers that wait for an earlier one.
     std::uint64_t body_left_ = 0;  // Of a body with Content-Length.
     std::uint64_t body_max_ = 0;
     std::uint64_t body_received_ = 0;

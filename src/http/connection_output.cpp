@@ -70,6 +70,16 @@ void Connection::on_stream_ready(ServerExchange& exchange) {
 
 /// Moves finished answers, oldest first, to the output.
 void Connection::pump() {
+    move_answers();
+    // What is finished but behind an answer that is not counts as waiting output: one slow request must not let the large
+    // answers of pipeline_depth_max others pile up.
+    held_bytes_ = 0;
+    for (std::size_t i = 1; i < pipeline_.size(); ++i) {
+        if (pipeline_[i]->answered()) held_bytes_ += pipeline_[i]->answer_bytes();
+    }
+}
+
+void Connection::move_answers() {
     while (!closed_ && !pipeline_.empty() && !streaming_) {
         const auto exchange = pipeline_.front();
         if (!exchange->answered()) {

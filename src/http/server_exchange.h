@@ -67,6 +67,8 @@ class ServerExchange final : public Exchange, public std::enable_shared_from_thi
     bool answered() const noexcept { return ready_; }
     /// An answer has been given, perhaps on another thread, and is on its way here.
     bool claimed() const noexcept { return claimed_.load(std::memory_order_acquire); }
+    /// What the answer holds of memory while it waits for its turn; only once answered().
+    std::size_t answer_bytes() const noexcept { return response_ ? response_->body.size() : 0; }
     /// The answer; once.
     Response take_answer();
     const std::shared_ptr<StreamCore>& stream() const noexcept { return stream_; }

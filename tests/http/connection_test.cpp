@@ -219,6 +219,29 @@ TEST(Connection, WhileAnswersCannotLeaveNoMoreRequestsAreRead) {
     EXPECT_NE(bench.interest() & EPOLLOUT, 0U);
 }
 
+TEST(Connection, LargeAnswersThatWaitForAnEarlierOneAreFew) {
+    std::string many = get("/slow");
+    for (int i = 0; i < 31; ++i) many += get("/large");
+    Wire wire{.input = many};
+    ExchangePtr slow;
+    Bench bench(wire);
+    bench.application.handler = [&](const ExchangePtr& exchange) {
+        if (exchange->head().path == "/slow") {
+            slow = exchange;
+            return;
+        }
+        Response response;
+        response.body = std::string(1 << 20, 'y');
+        exchange->respond(std::move(response));
+    };
+    bench.run();
+    EXPECT_LE(bench.application.requests.load(), 3);
+    slow->respond(Response{});
+    bench.run();
+    EXPECT_EQ(bench.application.requests.load(), 32);
+    EXPECT_GT(wire.output.size(), 31U << 20U);
+}
+
 TEST(Connection, NothingIsAllocatedForABodyThatIsOnlyAnnounced) {
     Wire wire{.input = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\nabc"};
     Bench bench(wire);
