@@ -17,7 +17,7 @@ using pipeline::Schema;
 /// Writes events until the client has left or has been waited for too long; then everything more is dropped.
 class Events {
   public:
-    explicit Events(std::shared_ptr<http::Stream> stream) : stream_(std::move(stream)) {}
+    Events(std::shared_ptr<http::Stream> stream, const Clock& clock) : stream_(std::move(stream)), clock_(clock) {}
 
     template <class Write>
     void send(std::string_view event, Write&& write) {
@@ -34,9 +34,9 @@ class Events {
         http::append_event(frame_, {.name = event, .data = json});
         // A reader that is slower than the detector is waited for, and all its waits together are bounded: then its body
         // is cut and the thread goes back to the pool.
-        const auto begin = std::chrono::steady_clock::now();
+        const SteadyTime begin = clock_.now();
         open_ = stream_->write_wait(frame_, patience_) == http::Stream::Outcome::kAccepted;
-        patience_ -= std::min<Duration>(patience_, std::chrono::steady_clock::now() - begin);
+        patience_ -= std::min<Duration>(patience_, clock_.now() - begin);
     }
     /// Without it the body stays cut, and the client knows that it has not seen the end.
     void finish() {
@@ -45,6 +45,7 @@ class Events {
 
   private:
     std::shared_ptr<http::Stream> stream_;
+    const Clock& clock_;
     std::string data_;
     std::string frame_;
     Duration patience_ = std::chrono::seconds(20);
@@ -96,7 +97,7 @@ void answer_stream(const ContextPtr& context, const Parts& parts) {
     const std::string id = to_string(decision.id);
     http::Response head;
     head.headers.add("Content-Type", http::kEventStreamType);
-    Events events(context->start_stream(std::move(head)));
+    Events events(context->start_stream(std::move(head)), parts.clock);
     events.send("started", [&](JsonWriter& writer) {
         writer.field("analysis_id", id).field("model_version", parts.text_detector.model_version());
         writer.key("warnings").begin_array();
