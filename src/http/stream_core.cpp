@@ -53,7 +53,8 @@ void StreamCore::end(End how) {
     {
         const Lock lock(mutex_);
         if (end_ != End::kOpen) return;
-        end_ = how;
+        // What was written after the client had gone is lost: such a body must not end as if it were whole.
+        end_ = gone() ? End::kAbandoned : how;
         wake = !woken_;
         woken_ = true;
     }
@@ -78,6 +79,7 @@ void StreamCore::sent(std::uint64_t bytes) {
 void StreamCore::set_gone() {
     const Lock lock(mutex_);
     gone_.store(true, std::memory_order_release);
+    if (end_ == End::kFinished && !waiting_.empty()) end_ = End::kAbandoned;  // The end went with the bytes.
     waiting_.clear();
     waiting_.shrink_to_fit();
     room_.notify_all();

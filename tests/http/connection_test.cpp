@@ -382,6 +382,26 @@ TEST(Connection, AStreamGivenOnTheHeadOfABodyThatNeverEndsClosesTheConnectionWhe
     EXPECT_TRUE(bench.closed());
 }
 
+TEST(Connection, AStreamWhoseBytesWereDroppedNeverLooksWhole) {
+    for (const bool before : {true, false}) {  // The client stops sending before or after the stream is written.
+        Wire wire{.input = get("/slow") + get("/stream"), .ends = before};
+        std::vector<ExchangePtr> held;
+        Bench bench(wire);
+        hold_requests(bench, held);
+        bench.run();
+        ASSERT_EQ(held.size(), 2U);
+        const auto stream = held[1]->start_stream(Response{});
+        EXPECT_EQ(stream->write("data"), before ? Stream::Outcome::kGone : Stream::Outcome::kAccepted);
+        stream->finish();
+        wire.ends = true;
+        bench.run();
+        held[0]->respond(with_body("slow"));
+        EXPECT_TRUE(wire.output.contains("slow"));
+        EXPECT_FALSE(wire.output.contains("0\r\n\r\n")) << before;
+        EXPECT_TRUE(bench.closed());
+    }
+}
+
 TEST(Connection, AnAnswerGivenWhileAnotherIsReportedLeavesAtOnce) {
     Wire wire{.input = get("/a") + get("/b")};
     std::vector<ExchangePtr> held;
