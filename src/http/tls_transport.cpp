@@ -80,6 +80,12 @@ int select_protocol(SSL*, const unsigned char** out, unsigned char* out_length, 
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+// OpenSSL's own asks on the terminal, where nobody sits when a service starts.
+int refuse_passphrase(char*, int, int, void* asked) {
+    *static_cast<bool*>(asked) = true;
+    return -1;
+}
+
 struct SslDeleter {
     void operator()(SSL* ssl) const noexcept { ::SSL_free(ssl); }
 };
@@ -213,7 +219,16 @@ Result<std::unique_ptr<TlsContext>> TlsContext::create(const TlsFiles& files) {
     if (::SSL_CTX_use_certificate_chain_file(context.get(), files.certificate_path.c_str()) != 1) {
         return fail(ErrorCode::kInvalidArgument, "the TLS certificate cannot be used: " + openssl_error());
     }
-    if (::SSL_CTX_use_PrivateKey_file(context.get(), files.key_path.c_str(), SSL_FILETYPE_PEM) != 1) {
+    bool encrypted = false;
+    ::SSL_CTX_set_default_passwd_cb(context.get(), refuse_passphrase);
+    ::SSL_CTX_set_default_passwd_cb_userdata(context.get(), &encrypted);
+    const bool loaded = ::SSL_CTX_use_PrivateKey_file(context.get(), files.key_path.c_str(), SSL_FILETYPE_PEM) == 1;
+    ::SSL_CTX_set_default_passwd_cb_userdata(context.get(), nullptr);
+    if (encrypted) {
+        ::ERR_clear_error();
+        return fail(ErrorCode::kInvalidArgument, "the TLS key is encrypted: give one without a passphrase");
+    }
+    if (!loaded) {
         return fail(ErrorCode::kInvalidArgument, "the TLS key cannot be used: " + openssl_error());
     }
     if (::SSL_CTX_check_private_key(context.get()) != 1) {

@@ -201,5 +201,26 @@ TEST(Tls, ACertificateThatCannotBeUsedStopsTheStart) {
     EXPECT_EQ(create(one.certificate_path(), one.certificate_path()), ErrorCode::kInvalidArgument);
 }
 
+TEST(Tls, AnEncryptedKeyStopsTheStartWithoutAskingForItsPassphrase) {
+    const Certificate certificate;
+    {
+        const File source(std::fopen(certificate.key_path().c_str(), "r"));
+        const std::unique_ptr<EVP_PKEY, Deleter<&EVP_PKEY_free>> key(
+            ::PEM_read_PrivateKey(source.get(), nullptr, nullptr, nullptr));
+        const File target(std::fopen(certificate.key_path().c_str(), "w"));
+        const std::string passphrase = "secret";
+        ::PEM_write_PrivateKey(target.get(), key.get(), ::EVP_aes_128_cbc(),
+                               reinterpret_cast<const unsigned char*>(passphrase.data()), 6, nullptr, nullptr);
+    }
+    ServerOptions options = tls_options(certificate);
+    options.port = 0;
+    TestApplication application;
+    const SystemClock clock;
+    const auto server = Server::create(std::move(options), application, clock);
+    ASSERT_FALSE(server.has_value());
+    EXPECT_EQ(server.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_TRUE(server.error().message.contains("passphrase")) << server.error().message;
+}
+
 }  // namespace
 }  // namespace tidegate::http
