@@ -140,6 +140,15 @@ TEST_F(FirstLight, HistoryPagesFilterAndExport) {
     EXPECT_EQ(array.root().size(), 7U);
     expect_problem(get(port(), "/api/v1/analyze/history?cursor=garbage"), 400);
     expect_problem(get(port(), "/api/v1/analyze/history?limit=501"), 422);
+    const std::string_view backwards = "from=2026-02-01T00:00:00Z&to=2026-01-01T00:00:00Z";
+    expect_problem(get(port(), "/api/v1/analyze/history?" + std::string(backwards)), 422);
+    expect_problem(get(port(), "/api/v1/analyze/history/export?" + std::string(backwards)), 422);
+    RawClient head(port());
+    const RawResponse headers = head.ask(request_text("HEAD", "/api/v1/analyze/history/export?format=csv"));
+    EXPECT_EQ(headers.status, 200);
+    EXPECT_EQ(headers.header("content-type"), "text/csv; charset=utf-8");
+    EXPECT_EQ(headers.header("content-length"), "") << "the length is not known";
+    EXPECT_EQ(head.ask(request_text("GET", "/live")).status, 200) << "the connection is out of step";
 }
 
 TEST_F(FirstLight, BatchItemsFailAlone) {

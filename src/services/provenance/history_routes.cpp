@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <optional>
 
 #include "pipeline/context.h"
 #include "services/provenance/provenance.h"
@@ -43,7 +44,8 @@ std::vector<pipeline::Parameter> filter_parameters() {
     };
 }
 
-audit::HistoryFilter filter_of(const pipeline::Context& context) {
+/// Nothing when the request was refused: a window that ends before it begins is a mistake, not an empty list.
+std::optional<audit::HistoryFilter> take_filter(pipeline::Context& context) {
     audit::HistoryFilter filter;
     filter.service = kService;
     filter.content_type = context.query("content_type");
@@ -51,6 +53,10 @@ audit::HistoryFilter filter_of(const pipeline::Context& context) {
     // Validated by the schema already: a value that is there parses.
     if (const auto from = context.query("from")) filter.from = parse_rfc3339(*from).value();
     if (const auto to = context.query("to")) filter.to = parse_rfc3339(*to).value();
+    if (filter.from && filter.to && *filter.to <= *filter.from) {
+        context.fail({{"to", "must be after `from`", "too_small"}});
+        return std::nullopt;
+    }
     return filter;
 }
 
@@ -75,8 +81,10 @@ void write_analysis(JsonWriter& writer, const audit::Decision& decision) {
 }
 
 void answer_history(const ContextPtr& context, const Parts& parts) {
+    const auto filter = take_filter(*context);
+    if (!filter) return;
     audit::HistoryQuery query;
-    query.filter = filter_of(*context);
+    query.filter = *filter;
     query.limit = static_cast<std::size_t>(context->query_int("limit").value_or(50));
     query.offset = static_cast<std::size_t>(context->query_int("offset").value_or(0));
     query.cursor = context->query("cursor").value_or("");
@@ -176,15 +184,19 @@ class ExportBody {
 };
 
 void answer_export(const ContextPtr& context, const Parts& parts) {
+    const auto filter = take_filter(*context);
+    if (!filter) return;
     const std::string name = context->query("format").value_or("json");
     const ExportFormat format = format_of(name);
     http::Response head;
     head.headers.add("Content-Type", format.content_type);
     head.headers.add("Content-Disposition", "attachment; filename=\"analyses." + name + "\"");
+    // The head of the stream alone: nothing to walk for.
+    if (context->head().method == http::Method::kHead) return context->start_stream(std::move(head))->finish();
     ExportBody body(context, std::move(head), format.head);
     bool first = true;
     bool reading = true;
-    const auto walked = parts.history.for_each(filter_of(*context), [&](const audit::Decision& decision) {
+    const auto walked = parts.history.for_each(*filter, [&](const audit::Decision& decision) {
         if (!std::exchange(first, false)) body.buffer() += format.between;
         format.row(body.buffer(), decision);
         if (body.buffer().size() >= 32 * 1024) reading = body.flush();
