@@ -77,7 +77,7 @@ inline void declare(settings::Table& table, ServerSettings& s) {
         .range(std::chrono::milliseconds(100), minutes(1))
         .doc("Longest TLS handshake.");
     table.add("limits.body_rate_min_bytes_s", l.body_rate_min_bytes_s, l.body_rate_min_bytes_s)
-        .range(0, 1024 * 1024)
+        .range(1, 1024 * 1024)
         .bytes()
         .doc("Slowest rate a body may come in at, after limits.body_grace_s; then 408.");
     table.add("limits.body_grace_s", l.body_grace, l.body_grace)

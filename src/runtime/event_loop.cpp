@@ -102,8 +102,7 @@ Result<void> EventLoop::add(int fd, Handler& handler, std::uint32_t events) {
     epoll_event event{};
     event.events = events;
     event.data.ptr = &handler;
-    if (::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) != 0)
-        return std::unexpected(system_error("epoll_ctl"));
+    if (::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) != 0) return std::unexpected(system_error("epoll_ctl"));
     return {};
 }
 
@@ -124,14 +123,12 @@ int EventLoop::wait_ms(Duration wait_max) const noexcept {
     if (timers_.next_look() != SteadyTime::max()) wait = std::min(wait, timers_.next_look() - now_);
     if (wait <= Duration::zero()) return 0;
     // Rounded up: waking a little late is better than turning without work.
-    return static_cast<int>((wait + std::chrono::milliseconds(1) - Duration(1)) /
-                            std::chrono::milliseconds(1));
+    return static_cast<int>((wait + std::chrono::milliseconds(1) - Duration(1)) / std::chrono::milliseconds(1));
 }
 
 void EventLoop::turn(Duration wait_max) {
     std::array<epoll_event, kEventsPerTurn> events;
-    const int count =
-        ::epoll_wait(epoll_fd_, events.data(), static_cast<int>(events.size()), wait_ms(wait_max));
+    const int count = ::epoll_wait(epoll_fd_, events.data(), static_cast<int>(events.size()), wait_ms(wait_max));
     TG_ASSERT(count >= 0 || errno == EINTR);
     now_ = clock_.now();
     for (int i = 0; i < count; ++i) {

@@ -24,7 +24,9 @@
 namespace tidegate::testing {
 
 /// Lets time pass for a client that is slow on purpose; not a way to wait for something.
-inline void rest(std::chrono::milliseconds time) { ::poll(nullptr, 0, static_cast<int>(time.count())); }
+inline void rest(std::chrono::milliseconds time) {
+    ::poll(nullptr, 0, static_cast<int>(time.count()));
+}
 
 struct RawResponse {
     int status = 0;

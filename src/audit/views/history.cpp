@@ -52,8 +52,7 @@ Result<Uuid> decode_cursor(std::string_view text) {
         if (sound) id.bytes[filled++] = static_cast<std::uint8_t>(held >> bits);
     }
     // Only what encode_cursor() gives is a cursor: a UUIDv7, and no stray bits at the end.
-    sound = sound && filled == 16 && id.bytes[6] >> 4U == 7 && id.bytes[8] >> 6U == 2 &&
-            encode_cursor(id) == text;
+    sound = sound && filled == 16 && id.bytes[6] >> 4U == 7 && id.bytes[8] >> 6U == 2 && encode_cursor(id) == text;
     if (!sound) return fail(ErrorCode::kInvalidArgument, "the cursor is not one of ours");
     return id;
 }
@@ -84,9 +83,8 @@ Range range_of(const HistoryFilter& filter) {
 bool matches(const HistoryFilter& filter, const Kind& kind) {
     const auto same = [](const auto& wanted, const auto& have) { return !wanted || *wanted == have; };
     return same(filter.tenant, kind.tenant) && same(filter.service, kind.service) &&
-           same(filter.operation, kind.operation) &&
-           same(filter.content_type, content_type_of(kind.operation)) && same(filter.band, kind.band) &&
-           same(filter.status, kind.status);
+           same(filter.operation, kind.operation) && same(filter.content_type, content_type_of(kind.operation)) &&
+           same(filter.band, kind.band) && same(filter.status, kind.status);
 }
 
 // Which kinds a filter lets through, in one of three forms.
@@ -116,9 +114,7 @@ struct Found {
 Result<void> collect(store::Database& database, const std::string& sql, std::optional<std::int64_t> kind,
                      const Range& range, std::size_t count_max, std::vector<Found>& out) {
     TG_TRY(store::Statement rows, database.prepare(sql));
-    rows.bind(1, store::Blob(range.from))
-        .bind(2, store::Blob(range.to))
-        .bind(3, static_cast<std::int64_t>(count_max));
+    rows.bind(1, store::Blob(range.from)).bind(2, store::Blob(range.to)).bind(3, static_cast<std::int64_t>(count_max));
     if (kind) rows.bind(4, *kind);
     for (;;) {
         TG_TRY(const bool row, rows.step());
@@ -137,10 +133,9 @@ Result<std::vector<Found>> find_newest(store::Database& database, const KindSet&
     constexpr std::string_view kTail = " id>=?1 AND id<?2 ORDER BY id DESC LIMIT ?3";
     std::vector<Found> found;
     if (!kinds.all && kinds.ids.size() <= kMergedKindsMax) {
-        const std::string sql = fmt::format(
-            "SELECT id,seq FROM decisions INDEXED BY decisions_kind WHERE kind_id=?4 AND{}", kTail);
-        for (const std::int64_t kind : kinds.ids)
-            TG_CHECK(collect(database, sql, kind, range, count_max, found));
+        const std::string sql =
+            fmt::format("SELECT id,seq FROM decisions INDEXED BY decisions_kind WHERE kind_id=?4 AND{}", kTail);
+        for (const std::int64_t kind : kinds.ids) TG_CHECK(collect(database, sql, kind, range, count_max, found));
     } else {
         const std::string only = kinds.all ? "" : fmt::format(" kind_id IN ({}) AND", kinds.list());
         const std::string sql =
@@ -154,8 +149,7 @@ Result<std::vector<Found>> find_newest(store::Database& database, const KindSet&
 
 Result<std::vector<Decision>> read_rows(store::Database& database, const KindTable& kinds,
                                         std::span<const Found> found) {
-    TG_TRY(store::Statement one,
-           database.prepare(fmt::format("SELECT {} FROM decisions WHERE seq=?", kSelectColumns)));
+    TG_TRY(store::Statement one, database.prepare(fmt::format("SELECT {} FROM decisions WHERE seq=?", kSelectColumns)));
     std::vector<Decision> items;
     items.reserve(found.size());
     for (const Found& place : found) {
@@ -183,8 +177,7 @@ Result<std::optional<std::uint64_t>> total_of(store::Database& database, const K
 }
 
 Result<void> check_query(const HistoryQuery& query) {
-    if (query.limit < 1 || query.limit > kLimitMax)
-        return fail(ErrorCode::kInvalidArgument, "limit must be 1 to 500");
+    if (query.limit < 1 || query.limit > kLimitMax) return fail(ErrorCode::kInvalidArgument, "limit must be 1 to 500");
     if (query.offset > kOffsetMax)
         return fail(ErrorCode::kInvalidArgument, "offset must be at most 10000; use the cursor");
     if (query.offset > 0 && !query.cursor.empty())
@@ -232,8 +225,7 @@ Result<Decision> History::get(const Uuid& id, const std::optional<std::string>& 
     return decision;
 }
 
-Result<void> History::for_each(const HistoryFilter& filter,
-                               const std::function<bool(const Decision&)>& visit) const {
+Result<void> History::for_each(const HistoryFilter& filter, const std::function<bool(const Decision&)>& visit) const {
     Range range = range_of(filter);
     for (;;) {
         std::vector<Decision> items;
@@ -241,8 +233,7 @@ Result<void> History::for_each(const HistoryFilter& filter,
             TG_TRY(const ReaderPool::Lease database, pool_->borrow());
             TG_TRY(const ReadTransaction transaction, ReadTransaction::begin(*database));
             TG_TRY(const KindTable kinds, read_kinds(*database));
-            TG_TRY(const std::vector<Found> found,
-                   find_newest(*database, kinds_of(filter, kinds), range, kChunk));
+            TG_TRY(const std::vector<Found> found, find_newest(*database, kinds_of(filter, kinds), range, kChunk));
             TG_TRY(items, read_rows(*database, kinds, found));
         }
         for (const Decision& decision : items) {

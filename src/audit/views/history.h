@@ -42,9 +42,8 @@ struct HistoryQuery {
 
 struct HistoryPage {
     std::vector<Decision> items;
-    std::string next_cursor;  // Empty: this was the last page.
-    std::optional<std::uint64_t>
-        total;  // Of the filter; present when the bounds fall on whole hours or are absent.
+    std::string next_cursor;             // Empty: this was the last page.
+    std::optional<std::uint64_t> total;  // Of the filter; present when the bounds fall on whole hours or are absent.
 };
 
 class History {
@@ -57,8 +56,7 @@ class History {
     Result<Decision> get(const Uuid& id, const std::optional<std::string>& tenant = std::nullopt) const;
     /// Calls visit for each match, newest first, in chunks of 500; between chunks no read transaction is
     /// held. Stops when visit gives false.
-    Result<void> for_each(const HistoryFilter& filter,
-                          const std::function<bool(const Decision&)>& visit) const;
+    Result<void> for_each(const HistoryFilter& filter, const std::function<bool(const Decision&)>& visit) const;
 
   private:
     std::shared_ptr<ReaderPool> pool_;

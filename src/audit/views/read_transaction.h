@@ -15,8 +15,7 @@ class ReadTransaction {
     ReadTransaction& operator=(ReadTransaction&&) = delete;
     ~ReadTransaction() {
         // Nothing was written: how it ends makes no difference.
-        if (database_ != nullptr && database_->in_transaction())
-            static_cast<void>(database_->execute("COMMIT"));
+        if (database_ != nullptr && database_->in_transaction()) static_cast<void>(database_->execute("COMMIT"));
     }
 
   private:
