@@ -36,7 +36,7 @@ apt_install() {
     local name version wanted=() pins
     pins=$(apt_pins)
     for name in "$@"; do
-        version=$(sed -n "s/^$(printf '%s' "$name" | sed 's/[.+*]/\\&/g')=//p" <<<"$pins")
+        version=$(sed -n "s/^$(printf '%s' "$name" | sed 's/[.*]/\\&/g')=//p" <<<"$pins")
         if apt-cache madison "$name" | awk -F'|' '{gsub(/ /, "", $2); print $2}' | grep -qxF -- "$version"; then
             wanted+=("$name=$version")
         else
