@@ -6,12 +6,14 @@ namespace tidegate::provenance {
 
 using pipeline::Schema;
 
+// The opening of Walden (Henry David Thoreau, 1854; public domain).
 const std::string_view kExampleRequest =
-    R"({"text":"The old harbour wall has stood since my grandfather was a boy, and it still leaks in the same three places. )"
-    R"(Every autumn somebody from the council comes down with a clipboard, looks at the water coming through, writes something, )"
-    R"(and goes for chips. We patch it ourselves. Last year Dave used the leftover cement from his patio, which is why there's )"
-    R"(a bit of gravel in it shaped like a heart (he says that wasn't on purpose). It held, mostly. The tide on the ninth was the )"
-    R"(worst I've seen, right up over the second step, and the bench went, but the wall didn't.","domain":"blog","language":"en"})";
+    R"({"text":"When I wrote the following pages, or rather the bulk of them, I lived alone, in the woods, a mile from any )"
+    R"(neighbor, in a house which I had built myself, on the shore of Walden Pond, in Concord, Massachusetts, and earned my )"
+    R"(living by the labor of my hands only. I lived there two years and two months. At present I am a sojourner in civilized )"
+    R"(life again. I should not obtrude my affairs so much on the notice of my readers if very particular inquiries had not )"
+    R"(been made by my townsmen concerning my mode of life, which some would call impertinent, though they do not appear to )"
+    R"(me at all impertinent, but, considering the circumstances, very natural and pertinent.","domain":"essay","language":"en"})";
 
 Schema text_schema() {
     return Schema::string().size(1, kTextCharactersMax).doc("The text, in UTF-8; without NUL.");

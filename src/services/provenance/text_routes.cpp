@@ -219,7 +219,7 @@ void register_text_routes(std::vector<pipeline::Route>& routes, const Parts& par
         .scopes = {"provenance:detect"},
         .body_bytes_max = std::min(kBatchBodyBytesMax, parts.settings.batch_items_max * kTextBodyBytesMax),
         .example =
-            R"({"items":[{"item_id":"a","text":"The tide came in at six and took the bench with it, and nobody on the quay said a word about it."}],"stop_on_error":false})",
+            R"({"items":[{"item_id":"a","text":"I lived there two years and two months. At present I am a sojourner in civilized life again."}],"stop_on_error":false})",
         .handler = [parts](const ContextPtr& context) { answer_batch(context, parts); },
     });
 }
