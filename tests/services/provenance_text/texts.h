@@ -6,7 +6,7 @@
 
 namespace tidegate::provenance::text::testing {
 
-// About 130 words of plain prose by a person.
+// About 130 words in the manner of a person telling a story.
 inline constexpr std::string_view kProse =
     "We got to the harbour late, which was my fault, because I'd left the keys in the other coat. The boat was gone. "
     "Dad didn't say a word; he sat on a bollard and ate his sandwich, and after a while so did I. There's a smell "
