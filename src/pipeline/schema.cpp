@@ -245,13 +245,18 @@ void Schema::validate_object(json::Value value, const std::string& path, Finding
             complain(findings, child(path, member.name), "is required", "missing");
         }
     }
-    if (node_->open) return;
+    std::vector<bool> seen(node_->members.size());
     value.each_member([&](std::string_view name, json::Value) {
-        const bool known =
-            std::ranges::any_of(node_->members, [&](const Member& member) { return member.name == name; });
-        if (known || findings.warnings.size() >= Findings::kWarningsMax) return;
+        const auto member = std::ranges::find(node_->members, name, &Member::name);
+        const bool known = member != node_->members.end();
+        const bool repeated = known && seen[static_cast<std::size_t>(member - node_->members.begin())];
+        if (known) seen[static_cast<std::size_t>(member - node_->members.begin())] = true;
+        if ((known && !repeated) || (!known && node_->open)) return;
+        if (findings.warnings.size() >= Findings::kWarningsMax) return;
         // A name is the caller's own text: cut, so that an answer cannot be blown up with it.
-        findings.warnings.push_back(fmt::format("unknown field ignored: {}", child(path, name.substr(0, 64))));
+        findings.warnings.push_back(fmt::format("{}: {}",
+                                                repeated ? "repeated field, the first counts" : "unknown field ignored",
+                                                child(path, name.substr(0, 64))));
     });
 }
 

@@ -83,6 +83,13 @@ TEST(Schema, UnknownFieldsAreWarningsAndBounded) {
     EXPECT_LT(bounded.warnings.front().size(), 100U);
 }
 
+TEST(Schema, ARepeatedFieldIsNamedAndTheFirstCounts) {
+    const Findings findings = check(kPerson, R"({"name":"a","name":5,"inner":{"x":1,"x":2}})");
+    EXPECT_TRUE(findings.errors.empty());
+    EXPECT_EQ(findings.warnings, (std::vector<std::string>{"repeated field, the first counts: inner.x",
+                                                           "repeated field, the first counts: name"}));
+}
+
 TEST(Schema, ChecksParametersGivenAsText) {
     const auto type_of = [](const Schema& schema, std::string_view text) {
         Findings findings;
