@@ -65,7 +65,7 @@ void print_table(const std::string& path, const provenance::TextAnswer& answer) 
                "log-odds", "", analysis.log_odds);
 }
 
-Result<void> detect_one(const provenance::TextDetector& detector, const std::string& path, bool as_json,
+Result<void> detect_one(const provenance::TextModel& detector, const std::string& path, bool as_json,
                         const Clock& clock) {
     TG_TRY(const std::string text, read_input(path));
     TG_CHECK(check_text(text));
@@ -95,7 +95,7 @@ int run_detect(const Invocation& invocation) {
         }
     }
     if (files.empty()) files.emplace_back("-");
-    const auto detector = provenance::TextDetector::embedded();
+    const auto detector = provenance::text::TextDetector::embedded();
     if (!detector) return wrong_use("the detector cannot be loaded: " + detector.error().message);
     const SystemClock clock;
     int status = 0;

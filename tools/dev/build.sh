@@ -70,7 +70,7 @@ bench() {
         build_preset release tidegate || die "the server does not build"
         # This one measures any server; without a word it measures ours, on one loop.
         if [ "$name" = http_live ] && [ $# -eq 0 ]; then
-            set -- "build/release/tidegate serve --port {port} --data-dir build/bench-data --server.loops 1 --pipeline.access_log=false"
+            set -- "build/release/tidegate serve --port {port} --data-dir build/bench-data --server.loops 1 --pools.cpu_threads 1 --pipeline.access_log=false"
         fi
         exec bash "bench/$name.sh" "$@"
     fi

@@ -20,11 +20,11 @@ inline constexpr std::string_view kService = "provenance";
 /// API.md: a text has 1 to 50,000 characters.
 inline constexpr std::size_t kTextCharactersMax = 50'000;
 
-using text::TextDetector;
+using text::TextModel;
 
 struct Parts {
     const Clock& clock;
-    const TextDetector& text_detector;
+    const TextModel& text_detector;
     const audit::History& history;
     const audit::StatisticsView& statistics;
     const ProvenanceSettings& settings;

@@ -53,7 +53,7 @@ Schema segment_schema() {
 
 }  // namespace
 
-Result<TextAnalysis> analyse_text(const TextDetector& detector, std::string_view utf8, const TextContext& told,
+Result<TextAnalysis> analyse_text(const TextModel& detector, std::string_view utf8, const TextContext& told,
                                   text::AnalysisObserver* observer) {
     TG_TRY(TextAnalysis analysis, detector.analyse(utf8, observer));
     if (!told.language.empty() && !is_english(told.language)) {

@@ -20,7 +20,7 @@ using text::Band;
 using text::Segment;
 using text::Signal;
 using text::TextAnalysis;
-using text::TextDetector;
+using text::TextModel;
 
 /// What the caller told us about the text.
 struct TextContext {
@@ -30,7 +30,7 @@ struct TextContext {
 
 /// The analysis with what the caller told us taken into account: a text that is declared to be in a language
 /// we were not trained on gets the band `uncertain`, whatever its score.
-Result<TextAnalysis> analyse_text(const TextDetector& detector, std::string_view utf8, const TextContext& told,
+Result<TextAnalysis> analyse_text(const TextModel& detector, std::string_view utf8, const TextContext& told,
                                   text::AnalysisObserver* observer = nullptr);
 
 struct TextAnswer {

@@ -68,20 +68,29 @@ class AnalysisObserver {
 
 struct ParsedModel;
 
-class TextDetector {
+/// The seam: what the service asks, so that a test can put a model in its place that fails. Const, from any thread.
+class TextModel {
+  public:
+    virtual ~TextModel() = default;
+    virtual Result<TextAnalysis> analyse(std::string_view utf8, AnalysisObserver* observer = nullptr) const = 0;
+    virtual const std::string& model_version() const noexcept = 0;
+    virtual const std::string& calibration_version() const noexcept = 0;
+};
+
+class TextDetector final : public TextModel {
   public:
     /// Parses a model file's bytes; the caller's buffer may go.
     static Result<std::unique_ptr<const TextDetector>> load(std::string_view bytes);
     /// The model that was linked into this binary.
     static Result<std::unique_ptr<const TextDetector>> embedded();
-    ~TextDetector();
+    ~TextDetector() override;
 
-    Result<TextAnalysis> analyse(std::string_view utf8, AnalysisObserver* observer = nullptr) const;
+    Result<TextAnalysis> analyse(std::string_view utf8, AnalysisObserver* observer = nullptr) const override;
 
     /// `text-1.0+` and the first 12 digits of the model's hash.
-    const std::string& model_version() const noexcept { return model_version_; }
+    const std::string& model_version() const noexcept override { return model_version_; }
     /// `cal-` and the first 12 digits of the hash of the calibration alone.
-    const std::string& calibration_version() const noexcept { return calibration_version_; }
+    const std::string& calibration_version() const noexcept override { return calibration_version_; }
     /// SHA-256 of the model, hex.
     const std::string& model_hash() const noexcept;
     /// Log-odds from which the band is ai, and below which it is human.
