@@ -1,0 +1,44 @@
+// Caller: who asks. Made from a key, a token or an address, never from what the body says.
+//
+// Threads     Immutable once made; shared by every request of the same caller. What may change at any moment (revoked)
+//             is atomic: a stream under way sees a revocation.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/points.h"
+
+namespace tidegate::pipeline {
+
+/// So many requests a period, with `burst` at once; GCRA's emission interval is period / count.
+struct Rate {
+    std::uint32_t count = 0;
+    Duration period{};
+    std::uint32_t burst = 0;  // At least 1; how many may come at one instant.
+    friend bool operator==(const Rate&, const Rate&) = default;
+};
+
+struct Caller {
+    enum class Kind : std::uint8_t { kAnonymous, kKey, kToken };
+    Kind kind = Kind::kAnonymous;
+    std::string actor;   // `key:<public id>`, `token:<subject>`, `address:<hash of it>`: goes into every Decision.
+    std::string tenant;  // Empty: none.
+    std::uint64_t actor_hash = 0;  // Of `actor`, for tables of limits and spend.
+    std::uint64_t tenant_hash = 0;
+    std::vector<std::string> scopes;  // Route families and `admin`; `*` lets in everywhere but admin.
+    bool admin = false;
+    std::optional<Rate> rate;          // Of this key, beside the rules of the settings.
+    std::optional<Points> daily_cap;   // Of this key; absent: the settings'.
+    std::atomic<bool> revoked{false};  // A key revoked while requests of it are under way.
+    bool may_use(std::string_view scope) const noexcept;
+};
+using CallerPtr = std::shared_ptr<const Caller>;
+
+}  // namespace tidegate::pipeline
