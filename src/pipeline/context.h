@@ -82,6 +82,9 @@ class Context {
 
   private:
     friend class Dispatcher;
+    friend struct Stages;
+    bool parse_body(std::uint32_t depth_max);
+    bool parse_parameters();
     http::Coding choose_coding(http::Response& response) const;
     static void compress(http::Response& response, http::Coding coding);
     bool answer_not_modified(http::Response& response, http::Coding coding);
@@ -104,6 +107,10 @@ class Context {
     std::vector<std::pair<std::string, std::string>> query_values_;
     std::optional<json::Document> document_;
     Findings findings_;
+    std::weak_ptr<http::Exchange> held_exchange_;  // For a stage that waits.
+    ContextPtr waiting_guard_;                     // While a stage waits though the request is whole.
+    std::uint8_t next_stage_ = 0;
+    bool received_ = false;  // on_request() has been called.
     bool answered_ = false;
     bool show_stages_ = false;  // X-Trace: true
 };

@@ -1,11 +1,6 @@
 // Dispatcher: takes every request through the stages, from its head to the line in the log.
 //
-// Order       On the head: identify (request id) -> match (404, 405) -> admit the body (413, 415).
-//             On the request: hand over to the route's pool (503 when its queue is full) -> validate (400, 422) -> handler.
-//             On the answer: record the Decision -> conditional and compressed form -> send -> count and log.
-//             Identity comes first so that every refusal carries the caller's request id; the match comes before the body
-//             so that nobody uploads to a route that is not there; the Decision comes before the answer so that no answer
-//             exists without its record.
+// Order       One list, kStages in dispatcher.cpp, a line for each stage with its reason.
 // Threads     on_head and on_request on event loops; handlers where their route says.
 // Ownership   What Parts refers to outlives the Dispatcher.
 #pragma once
@@ -26,6 +21,7 @@
 #include "pipeline/route.h"
 #include "pipeline/route_metrics.h"
 #include "pipeline/settings.h"
+#include "pipeline/stage.h"
 #include "runtime/worker_pool.h"
 
 namespace tidegate::pipeline {
@@ -59,17 +55,17 @@ class Dispatcher final : public http::Application {
 
     std::span<const std::unique_ptr<RouteState>> routes() const noexcept { return routes_; }
 
+    /// Goes on with a request whose stage answered kWait: with kNext to the next stage, else the stage has answered. On the
+    /// loop of the exchange.
+    void resume(const http::ExchangePtr& exchange, Step step);
+
   private:
     friend class Context;
-    void identify(Context& context);
+    friend struct Stages;
+    void name_request(Context& context);
     bool match(Context& context);
-    bool admit_body(Context& context);
+    void advance(Context& context);
     void answer_for_dropped(Context& context);
-    void hand_over(const ContextPtr& context);
-    void run(const ContextPtr& context) noexcept;
-    bool validate(Context& context);
-    bool parse_body(Context& context);
-    bool parse_parameters(Context& context);
     void sent(Context& context, const http::Exchange::Sent& outcome);
 
     Parts parts_;

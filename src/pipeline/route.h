@@ -60,6 +60,7 @@ struct Route {
     std::vector<std::string> scopes;  // Any of these lets a key in.
     ErrorShape errors = ErrorShape::kProblem;
     std::uint64_t body_bytes_max = 0;  // 0: no body.
+    bool raw_body = false;             // Any body of any type, passed on unread; the query too.
     std::string example;  // A request body (or query) that works: shown in the docs, called by the contract test.
     Handler handler;
 };
