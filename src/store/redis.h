@@ -1,12 +1,18 @@
 // Redis: one connection of one event loop to a Redis server; commands of one turn leave in one write.
 //
-// Position    Below limits, spend and the second-level cache: what instances share. Built on hiredis' asynchronous API.
+// Position    Below limits, spend and the second-level cache: what instances share. Sockets, queue and time limits are our
+//             own on our event loop; the bytes are read by hiredis' reader. (hiredis 0.14's asynchronous layer looks names up
+//             on the calling thread and ends the process on a reply that nobody asked for.)
 // Guarantee   `done` runs exactly once, on the loop: with the reply, or with kUnavailable when there is no connection, the
 //             connection broke (whether the command ran is then unknown), or the time limit passed. Nothing waits: without a
 //             connection a command fails at once.
-// Memory      Commands under way are bounded (commands_max); one more fails at once.
+//             Commands run in the order given, except one that a reply made necessary (a script sent whole).
+// Memory      Commands under way are bounded (commands_max); one more fails at once. A reply of more than reply_bytes_max or
+//             reply_items_max, or nested more than 7 deep, closes the connection; so does a server that is behind by
+//             commands that were given up (late_max).
 // Threads     The loop's thread, all of it.
-// When it fails  Reconnects by itself with a growing, jittered pause; a first connection that cannot be made is no error.
+// When it fails  Reconnects by itself with a growing, jittered pause (50 ms to 5 s); a first connection that cannot be made
+//             is no error. A time limit fires at most 20 ms late (the loop's timer wheel).
 #pragma once
 
 #include <cstdint>
@@ -20,6 +26,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "runtime/event_loop.h"
+#include "runtime/worker_pool.h"
 
 namespace tidegate::store {
 
@@ -52,6 +59,9 @@ struct RedisOptions {
     Duration connect_max = std::chrono::seconds(1);
     Duration command_max = std::chrono::milliseconds(50);  // A slow Redis is a lost Redis: each caller falls back.
     std::size_t commands_max = 65536;
+    std::size_t late_max = 1024;  // Commands given up whose replies are still to come; one more closes the connection.
+    std::size_t reply_bytes_max = std::size_t{64} * 1024 * 1024;  // One reply; a cached body is far smaller.
+    std::size_t reply_items_max = 65536;                          // Elements of one reply, nested ones included.
 };
 /// `redis://[user:password@]host[:port][/database]`; kInvalidArgument says what is wrong (never the password).
 Result<RedisOptions> parse_redis_url(std::string_view url);
@@ -72,11 +82,14 @@ class Redis {
     /// broke): whoever relies on them must assume the worst.
     virtual void subscribe(std::string_view channel, std::function<void(std::string_view message)> on_message,
                            std::function<void()> lost) = 0;
-    /// Runs on every change of connected(), on the loop.
+    /// Runs on every change of connected(), on the loop. Several may be given; each stays as long as the connection.
     virtual void on_state(std::function<void(bool connected)> callback) = 0;
 };
 
-/// Starts connecting; `loop` and `counters` outlive it.
-std::unique_ptr<Redis> connect_redis(runtime::EventLoop& loop, const RedisOptions& options, RedisCounters& counters);
+/// Starts connecting; `loop`, `counters` and `resolver` outlive it. `resolver` looks names up; without one only a numeric
+/// address and `localhost` can be reached. Destroy it on the loop's thread or after the loop has ended: what is under way
+/// fails with kUnavailable.
+std::unique_ptr<Redis> connect_redis(runtime::EventLoop& loop, const RedisOptions& options, RedisCounters& counters,
+                                     runtime::WorkerPool* resolver = nullptr);
 
 }  // namespace tidegate::store
