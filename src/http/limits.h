@@ -13,6 +13,9 @@ struct Limits {
     std::uint32_t headers_bytes_max = 32 * 1024;  // The whole head.
     std::uint32_t headers_count_max = 100;
     std::uint32_t connections_max = 10'000;
+    // Of one client address over all loops; an IPv6 client is its /64, which is what one site has. A browser opens 6, a busy
+    // service some hundred; raise it behind a load balancer, whose clients all have its address.
+    std::uint32_t connections_per_address_max = 1024;
     std::uint32_t pipeline_depth_max = 32;  // Requests of one connection in work or waiting.
     std::uint64_t stream_buffer_bytes_max = 256 * 1024;
     // Of all requests together; the first 64 KiB of a body are not counted, so that small requests always get in. Room for
@@ -25,6 +28,8 @@ struct Limits {
     Duration body_grace = std::chrono::seconds(5);
     Duration write_stall_max =
         std::chrono::seconds(20);  // A client that takes no byte of its answer for so long is cut.
+    // Without a byte either way. WebSocket clients ping every 20 to 60 s; ten minutes also spare those that do not.
+    Duration tunnel_idle_max = std::chrono::minutes(10);
 };
 
 }  // namespace tidegate::http

@@ -50,6 +50,8 @@ struct RequestHead {
     bool tls = false;
     std::optional<std::uint64_t> content_length;  // Absent without a body or with a chunked one.
     bool chunked = false;
+    bool http_1_1 = true;        // False: HTTP/1.0.
+    bool wants_upgrade = false;  // An Upgrade field that Connection names; Exchange::start_tunnel() may follow.
     bool has_body() const noexcept { return chunked || content_length.value_or(0) > 0; }
 };
 
@@ -60,11 +62,19 @@ std::optional<std::vector<std::pair<std::string, std::string>>> parse_query(std:
 
 struct Response {
     int status = 200;
-    Headers headers;  // Content-Length, Connection and Date are written by the server.
+    Headers headers;  // Content-Length, Connection and (without has_date) Date are written by the server.
     std::string body;
     /// When set, sent instead of `body`, without a copy (static files, pre-built documents).
     std::shared_ptr<const std::string> shared_body;
     bool close = false;  // Close the connection after this answer.
+    /// Date stands in `headers` or `shared_head` (a proxy keeps the origin's): the server adds none.
+    bool has_date = false;
+    /// Complete lines `Name: value\r\n`, sent as they are before `headers`: whoever made them has seen to it that they are
+    /// well-formed and that none of them is Content-Length, Transfer-Encoding, Connection or Keep-Alive.
+    std::shared_ptr<const std::string> shared_head = nullptr;
+    /// Of a stream: how long its body will be. Of an answer to HEAD and of a 304: the length of what is not sent; absent
+    /// from a 304 it is not said, absent from a HEAD it is that of the body given here. Otherwise unused: the body tells.
+    std::optional<std::uint64_t> content_length = std::nullopt;
 };
 
 /// `OK`, `Not Found`, ...; empty for a code we do not send.

@@ -54,6 +54,7 @@ class ServerImpl final : public Server {
     }
 
     std::uint16_t port() const noexcept override { return port_; }
+    unsigned loops() const noexcept override { return static_cast<unsigned>(loops_.size()); }
     const ServerCounters& counters() const noexcept override { return shared_.counters; }
     bool draining() const noexcept override { return draining_.load(std::memory_order_acquire); }
 

@@ -6,7 +6,8 @@
 //             answers to requests that came together leave together.
 // Memory      A connection at rest holds under 16 KB. Every length and time has a limit (Limits).
 // Threads     start(), drain() and stop() from the thread that owns the server.
-// When full   Over connections_max a connection is answered 503 and closed, and counted.
+// When full   Over connections_max, or connections_per_address_max of its address, a connection is answered 503 and closed, and
+//             counted. A TLS client is closed without the 503: a handshake only to say no would cost more than serving.
 #pragma once
 
 #include <array>
@@ -39,14 +40,17 @@ struct ServerOptions {
 /// Read at any time from any thread; each is a running total unless it says otherwise.
 struct ServerCounters {
     std::atomic<std::uint64_t> connections_accepted{0};
-    std::atomic<std::int64_t> connections_open{0};  // Now.
-    std::atomic<std::uint64_t> connections_refused{0};
+    std::atomic<std::int64_t> connections_open{0};              // Now.
+    std::atomic<std::uint64_t> connections_refused{0};          // For any reason.
+    std::atomic<std::uint64_t> connections_refused_address{0};  // Of those: over connections_per_address_max.
     std::atomic<std::uint64_t> requests{0};
     std::atomic<std::uint64_t> bytes_in{0};
     std::atomic<std::uint64_t> bytes_out{0};
     std::atomic<std::uint64_t> parse_errors{0};
     std::atomic<std::uint64_t> timeouts{0};
     std::atomic<std::uint64_t> clients_gone{0};
+    std::atomic<std::uint64_t> tunnels{0};
+    std::atomic<std::int64_t> tunnels_open{0};  // Now.
 };
 
 class Server {
@@ -62,6 +66,8 @@ class Server {
     /// Cuts what is left and joins the loops.
     virtual void stop() = 0;
     virtual std::uint16_t port() const noexcept = 0;
+    /// How many event loops there are; known before start().
+    virtual unsigned loops() const noexcept = 0;
     virtual const ServerCounters& counters() const noexcept = 0;
     virtual bool draining() const noexcept = 0;
 };
