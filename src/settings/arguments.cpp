@@ -30,6 +30,9 @@ Result<Arguments> split_arguments(const Table& table, std::span<const std::strin
         const Entry* entry = find_by_flag(table, name);
         const bool is_config = name == "config";
         if (entry == nullptr && !is_config) {
+            if (const List* list = table.list_around(name)) {
+                return fail(ErrorCode::kInvalidArgument, "flag --" + name + ": " + list_message(*list));
+            }
             if (name.find('.') != std::string::npos) {
                 return fail(ErrorCode::kInvalidArgument, "flag --" + name + ": " + unknown_message(table, name));
             }
@@ -61,7 +64,9 @@ Reading read_flags(const Table& table, const std::vector<NameValue>& flags) {
     Reading reading;
     for (const auto& [name, value] : flags) {
         const Entry* entry = find_by_flag(table, name);
-        if (entry == nullptr) {
+        if (const List* list = table.list_around(name); entry == nullptr && list != nullptr) {
+            reading.faults.push_back("flag --" + name + ": " + list_message(*list));
+        } else if (entry == nullptr) {
             reading.faults.push_back("flag --" + name + ": " + unknown_message(table, name));
         } else if (entry->is_secret() && !value.empty() && !value.starts_with("file:")) {
             reading.faults.push_back("flag --" + name +

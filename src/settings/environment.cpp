@@ -20,6 +20,15 @@ const Entry* find_variable(const Table& table, std::string_view variable) {
     return nullptr;
 }
 
+// TIDEGATE_ROUTES and what begins like it, TIDEGATE_ROUTES_0_PATH.
+const List* find_list_variable(const Table& table, std::string_view variable) {
+    for (const List& list : table.lists()) {
+        const std::string name = environment_name(list.name);
+        if (variable == name || variable.starts_with(name + "_")) return &list;
+    }
+    return nullptr;
+}
+
 // TIDEGATE_SERVER_PROT -> server_prot, which is near enough to `server.port` for Table::nearest.
 std::string nearest_variable(const Table& table, std::string_view variable) {
     std::string name(variable.substr(std::string_view("TIDEGATE_").size()));
@@ -38,6 +47,10 @@ Reading read_environment(const Table& table, const std::vector<NameValue>& envir
         const Entry* entry = find_variable(table, variable);
         if (entry == nullptr) {
             if (!variable.starts_with("TIDEGATE_")) continue;
+            if (const List* list = find_list_variable(table, variable)) {
+                reading.faults.push_back("environment: " + variable + ": " + list_message(*list));
+                continue;
+            }
             const std::string nearest = nearest_variable(table, variable);
             reading.faults.push_back("environment: " + variable + " is not a setting" +
                                      (nearest.empty() ? std::string() : "; did you mean " + nearest + "?"));

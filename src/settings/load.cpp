@@ -27,6 +27,7 @@ class Loading {
     /// same.
     void take(Reading reading) {
         for (std::string& fault : reading.faults) add_fault(std::move(fault));
+        for (const RawList& list : reading.lists) set_defaults(list);
         std::map<const Entry*, const Raw*> seen;
         for (Raw& raw : reading.found) {
             if (const auto [other, first] = seen.try_emplace(raw.entry, &raw); !first) {
@@ -39,6 +40,30 @@ class Loading {
             }
             if (raw.entry->is_secret()) wipe(raw.value);
             sources_[raw.entry] = raw.source;
+        }
+        for (const RawList& list : reading.lists) check_elements(list);
+        for (RawList& list : reading.lists) lists_.push_back(std::move(list));
+    }
+
+    /// Every setting of `table`, then its lists with theirs.
+    void resolve(const Table& table, std::vector<ResolvedSetting>& out) const {
+        for (const Entry& entry : table.entries()) {
+            out.push_back({.name = entry.name,
+                           .group = entry.group,
+                           .value = value_text(entry),
+                           .value_json = value_json(entry),
+                           .source = source_of(entry)});
+        }
+        for (const List& list : table.lists()) {
+            const auto raw = std::ranges::find(lists_, &list, &RawList::list);
+            const std::size_t count = raw == lists_.end() ? 0 : raw->elements.size();
+            out.push_back({.name = list.name,
+                           .group = list.group,
+                           .value = count == 0 ? "empty" : fmt::format("{} element{}", count, count == 1 ? "" : "s"),
+                           .value_json = fmt::format("{}", count),
+                           .source = raw == lists_.end() ? "default" : raw->source});
+            if (raw == lists_.end()) continue;
+            for (const Table& element : raw->elements) resolve(element, out);
         }
     }
 
@@ -58,6 +83,37 @@ class Loading {
     }
 
   private:
+    void set_defaults(const RawList& list) {
+        for (const Table& element : list.elements) {
+            for (const Entry& entry : element.entries()) {
+                if (entry.is_required) continue;
+                if (const auto stored = store_default(entry); !stored) add_fault(stored.error().message);
+            }
+        }
+    }
+
+    // What each element must say for itself, and say differently from the others.
+    void check_elements(const RawList& raw) {
+        std::map<std::string, std::string> keys;
+        for (std::size_t i = 0; i < raw.elements.size(); ++i) {
+            const Table& element = raw.elements[i];
+            const std::string key_name = fmt::format("{}.{}", element.element(), raw.list->key);
+            for (const Entry& entry : element.entries()) {
+                const bool is_key = !raw.list->key.empty() && entry.name == key_name;
+                if ((entry.is_required || is_key) && !sources_.contains(&entry)) {
+                    add_fault(fmt::format("{}: {} is not set, and has no default", raw.element_sources[i], entry.name));
+                } else if (is_key) {
+                    const std::string& value = **std::get_if<std::string*>(&entry.target);
+                    const auto [other, is_new] = keys.try_emplace(value, raw.element_sources[i]);
+                    if (is_new && !value.empty()) continue;
+                    add_fault(fmt::format("{}: {}: {}", sources_[&entry], entry.name,
+                                          value.empty() ? "it may not be empty"
+                                                        : fmt::format("\"{}\" is taken at {}", value, other->second)));
+                }
+            }
+        }
+    }
+
     Result<void> store_raw(const Raw& raw) {
         if (raw.is_list) return store_list(*raw.entry, raw.items);
         constexpr std::string_view kFile = "file:";
@@ -77,6 +133,7 @@ class Loading {
     const Disk& disk_;
     std::vector<std::string> faults_;
     std::map<const Entry*, std::string> sources_;
+    std::deque<RawList> lists_;
 };
 
 std::optional<std::string> config_path(const Sources& sources) {
@@ -91,6 +148,7 @@ std::optional<std::string> config_path(const Sources& sources) {
 Result<Resolved> load(const Table& table, const Sources& sources, const Disk& disk) {
     table.check();
     for (const Entry& entry : table.entries()) TG_CHECK(store_default(entry));
+    for (const List& list : table.lists()) list.make(0);
 
     Loading loading(disk);
     if (const auto path = config_path(sources)) {
@@ -106,15 +164,12 @@ Result<Resolved> load(const Table& table, const Sources& sources, const Disk& di
     TG_CHECK(loading.verdict());
 
     std::vector<ResolvedSetting> settings;
-    settings.reserve(table.entries().size());
-    for (const Entry& entry : table.entries()) {
-        settings.push_back({.name = entry.name,
-                            .group = entry.group,
-                            .value = value_text(entry),
-                            .value_json = value_json(entry),
-                            .source = loading.source_of(entry)});
-    }
+    loading.resolve(table, settings);
     return Resolved(std::move(settings));
+}
+
+std::string list_message(const List& list) {
+    return fmt::format("{} is a list of groups and comes from the file only", list.name);
 }
 
 std::string unknown_message(const Table& table, std::string_view name) {

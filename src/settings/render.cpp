@@ -32,16 +32,39 @@ std::string other_names(const Entry& entry) {
     return fmt::format("{}", fmt::join(names, ", "));
 }
 
+std::string initial_cell(const Entry& entry) {
+    if (entry.is_required) return "required";
+    if (entry.is_secret()) return "not set";
+    const std::string initial = default_text(entry);
+    return initial.empty() ? "empty" : code(initial);
+}
+
 void append_row(std::string& out, const Entry& entry) {
-    std::string initial = default_text(entry);
-    if (entry.is_secret()) {
-        initial = "not set";
-    } else {
-        initial = initial.empty() ? "empty" : code(initial);
-    }
     out += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} |\n", code(entry.name), cell(entry.doc),
-                       type_name(entry), cell(entry.unit), cell(range_text(entry)), initial,
+                       type_name(entry), cell(entry.unit), cell(range_text(entry)), initial_cell(entry),
                        code(environment_name(entry.name)), other_names(entry));
+}
+
+// A section for the list and one for each list in its elements; the names as they are written in an element.
+void append_list(std::string& out, const List& list) {
+    const Table element = list.pattern();
+    out += fmt::format("\n### {}\n\n{}\n\n", code(list.name), list.doc);
+    out += "A list of groups, in the file only";
+    if (!list.key.empty()) out += fmt::format("; a map gives each member's name to {}", code(list.key));
+    out +=
+        ". Each element:\n\n| name | meaning | type | unit | range | default |\n| --- | --- | --- | --- | --- | --- "
+        "|\n";
+    for (const Entry& entry : element.entries()) {
+        const std::string name = entry.name.substr(element.element().size() + 1);
+        out += fmt::format("| {} | {} | {} | {} | {} | {} |\n", code(name), cell(entry.doc), type_name(entry),
+                           cell(entry.unit), cell(range_text(entry)),
+                           name == list.key ? "required, each its own" : initial_cell(entry));
+    }
+    for (const List& inner : element.lists()) {
+        const std::string name = inner.name.substr(element.element().size() + 1);
+        out += fmt::format("| {} | {} | groups |  |  | empty |\n", code(name), cell(inner.doc));
+    }
+    for (const List& inner : element.lists()) append_list(out, inner);
 }
 
 }  // namespace
@@ -96,10 +119,16 @@ std::string render_reference(const Table& table) {
         "with its source.\n";
     for (const Group& group : table.groups()) {
         out += fmt::format("\n## {}\n\n{}\n\n", group.name, group.title);
-        out += "| name | meaning | type | unit | range | default | environment | also |\n";
-        out += "| --- | --- | --- | --- | --- | --- | --- | --- |\n";
+        const auto belongs = [&](const auto& declared) { return declared.group == group.name; };
+        if (std::ranges::any_of(table.entries(), belongs)) {
+            out += "| name | meaning | type | unit | range | default | environment | also |\n";
+            out += "| --- | --- | --- | --- | --- | --- | --- | --- |\n";
+        }
         for (const Entry& entry : table.entries()) {
-            if (entry.group == group.name) append_row(out, entry);
+            if (belongs(entry)) append_row(out, entry);
+        }
+        for (const List& list : table.lists()) {
+            if (belongs(list)) append_list(out, list);
         }
     }
     return out;

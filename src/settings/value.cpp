@@ -87,22 +87,36 @@ std::string expectation(const Entry& entry) {
         const std::string_view article = type == "integer" ? "an" : "a";
         const std::string_view of = type == "bytes" ? "number of " : "";
         text = fmt::format("{} {}{}", article, of, type);
-        if (!range.empty()) text += " from " + range;
+        if (entry.minimum.index() != 0) text += " from " + range;
     }
     if (std::holds_alternative<Duration*>(entry.target)) text += fmt::format(" {}", entry.unit);
     return text;
 }
 
+std::string quoted(std::string_view text) {
+    if (!utf8::is_valid(text)) return "the value is not UTF-8";
+    // A line of a terminal; the source says where the rest is.
+    if (text.size() > 80) return fmt::format("a value of {} characters", utf8::length(text));
+    return fmt::format("\"{}\"", text);
+}
+
 std::unexpected<Error> refuse(const Entry& entry, std::string_view text) {
-    std::string shown;
-    if (!utf8::is_valid(text)) {
-        shown = "the value is not UTF-8";
-    } else if (text.size() > 80) {  // A line of a terminal; the source says where the rest is.
-        shown = fmt::format("a value of {} characters", utf8::length(text));
-    } else {
-        shown = fmt::format("\"{}\"", text);
+    return fail(ErrorCode::kInvalidArgument, fmt::format("{} is not {}", quoted(text), expectation(entry)));
+}
+
+/// What the setting's own check says of the texts just stored.
+Result<void> check_stored(const Entry& entry) {
+    if (entry.check == nullptr) return {};
+    const auto judge = [&](const std::string& text) -> Result<void> {
+        const Result<void> verdict = entry.check(text);
+        if (verdict) return {};
+        return fail(ErrorCode::kInvalidArgument, fmt::format("{}: {}", quoted(text), verdict.error().message));
+    };
+    if (auto* const* text = std::get_if<std::string*>(&entry.target)) return judge(**text);
+    if (auto* const* texts = std::get_if<std::vector<std::string>*>(&entry.target)) {
+        for (const std::string& text : **texts) TG_CHECK(judge(text));
     }
-    return fail(ErrorCode::kInvalidArgument, fmt::format("{} is not {}", shown, expectation(entry)));
+    return {};
 }
 
 template <class T>
@@ -227,7 +241,7 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text) {
 Result<void> store_text(const Entry& entry, std::string_view text, std::string_view spelled) {
     const bool stored = std::visit([&](auto* target) { return store(entry, *target, text, spelled); }, entry.target);
     if (!stored) return refuse(entry, text);
-    return {};
+    return check_stored(entry);
 }
 
 Result<void> store_list(const Entry& entry, std::vector<std::string> items) {
@@ -237,7 +251,7 @@ Result<void> store_list(const Entry& entry, std::vector<std::string> items) {
         if (item.empty()) return fail(ErrorCode::kInvalidArgument, "the list holds an empty item");
     }
     **target = std::move(items);
-    return {};
+    return check_stored(entry);
 }
 
 Result<void> store_default(const Entry& entry) {
@@ -267,7 +281,7 @@ std::string_view type_name(const Entry& entry) {
 
 std::string range_text(const Entry& entry) {
     if (!entry.choices.empty()) return fmt::format("{}", fmt::join(entry.choices, ", "));
-    if (entry.minimum.index() == 0) return {};
+    if (entry.minimum.index() == 0) return entry.form;
     return fmt::format("{} to {}", show_bound(entry.minimum, entry), show_bound(entry.maximum, entry));
 }
 

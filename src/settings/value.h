@@ -40,7 +40,7 @@ Result<void> store_default(const Entry& entry);
 
 /// `boolean`, `integer`, `number`, `text`, `list`, `duration`, `bytes`, `secret`, `choice`.
 std::string_view type_name(const Entry& entry);
-/// `1 to 65535`, `1s to 1h`, `json, text`; empty when anything goes.
+/// `1 to 65535`, `1s to 1h`, `json, text`, the form of a checked text; empty when anything goes.
 std::string range_text(const Entry& entry);
 /// The target's present value as it would be written in the file; a secret is `set` or `not set`.
 std::string value_text(const Entry& entry);

@@ -44,6 +44,21 @@ TEST(SettingsAreRead, APartThatIsHandedOnMustBeReadWhereItArrives) {
     EXPECT_THAT(unread("f(s.port, s.limits);\n", ""), ElementsAre("src/http/settings.h:7"));
 }
 
+TEST(SettingsAreRead, AListAndTheNamesOfItsElementCount) {
+    const std::string lists =
+        "#include \"settings/table.h\"\nstruct E { int path; int wait; };\nstruct S { std::vector<E> routes; };\n"
+        "inline void declare_route(settings::Table& t, E& e) {\n    t.add(\"path\", e.path, 1).doc(\"x\");\n"
+        "    t.add(\"timeout.wait_ms\", e.wait, 1).doc(\"x\");\n}\n"
+        "inline void declare(settings::Table& t, S& s) {\n    t.list(\"routes\", s.routes, declare_route, \"x\");\n}\n";
+    const auto unread_of = [&](const std::string& user) {
+        return places(check_settings_are_read,
+                      {{"src/http/settings.h", lists}, {"src/app/main.cpp", "#include \"http/settings.h\"\n" + user}});
+    };
+    EXPECT_THAT(unread_of(""), ElementsAre("src/http/settings.h:5", "src/http/settings.h:6", "src/http/settings.h:9"));
+    EXPECT_THAT(unread_of("for (auto& r : s.routes) f(r.path);\n"), ElementsAre("src/http/settings.h:6"));
+    EXPECT_THAT(unread_of("for (auto& r : s.routes) f(r.path, r.wait);\nmap.add(\"x\", 5, 1);\n"), IsEmpty());
+}
+
 TEST(SettingsAreRead, AddOfAnotherTableIsNoDeclaration) {
     EXPECT_THAT(places(check_settings_are_read, {{"src/http/a.cpp", "metrics.add(\"a.b\", s.count, 1);\n"}}),
                 IsEmpty());

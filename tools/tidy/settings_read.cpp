@@ -3,7 +3,8 @@
 // stands) must say `.port` or
 // `->port` other than to assign it, outside the declarations. For `s.limits.idle_max` such a file must say
 // `.limits`, and any file of src/ `.idle_max`: the part is handed on whole to a room that does not know the
-// struct.
+// struct. An element of a list is declared by names without a dot, `t.add("path", route.path, "")`, and the list itself,
+// `t.list("routes", s.routes, ...)`, counts as any other.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -63,18 +64,23 @@ std::size_t end_of_argument(std::string_view code, std::size_t from) {
     return code.size();
 }
 
-/// Takes the declarations of one file out of `code`, so that what is left are uses.
-std::vector<Declaration> take_declarations(const std::string& path, const SourceFile& file, std::string& code) {
-    std::vector<Declaration> declarations;
-    constexpr std::string_view kAdd = ".add(\"";
-    for (std::size_t at = file.code.find(kAdd); at != std::string::npos; at = file.code.find(kAdd, at + 1)) {
-        const std::size_t open = at + kAdd.size();
+/// `s.port`, `s.limits.idle_max`: a member, as an undotted name must be bound to: other things have an `add` too.
+bool is_member(std::string_view bound) {
+    return bound.find('.') != std::string_view::npos &&
+           std::ranges::all_of(bound, [](char c) { return is_word_char(c) || c == '.'; });
+}
+
+/// Takes the declarations made by `call` (`.add("`) in one file out of `code`, so that what is left are uses.
+void take_declarations(const std::string& path, const SourceFile& file, std::string_view call, std::string& code,
+                       std::vector<Declaration>& declarations) {
+    for (std::size_t at = file.code.find(call); at != std::string::npos; at = file.code.find(call, at + 1)) {
+        const std::size_t open = at + call.size();
         const std::size_t close = file.code.find('"', open);
         if (close == std::string::npos || file.code.substr(close + 1, 1) != ",") continue;
         const std::string setting = file.text.substr(open, close - open);
-        if (setting.find('.') == std::string::npos) continue;
         const std::size_t end = end_of_argument(file.code, close + 2);
         const std::string_view bound = trim(std::string_view(file.code).substr(close + 2, end - close - 2));
+        if (setting.find('.') == std::string::npos && !is_member(bound)) continue;
         Declaration declaration{path, line_of(file.code, at), setting, {}};
         const auto parts = split(bound, '.');
         for (std::size_t i = parts.size() > 1 ? 1 : 0; i < parts.size(); ++i)
@@ -84,7 +90,6 @@ std::vector<Declaration> take_declarations(const std::string& path, const Source
         std::fill(code.begin() + static_cast<std::ptrdiff_t>(at),
                   code.begin() + static_cast<std::ptrdiff_t>(statement_end), ' ');
     }
-    return declarations;
 }
 
 bool is_used(std::string_view code, const std::string& member) {
@@ -109,8 +114,8 @@ Findings check_settings_are_read(const Tree& tree) {
         std::string& code = uses[path] = file.code;
         if (!included.contains("src/settings/table.h") && file.code.find("settings::Table") == std::string::npos)
             continue;
-        const auto found = take_declarations(path, file, code);
-        declarations.insert(declarations.end(), found.begin(), found.end());
+        take_declarations(path, file, ".add(\"", code, declarations);
+        take_declarations(path, file, ".list(\"", code, declarations);
     }
 
     Findings findings;
