@@ -1,0 +1,127 @@
+// ResponseStore: answers kept in this process, bounded in bytes, shared by all threads.
+//
+// Position    The first level of the response cache. It keeps and finds; whether an answer may be kept or used is decided by
+//             the rules (pipeline_cache_rules), who asks whom when it is missing by Flights, what other processes know by L2.
+// Guarantee   A look-up gives an answer only when the whole key text is equal and the variant fits. After an invalidation has
+//             returned no look-up gives what it named, and no fill that began before it is stored.
+// Algorithm   See admission.h: which answers stay was chosen by measurement (bench/results/cache_sim.json).
+// Memory      bytes_max in all, entries charged with everything they hold; at most 100 bytes beside key, head and body (measured
+//             in tests/pipeline_cache/memory_test.cpp). Not counted: up to 64 KiB of counters and marks.
+// Threads     Any thread. A shard's spin lock is held for a probe of the index and a count, never for a copy of a body, never
+//             for a call into other code; a thread that waits longer than some spins gives its core away.
+// When full   The least wanted answers leave. One larger than 1/16 of a shard or object_bytes_max is never taken.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "pipeline/cache/entry.h"
+#include "pipeline/cache/key.h"
+
+namespace tidegate::cache {
+
+struct StoreOptions {
+    std::uint64_t memory_bytes_max = 256ULL * 1024 * 1024;
+    std::uint64_t object_bytes_max = 8ULL * 1024 * 1024;
+    /// How long after its last window (freshness, stale-while-revalidate, stale-if-error) an answer stays: to be validated, or to
+    /// stand in for an origin that is away where a route allows it. Not for answers with kOwnLifetime.
+    Duration keep_stale = std::chrono::hours(1);
+    /// A power of two; 0: chosen from the number of cores and from memory_bytes_max (a shard has at least 1 MiB).
+    std::uint32_t shards = 0;
+};
+
+/// Variants of one key; one more pushes the least used out.
+inline constexpr std::size_t kVariantsMax = 16;
+
+/// When a fill began. Take it before anything is read that the answer is made of.
+struct Ticket {
+    std::uint64_t sequence = 0;
+};
+
+enum class Stored : std::uint8_t {
+    kStored,
+    kTooLarge,     // Over object_bytes_max or 1/16 of a shard.
+    kInvalidated,  // What it is made of was invalidated after the fill began.
+};
+
+struct Found {
+    EntryPtr entry;  // Null: none that fits.
+    Freshness freshness = Freshness::kStale;
+    bool other_variants = false;  // The key is known, but no variant fits (`vary-miss`).
+};
+
+/// Whether a stored variant (its vary() and selecting()) fits the request at hand. Asked only of entries that vary, outside any
+/// lock.
+using Fits = std::function<bool(const Entry& variant)>;
+
+struct StoreStats {
+    std::uint64_t entries = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t bytes_max = 0;
+    std::uint64_t hits = 0;        // Fresh.
+    std::uint64_t stale_hits = 0;  // Found, not fresh.
+    std::uint64_t misses = 0;
+    std::uint64_t inserts = 0;
+    std::uint64_t replaced = 0;  // Inserts in the place of an older answer of the same key and variant.
+    std::uint64_t rejected_too_large = 0;
+    std::uint64_t rejected_invalidated = 0;
+    std::uint64_t evicted_for_room = 0;
+    std::uint64_t evicted_variants = 0;  // Over kVariantsMax.
+    std::uint64_t expired = 0;           // Past its windows and keep_stale; found by a look-up or by sweep().
+    std::uint64_t invalidated_key = 0;
+    std::uint64_t invalidated_prefix = 0;
+    std::uint64_t invalidated_tag = 0;
+    std::uint64_t invalidated_all = 0;
+    friend bool operator==(const StoreStats&, const StoreStats&) = default;
+};
+
+class ResponseStore {
+  public:
+    ResponseStore(const StoreOptions& options, Random& random);
+    ~ResponseStore();
+    ResponseStore(const ResponseStore&) = delete;
+    ResponseStore& operator=(const ResponseStore&) = delete;
+
+    /// The newest variant that fits, fresh or not. One past its windows and keep_stale is not given.
+    Found lookup(const Key& key, UnixMillis now, const Fits& fits = {});
+    /// All variants of a key, for validators to send (If-None-Match with every tag) and for inspection. Counts nothing.
+    std::vector<EntryPtr> variants(const Key& key) const;
+
+    Ticket begin_fill() const noexcept;
+    /// Takes the place of a stored variant with equal `vary` and `selecting`.
+    Stored insert(const Key& key, const Draft& draft, Ticket ticket, UnixMillis now);
+    /// After a 304: new head and times, the old body.
+    Stored refresh(const Key& key, const Draft& draft, const Entry& old, Ticket ticket, UnixMillis now);
+
+    /// Each says how many entries that were still usable it dropped, variants counted one by one. erase() costs one probe; the
+    /// others take effect at once and then look at every entry in small steps, about 0.1 s for a million: call them from a pool.
+    std::uint64_t erase(const Key& key, UnixMillis now);
+    std::uint64_t erase_prefix(std::string_view path_prefix, UnixMillis now);
+    std::uint64_t erase_tag(std::uint64_t tag, UnixMillis now);
+    std::uint64_t clear();
+
+    /// Takes effect at once, without counting: for the loop that hears of it from another process. sweep() frees the memory.
+    void invalidate_key(const Key& key);
+    void invalidate_prefix(std::string_view path_prefix);
+    void invalidate_tag(std::uint64_t tag);
+    void invalidate_all();
+
+    /// Frees what has expired or was invalidated; looks at up to `budget` entries, going round. For a timer. Says how many it
+    /// freed.
+    std::size_t sweep(UnixMillis now, std::size_t budget);
+
+    StoreStats stats() const;
+    const StoreOptions& options() const noexcept;
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace tidegate::cache
