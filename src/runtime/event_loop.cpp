@@ -118,7 +118,37 @@ void EventLoop::remove(int fd) {
     TG_ASSERT(::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, &event) == 0);
 }
 
+EventLoop::Deferred::~Deferred() {
+    TG_ASSERT(!waiting_);
+}
+
+void EventLoop::defer(Deferred& task) {
+    if (task.waiting_) return;
+    task.waiting_ = true;
+    deferred_.push_back(&task);
+}
+
+void EventLoop::undefer(Deferred& task) noexcept {
+    if (!task.waiting_) return;
+    task.waiting_ = false;
+    std::erase(deferred_, &task);
+    std::ranges::replace(deferred_now_, &task, nullptr);
+}
+
+void EventLoop::run_deferred() {
+    deferred_now_.swap(deferred_);
+    for (std::size_t i = 0; i < deferred_now_.size(); ++i) {
+        Deferred* task = deferred_now_[i];
+        if (task == nullptr) continue;
+        deferred_now_[i] = nullptr;
+        task->waiting_ = false;
+        task->on_end_of_turn();
+    }
+    deferred_now_.clear();
+}
+
 int EventLoop::wait_ms(Duration wait_max) const noexcept {
+    if (!deferred_.empty()) return 0;
     Duration wait = std::min(wait_max, kSleepMax);
     if (timers_.next_look() != SteadyTime::max()) wait = std::min(wait, timers_.next_look() - now_);
     if (wait <= Duration::zero()) return 0;
@@ -143,6 +173,7 @@ void EventLoop::turn(Duration wait_max) {
     }
     timers_.advance(now_);
     if (end_of_turn_) end_of_turn_();
+    if (!deferred_.empty()) run_deferred();
 }
 
 void EventLoop::run() {

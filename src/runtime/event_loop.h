@@ -70,6 +70,18 @@ class EventLoop {
         virtual void on_event(std::uint32_t events) = 0;
     };
 
+    /// Something to do once at the end of a turn, such as writing all that a turn has gathered in one go. Derive, and
+    /// undefer() before destruction.
+    class Deferred {
+      public:
+        virtual ~Deferred();
+        virtual void on_end_of_turn() = 0;
+
+      private:
+        friend class EventLoop;
+        bool waiting_ = false;
+    };
+
     static Result<std::unique_ptr<EventLoop>> create(const Clock& clock);
     ~EventLoop();
     EventLoop(const EventLoop&) = delete;
@@ -87,6 +99,11 @@ class EventLoop {
     /// One turn: waits at most `wait_max` for an event. For run() and for tests.
     void turn(Duration wait_max);
 
+    /// Runs `task` once, at the end of this turn, after the hook of set_end_of_turn(); at the end of the next when it was
+    /// deferred while the last tasks ran. Deferring a waiting one changes nothing.
+    void defer(Deferred& task);
+    void undefer(Deferred& task) noexcept;
+
     /// Runs at the end of every turn, after events, tasks and timers.
     void set_end_of_turn(std::move_only_function<void()> hook) { end_of_turn_ = std::move(hook); }
 
@@ -98,6 +115,7 @@ class EventLoop {
   private:
     EventLoop(const Clock& clock, int epoll_fd, std::shared_ptr<Mailbox> mailbox);
     int wait_ms(Duration wait_max) const noexcept;
+    void run_deferred();
 
     const Clock& clock_;
     const int epoll_fd_;
@@ -105,6 +123,8 @@ class EventLoop {
     SteadyTime now_;
     TimerWheel timers_;
     std::move_only_function<void()> end_of_turn_;
+    std::vector<Deferred*> deferred_;
+    std::vector<Deferred*> deferred_now_;  // Those being run; null: taken back meanwhile. Both keep their capacity.
     std::atomic<bool> stopping_{false};
 };
 

@@ -8,11 +8,13 @@
 //             connection a command fails at once.
 //             Commands run in the order given, except one that a reply made necessary (a script sent whole).
 // Memory      Commands under way are bounded (commands_max); one more fails at once. A reply of more than reply_bytes_max or
-//             reply_items_max, or nested more than 7 deep, closes the connection; so does a server that is behind by
-//             commands that were given up (late_max).
+//             reply_items_max, or nested more than 7 deep, closes the connection. A reply that comes after its limit is
+//             dropped unread.
 // Threads     The loop's thread, all of it.
 // When it fails  Reconnects by itself with a growing, jittered pause (50 ms to 5 s); a first connection that cannot be made
-//             is no error. A time limit fires at most 20 ms late (the loop's timer wheel).
+//             is no error. After a command has passed its limit connected() is false, so that nobody else waits for a slow
+//             server, until a PING is answered within the limit again; with no reply at all for connect_max the connection is
+//             closed and made anew. A time limit fires at most 20 ms late (the loop's timer wheel).
 #pragma once
 
 #include <cstdint>
@@ -39,7 +41,7 @@ struct RedisReply {
     std::vector<RedisReply> items;
 };
 
-/// A Lua script: sent by its SHA-1, whole when the server does not know it.
+/// A Lua script: sent by its SHA-1, whole when the server does not know it. Outlives the connections that run it.
 class RedisScript {
   public:
     explicit RedisScript(std::string_view source);
@@ -58,8 +60,9 @@ struct RedisOptions {
     std::uint32_t database = 0;
     Duration connect_max = std::chrono::seconds(1);
     Duration command_max = std::chrono::milliseconds(50);  // A slow Redis is a lost Redis: each caller falls back.
-    std::size_t commands_max = 65536;
-    std::size_t late_max = 1024;  // Commands given up whose replies are still to come; one more closes the connection.
+    std::size_t commands_max = 65536;  // Under way, with those given up whose replies are still to come.
+    std::size_t unsent_bytes_max =
+        std::size_t{64} * 1024 * 1024;  // Over it a command is refused: the server does not read.
     std::size_t reply_bytes_max = std::size_t{64} * 1024 * 1024;  // One reply; a cached body is far smaller.
     std::size_t reply_items_max = 65536;                          // Elements of one reply, nested ones included.
 };
@@ -78,12 +81,15 @@ class Redis {
     virtual void command(std::span<const std::string_view> arguments, Done done) = 0;
     virtual void run(const RedisScript& script, std::span<const std::string_view> keys,
                      std::span<const std::string_view> arguments, Done done) = 0;
-    /// Messages of `channel`, on a connection of its own. `lost` runs when messages may have been missed (the connection
-    /// broke): whoever relies on them must assume the worst.
+    /// Messages of `channel`, on a connection of its own. `lost` runs when messages may have been missed: when the connection
+    /// breaks and each time the channel is subscribed, the first included (what was said before was not heard). Whoever
+    /// relies on the messages must assume the worst then.
     virtual void subscribe(std::string_view channel, std::function<void(std::string_view message)> on_message,
                            std::function<void()> lost) = 0;
     /// Runs on every change of connected(), on the loop. Several may be given; each stays as long as the connection.
     virtual void on_state(std::function<void(bool connected)> callback) = 0;
+    /// Why there is no connection, for the log and /health; empty while connected.
+    virtual std::string trouble() const { return {}; }
 };
 
 /// Starts connecting; `loop`, `counters` and `resolver` outlive it. `resolver` looks names up; without one only a numeric

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <functional>
 #include <map>
 #include <memory>
 #include <thread>
@@ -148,6 +149,36 @@ TEST(EventLoop, HandlersHearOfTheirDescriptorUntilRemoved) {
     EXPECT_EQ(reader.seen.size(), 1U);
     ::close(pipe[0]);
     ::close(pipe[1]);
+}
+
+TEST(EventLoop, ADeferredTaskRunsOnceAtTheEndOfTheTurnAfterTheHook) {
+    SystemClock clock;
+    auto loop = EventLoop::create(clock).value();
+    std::vector<int> order;
+    struct Task final : EventLoop::Deferred {
+        void on_end_of_turn() override { run(); }
+        std::function<void()> run;
+    } first, second, never;
+    first.run = [&] {
+        order.push_back(1);
+        loop->undefer(never);
+        loop->defer(second);
+    };
+    second.run = [&] { order.push_back(2); };
+    never.run = [&] { order.push_back(9); };
+    loop->set_end_of_turn([&] { order.push_back(0); });
+    loop->defer(first);
+    loop->defer(first);
+    loop->defer(never);
+    // Neither turn sleeps although both may: something waits for their end.
+    loop->turn(seconds(5));
+    EXPECT_EQ(order, (std::vector<int>{0, 1}));
+    loop->turn(seconds(5));
+    EXPECT_EQ(order, (std::vector<int>{0, 1, 0, 2}));
+    loop->defer(second);
+    loop->undefer(second);
+    loop->turn(Duration::zero());
+    EXPECT_EQ(order, (std::vector<int>{0, 1, 0, 2, 0}));
 }
 
 }  // namespace
