@@ -9,6 +9,7 @@
 // Memory      Nothing is gathered: body bytes go to the handler as they come; a paused call stops reading its socket.
 // Threads     One Client a loop; the loop's thread, all of it. Name look-ups run on the pool given and come back by mailbox.
 // When full   Over connections_max of an origin calls wait in order, up to waiting_max; one more fails with kPoolFull.
+// End         Destroying the client ends its calls as cancel() does, without a callback. Not from inside a callback.
 #pragma once
 
 #include <cstdint>
@@ -42,22 +43,38 @@ Result<Origin> parse_origin(std::string_view url);
 struct ClientRequest {
     std::string method = "GET";
     std::string target = "/";
-    Headers headers;        // With Host. Content-Length and Transfer-Encoding are the client's own.
-    std::string body;       // Whole; ignored when `streamed`.
-    bool streamed = false;  // The body comes through Call::write_body().
+    /// With Host (else the origin's is written). What belongs to the connection is the client's own and left out here:
+    /// Content-Length, Transfer-Encoding, Connection, Keep-Alive, TE, Trailer, Upgrade, Proxy-Connection, Expect. Fields that
+    /// a caller's Connection named are for the room above to remove, before it adds its own.
+    Headers headers;
+    std::string body;                             // Whole; ignored when `streamed`.
+    bool streamed = false;                        // The body comes through Call::write_body().
     std::optional<std::uint64_t> content_length;  // Of a streamed body; absent: chunked.
-    std::string upgrade;                          // `websocket`: ask for a tunnel; empty: do not.
+    std::string upgrade;                          // `websocket`: ask for a tunnel; empty: do not. Never with a body.
 };
 
 struct CallTimes {
     Duration connect_max = std::chrono::seconds(2);      // Name look-up, TCP, TLS, waiting for a free connection.
     Duration first_byte_max = std::chrono::seconds(60);  // From the last byte of the request to the answer's head.
-    Duration idle_max = std::chrono::seconds(60);        // Between two pieces of the body.
-    Duration total_max = std::chrono::minutes(10);
+    /// Between two pieces of the body, either way; not while the call is paused or has nothing to send. In a tunnel: without a
+    /// byte in any direction.
+    Duration idle_max = std::chrono::seconds(60);
+    Duration total_max = std::chrono::minutes(10);  // Of the whole call; a tunnel, once it stands, is free of it.
 };
 
 struct CallFailure {
-    enum class Kind : std::uint8_t { kResolve, kRefused, kTimeout, kTls, kReset, kProtocol, kPoolFull, kCancelled };
+    enum class Kind : std::uint8_t {
+        kResolve,   // The name has no address.
+        kRefused,   // No address took the connection.
+        kTimeout,   // One of CallTimes has passed.
+        kTls,       // No handshake, or a certificate that does not hold.
+        kReset,     // The connection ended before the answer did.
+        kProtocol,  // The answer is not HTTP/1.1 as RFC 9112 has it.
+        kPoolFull,
+        kCancelled,       // Counted only: a cancelled call hears nothing more.
+        kInvalidRequest,  // The request cannot be sent as it is: CR or LF in a field, a body unlike its length.
+    };
+    static constexpr std::size_t kKinds = 9;
     enum class Stage : std::uint8_t { kConnect, kSend, kHead, kBody };
     Kind kind = Kind::kReset;
     Stage stage = Stage::kConnect;
@@ -66,12 +83,16 @@ struct CallFailure {
     /// byte of an answer came and the method is idempotent.
     bool safe_to_retry = false;
 };
+/// `resolve`, `refused`, ...: for logs and metric labels.
+std::string_view to_string(CallFailure::Kind kind) noexcept;
+/// `connect`, `send`, `head`, `body`.
+std::string_view to_string(CallFailure::Stage stage) noexcept;
 
 struct ResponseHead {
     int status = 0;
     Headers headers;  // End-to-end fields only, in order, as they came.
     std::optional<std::uint64_t> content_length;
-    bool has_body = false;  // False for HEAD, 204, 304.
+    bool has_body = false;  // False for HEAD, 204, 304 (content_length then tells of what a GET would bring).
 };
 
 class Call;
@@ -83,7 +104,8 @@ class CallHandler {
     /// 102, 103: to be passed on, never kept. 100 is the client's own business.
     virtual void on_interim(int status, const Headers& headers) { (void)status, (void)headers; }
     virtual void on_head(ResponseHead head) = 0;
-    /// False: no more until Call::resume().
+    /// False: no more bytes until Call::resume(), though on_end() and on_failure() may come. The bytes live as long as the
+    /// call of on_body().
     virtual bool on_body(std::string_view bytes) = 0;
     virtual void on_end() = 0;
     virtual void on_failure(const CallFailure& failure) = 0;
@@ -96,7 +118,8 @@ class CallHandler {
 class Call {
   public:
     virtual ~Call() = default;
-    /// Queues bytes of a streamed body or of a tunnel; false: enough for now, on_writable() will tell.
+    /// Queues bytes of a streamed body or of a tunnel; false: enough for now, on_writable() will tell. After an answer of 300 or
+    /// more nothing is sent any more and the bytes are dropped; a 2xx may well be an answer that grows with its request.
     virtual bool write_body(std::string_view bytes) = 0;
     virtual void finish_body() = 0;
     virtual void resume() = 0;
