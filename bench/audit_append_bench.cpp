@@ -58,7 +58,7 @@ Decision make(const Clock& clock, Random& random, std::uint64_t n) {
     decision.latency_us = static_cast<std::int64_t>(200 + mix64(n) % 3'000);
     decision.stages = {{"parse", 12}, {"features", 150}, {"score", 40}, {"render", 9}};
     decision.cache = CacheState::kMiss;
-    decision.spend_points = 1;
+    decision.spend_points = Points::whole(1);
     return decision;
 }
 

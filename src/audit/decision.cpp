@@ -88,7 +88,7 @@ void append_json(JsonWriter& writer, const Decision& decision) {
     writer.key("stages_ms").begin_object();
     for (const auto& stage : decision.stages) writer.field(stage.name, static_cast<double>(stage.us) / 1000);
     writer.end_object().field("cache", to_string(decision.cache));
-    writer.field("spend_points", decision.spend_points).field("tokens", decision.tokens);
+    writer.key("spend_points").raw(to_string(decision.spend_points)).field("tokens", decision.tokens);
     const bool traced = decision.trace_id != observe::TraceId{};
     append_or_null(writer, "trace_id", traced ? observe::trace_id_hex(decision.trace_id) : std::string());
     writer.key("tags").begin_object();
@@ -122,8 +122,9 @@ Result<void> check(const Decision& decision) {
     if (decision.status != Status::kSuccess && decision.error.empty()) return bad("error", "is missing on a failure");
     // So that the sums of 8 million of them in an hour still fit into 64 bits.
     constexpr std::int64_t kSumMax = std::int64_t{1} << 40;
-    for (const std::int64_t number : {decision.latency_us, decision.spend_points, decision.tokens}) {
-        if (number < 0 || number > kSumMax) return bad("latency, spend or tokens", "is not within 0 and 2^40");
+    for (const std::int64_t number : {decision.latency_us, decision.spend_points.milli, decision.tokens}) {
+        if (number < 0 || number > kSumMax)
+            return bad("latency, spend or tokens", "is not within 0 and 2^40 (spend: thousandths)");
     }
     if (decision.input_size > (std::uint64_t{1} << 62U)) return bad("input_size", "is over 2^62");
     if (!lists_are_sound(decision)) return bad("stages or tags", "are too many, unnamed or too long");

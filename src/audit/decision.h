@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/ids.h"
 #include "base/json_writer.h"
+#include "base/points.h"
 #include "observe/trace.h"
 
 namespace tidegate::audit {
@@ -65,7 +66,7 @@ struct Decision {
     std::int64_t latency_us = 0;  // From the first byte of the request to the answer being ready.
     std::vector<StageLatency> stages;
     CacheState cache = CacheState::kBypass;
-    std::int64_t spend_points = 0;
+    Points spend_points;  // Charged, not asked: nothing for a refund.
     std::int64_t tokens = 0;
     observe::TraceId trace_id{};  // All zero: none.
     std::vector<Tag> tags;        // What drift is told apart by.

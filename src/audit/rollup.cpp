@@ -35,7 +35,7 @@ Result<RollupCell> read_cell(const store::Statement& row) {
     cell.confidence_sum = row.real(4);
     cell.latency_sum_us = row.integer(5);
     cell.latency_max_us = row.integer(6);
-    cell.spend_points = row.integer(7);
+    cell.spend_points = Points{row.integer(7)};
     cell.tokens = row.integer(8);
     TG_CHECK(cell.latency.merge_encoded(row.blob(9)));
     return cell;
@@ -72,7 +72,10 @@ Result<void> Rollup::write() {
         sums.latency.encode(encoded_);
         save_.bind(1, key.first).bind(2, key.second).bind(3, static_cast<std::int64_t>(sums.decisions));
         save_.bind(4, static_cast<std::int64_t>(sums.confidences)).bind(5, sums.confidence_sum);
-        save_.bind(6, sums.latency_sum_us).bind(7, sums.latency_max_us).bind(8, sums.spend_points).bind(9, sums.tokens);
+        save_.bind(6, sums.latency_sum_us)
+            .bind(7, sums.latency_max_us)
+            .bind(8, sums.spend_points.milli)
+            .bind(9, sums.tokens);
         save_.bind(10, store::Blob(encoded_));
         TG_CHECK(save_.run());
     }

@@ -27,7 +27,7 @@ struct RollupCell {
     double confidence_sum = 0;
     std::int64_t latency_sum_us = 0;
     std::int64_t latency_max_us = 0;
-    std::int64_t spend_points = 0;
+    Points spend_points;
     std::int64_t tokens = 0;
     LatencySketch latency;
 
@@ -37,7 +37,7 @@ struct RollupCell {
 
 inline constexpr std::string_view kSelectHours =
     "SELECT "
-    "hour,kind_id,decisions,confidences,confidence_sum,latency_sum_us,latency_max_us,spend_points,tokens,"
+    "hour,kind_id,decisions,confidences,confidence_sum,latency_sum_us,latency_max_us,spend_milli,tokens,"
     "latency "
     "FROM hours";
 /// The current row of kSelectHours, from its third column on.

@@ -10,7 +10,7 @@
 namespace tidegate::audit {
 namespace {
 
-constexpr std::array<store::Migration, 1> kMigrations{{
+constexpr std::array<store::Migration, 2> kMigrations{{
     {.version = 1, .name = "decisions, kinds, hours", .sql = R"sql(
 CREATE TABLE kinds(
   kind_id INTEGER PRIMARY KEY,
@@ -50,6 +50,12 @@ CREATE TABLE hours(
   latency BLOB NOT NULL,
   PRIMARY KEY(hour, kind_id)
 ) STRICT, WITHOUT ROWID;
+)sql"},
+    {.version = 2, .name = "spend in thousandths", .sql = R"sql(
+ALTER TABLE decisions RENAME COLUMN spend_points TO spend_milli;
+ALTER TABLE hours RENAME COLUMN spend_points TO spend_milli;
+UPDATE decisions SET spend_milli = spend_milli * 1000 WHERE spend_milli <> 0;
+UPDATE hours SET spend_milli = spend_milli * 1000 WHERE spend_milli <> 0;
 )sql"},
 }};
 
@@ -102,6 +108,10 @@ bool copy_blob(store::Blob bytes, Array& out) {
 }
 
 }  // namespace
+
+std::span<const store::Migration> log_migrations() noexcept {
+    return kMigrations;
+}
 
 Result<void> migrate_log(store::Database& database, const Clock& clock) {
     TG_CHECK(store::migrate(database, "audit", kMigrations, clock));
@@ -166,7 +176,7 @@ void bind_decision(store::Statement& insert, std::int64_t seq, std::int64_t kind
     insert.bind(6, store::Blob(decision.input_hash)).bind(7, static_cast<std::int64_t>(decision.input_size));
     insert.bind(8, std::string_view(decision.output)).bind(9, decision.confidence);
     insert.bind(10, std::string_view(decision.error)).bind(11, decision.latency_us);
-    insert.bind(12, std::string_view(texts.stages)).bind(13, decision.spend_points).bind(14, decision.tokens);
+    insert.bind(12, std::string_view(texts.stages)).bind(13, decision.spend_points.milli).bind(14, decision.tokens);
     if (decision.trace_id == observe::TraceId{}) {
         insert.bind_null(15);
     } else {
@@ -197,7 +207,7 @@ Result<Decision> read_decision(const store::Statement& row, const KindTable& kin
     if (!row.is_null(7)) decision.confidence = row.real(7);
     decision.error = row.text(8);
     decision.latency_us = row.integer(9);
-    decision.spend_points = row.integer(11);
+    decision.spend_points = Points{row.integer(11)};
     decision.tokens = row.integer(12);
     TG_CHECK(read_object(row.text(10), [&](std::string_view name, json::Value value) {
         if (!value.is_integer()) return false;

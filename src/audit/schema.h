@@ -10,15 +10,19 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <unordered_map>
 
 #include "audit/decision.h"
 #include "base/clock.h"
+#include "store/migrations.h"
 #include "store/sqlite.h"
 
 namespace tidegate::audit {
 
+/// The steps, oldest first.
+std::span<const store::Migration> log_migrations() noexcept;
 /// Brings the file to our version of the schema.
 Result<void> migrate_log(store::Database& database, const Clock& clock);
 
@@ -47,7 +51,7 @@ inline constexpr std::string_view kInsertDecision =
     "INSERT INTO "
     "decisions(seq,id,kind_id,request_id,actor,input_hash,input_size,output,confidence,error,latency_us,"
     "stages,"
-    "spend_points,tokens,trace_id,tags) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO NOTHING";
+    "spend_milli,tokens,trace_id,tags) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO NOTHING";
 
 /// What the statement points at until it has run.
 struct RowTexts {
@@ -59,7 +63,7 @@ void bind_decision(store::Statement& insert, std::int64_t seq, std::int64_t kind
 
 inline constexpr std::string_view kSelectColumns =
     "id,kind_id,request_id,actor,input_hash,input_size,output,confidence,error,latency_us,stages,spend_"
-    "points,tokens,"
+    "milli,tokens,"
     "trace_id,tags";
 /// The current row of a SELECT of kSelectColumns. kDataLoss: a value that we never write.
 Result<Decision> read_decision(const store::Statement& row, const KindTable& kinds);

@@ -213,8 +213,8 @@ std::string Context::make_id() const {
     return to_string(make_uuid7(clock(), dispatcher_.parts_.random));
 }
 
-std::int64_t Context::spend_points() const noexcept {
-    return route_ == nullptr ? 0 : route_->route.spend_points;
+Points Context::spend_points() const noexcept {
+    return route_ == nullptr ? Points{} : route_->route.spend_points;
 }
 
 void Context::record(std::vector<audit::Decision> decisions, std::move_only_function<void(Result<void>)> done) {

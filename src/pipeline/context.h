@@ -67,7 +67,7 @@ class Context {
     /// A fresh UUIDv7 as text.
     std::string make_id() const;
     /// What the route costs.
-    std::int64_t spend_points() const noexcept;
+    Points spend_points() const noexcept;
     /// Records the decisions, then answers with `body`; when they cannot be made durable the answer is 503
     /// instead.
     void reply_recorded(std::vector<audit::Decision> decisions, std::string body);

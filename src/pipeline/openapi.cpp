@@ -68,7 +68,7 @@ void write_operation(JsonWriter& writer, const Route& route) {
     writer.key(to_lower(http::to_string(route.method))).begin_object();
     writer.field("operationId", route.operation).field("summary", route.summary);
     writer.key("tags").begin_array().value(std::string_view(route.family)).end_array();
-    if (route.spend_points > 0) writer.field("x-spend-points", route.spend_points);
+    if (!route.spend_points.is_zero()) writer.key("x-spend-points").raw(to_string(route.spend_points));
     if (!route.scopes.empty()) {
         writer.key("x-scopes").begin_array();
         for (const std::string& scope : route.scopes) writer.value(std::string_view(scope));

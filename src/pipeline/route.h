@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/points.h"
 #include "http/message.h"
 #include "pipeline/schema.h"
 
@@ -55,7 +56,7 @@ struct Route {
     std::vector<Parameter> path_parameters;
     Schema response = Schema::any();  // Of the 200 answer, when it is JSON.
     std::string response_type = "application/json";
-    std::int64_t spend_points = 0;
+    Points spend_points;
     CachePolicy cache = CachePolicy::kNoStore;
     std::vector<std::string> scopes;  // Any of these lets a key in.
     ErrorShape errors = ErrorShape::kProblem;

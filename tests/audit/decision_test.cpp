@@ -24,7 +24,7 @@ TEST(Decision, IsWrittenAsJsonInTheOrderOfItsFields) {
             std::string(64, '0') +
             R"(","input_size":21,"model":"text_detector","model_version":"1.1.0","output":{"score":3},"band":"human",)"
             R"("confidence":0.03,"status":"success","error":null,"latency_ms":0.109,)"
-            R"("stages_ms":{"parse":0.003,"detect":0.003},"cache":"miss","spend_points":1,"tokens":3,"trace_id":null,)"
+            R"("stages_ms":{"parse":0.003,"detect":0.003},"cache":"miss","spend_points":0.1,"tokens":3,"trace_id":null,)"
             R"("tags":{"language":"en","note":"a\"b\n"}})");
     decision.output.clear();
     decision.confidence.reset();

@@ -44,7 +44,7 @@ inline Decision make_decision(UnixMillis time, Random& random, std::uint64_t n =
     decision.latency_us = static_cast<std::int64_t>(100 + n * n % 9973);
     decision.stages = {{"parse", 3}, {"detect", static_cast<std::int64_t>(n)}};
     decision.cache = n % 6 == 0 ? CacheState::kHit : CacheState::kMiss;
-    decision.spend_points = 1;
+    decision.spend_points = Points{100};  // A tenth: sums of it must stay exact.
     decision.tokens = static_cast<std::int64_t>(n % 50);
     if (n % 2 == 0) decision.trace_id = {1, 2, 3, static_cast<std::uint8_t>(n)};
     decision.tags = {{"language", "en"}, {"note", "a\"b\n"}};

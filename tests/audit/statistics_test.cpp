@@ -67,7 +67,11 @@ void expect_equal_to_brute_force(const Statistics& statistics, const std::vector
     EXPECT_NEAR(statistics.latency.mean_ms, latency_sum / static_cast<double>(all.size()), 1e-9);
     EXPECT_NEAR(statistics.confidence_mean.value(), confidence_sum / confidences, 1e-12);
     EXPECT_EQ(statistics.tokens, tokens);
-    EXPECT_EQ(statistics.spend_points, all.size());
+    EXPECT_EQ(statistics.spend_points, Points{static_cast<std::int64_t>(all.size()) * 100});
+    std::string json;
+    JsonWriter writer(json);
+    append_json(writer, statistics);
+    EXPECT_THAT(json, testing::HasSubstr("\"spend_points\":" + to_string(statistics.spend_points) + ","));
     std::uint64_t in_days = 0;
     for (const DayCount& day : statistics.timeline) in_days += day.total;
     EXPECT_EQ(in_days, statistics.total);

@@ -17,7 +17,7 @@ std::vector<Route> two_routes() {
     routes[0].family = "letters";
     routes[0].request = Schema::object({required("x", Schema::integer())});
     routes[0].body_bytes_max = 100;
-    routes[0].spend_points = 3;
+    routes[0].spend_points = Points{2500};
     routes[0].scopes = {"letters:write"};
     routes[0].example = R"({"x":1})";
     routes[1].method = http::Method::kGet;
@@ -38,7 +38,7 @@ TEST(OpenApi, DescribesEveryRouteOfTheTable) {
     ASSERT_TRUE(path.has_value());
     const auto post = *path->find("post");
     EXPECT_EQ(post.find("operationId")->as_string(), "make_b");
-    EXPECT_EQ(post.find("x-spend-points")->as_double(), 3);
+    EXPECT_EQ(post.find("x-spend-points")->as_double(), 2.5);
     const auto media = *post.find("requestBody")->find("content")->find("application/json");
     EXPECT_EQ(media.find("example")->find("x")->as_int(), 1);
     EXPECT_EQ(media.find("schema")->find("type")->as_string(), "object");

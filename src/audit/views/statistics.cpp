@@ -83,7 +83,7 @@ class Adder {
         out.confidence_mean = confidence_mean(sums_);
         out.latency = latency();
         out.tokens = static_cast<std::uint64_t>(sums_.tokens);
-        out.spend_points = static_cast<std::uint64_t>(sums_.spend_points);
+        out.spend_points = sums_.spend_points;
         for (std::int64_t day = floor_to(from, kDayMs); day < to; day += kDayMs) out.timeline.push_back(day_count(day));
         return out;
     }

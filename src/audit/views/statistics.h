@@ -15,6 +15,7 @@
 #include "audit/views/reader_pool.h"
 #include "base/clock.h"
 #include "base/json_writer.h"
+#include "base/points.h"
 #include "base/result.h"
 
 namespace tidegate::audit {
@@ -65,7 +66,7 @@ struct Statistics {
     std::optional<double> confidence_mean;  // Absent when no Decision stated one.
     LatencySummary latency;
     std::uint64_t tokens = 0;
-    std::uint64_t spend_points = 0;
+    Points spend_points;
     std::vector<DayCount> timeline;  // Every day of the window, also the empty ones, oldest first.
 };
 

@@ -38,7 +38,7 @@ void append_json(JsonWriter& writer, const Statistics& statistics) {
     time("p999", latency.p999_ms);
     time("max", latency.max_ms);
     writer.end_object().field("total_tokens_used", statistics.tokens);
-    writer.field("spend_points", statistics.spend_points);
+    writer.key("spend_points").raw(to_string(statistics.spend_points));
     writer.key("timeline").begin_array();
     for (const DayCount& day : statistics.timeline) {
         writer.begin_object().field("day", format_rfc3339(day.day).substr(0, 10)).field("total", day.total);

@@ -254,7 +254,7 @@ Schema stats_schema() {
         pipeline::required("confidence_mean", Schema::number().nullable()),
         pipeline::required("latency_ms", Schema::object({}).open().doc("count, mean, p50, p90, p95, p99, p999, max.")),
         pipeline::required("total_tokens_used", Schema::integer()),
-        pipeline::required("spend_points", Schema::integer()),
+        pipeline::required("spend_points", Schema::number()),
         pipeline::required("timeline",
                            Schema::array(Schema::object({}).open()).doc("Every day of the window, oldest first.")),
     });

@@ -137,7 +137,7 @@ void register_stream_route(std::vector<pipeline::Route>& routes, const Parts& pa
         .request = text_request_schema(),
         .response = Schema::string().doc("Events; the data of `result` is what POST /api/v1/detect/text answers."),
         .response_type = "text/event-stream",
-        .spend_points = 1,
+        .spend_points = Points::whole(1),
         .scopes = {"provenance:detect"},
         .body_bytes_max = 1024 * 1024,
         .example = std::string(kExampleRequest),

@@ -90,7 +90,7 @@ bool analyse_item(const ContextPtr& context, const Parts& parts, json::Value ite
         return false;
     }
     audit::Decision decision = context->make_decision(kService, "batch/text", text);
-    decision.spend_points = 0;  // The batch has one price; the first decision carries it.
+    decision.spend_points = {};  // The batch has one price; the first decision carries it.
     const std::string id = to_string(decision.id);
     const TextAnswer answer{*analysis, id, parts.text_detector.model_version(),
                             parts.text_detector.calibration_version(), took_ms};
@@ -200,7 +200,7 @@ void register_text_routes(std::vector<pipeline::Route>& routes, const Parts& par
         .work = pipeline::Work::kCpu,
         .request = text_request_schema(),
         .response = text_answer_schema(),
-        .spend_points = 1,
+        .spend_points = Points::whole(1),
         .scopes = {"provenance:detect"},
         .body_bytes_max = kTextBodyBytesMax,
         .example = std::string(kExampleRequest),
@@ -215,7 +215,7 @@ void register_text_routes(std::vector<pipeline::Route>& routes, const Parts& par
         .work = pipeline::Work::kCpu,
         .request = batch_request_schema(parts.settings.batch_items_max),
         .response = batch_answer_schema(),
-        .spend_points = 5,
+        .spend_points = Points::whole(5),
         .scopes = {"provenance:detect"},
         .body_bytes_max = std::min(kBatchBodyBytesMax, parts.settings.batch_items_max * kTextBodyBytesMax),
         .example =
