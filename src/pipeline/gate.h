@@ -1,0 +1,49 @@
+// Gate: the parts that the deciding stages work with, and the count of what they decided.
+//
+// Position    Wired in app/, handed to the Dispatcher. A part that is absent lets everything pass.
+// Guarantee   Every decision is counted once: passed, refused, or refused in shadow (and let through).
+// Threads     Counters are atomics; the parts say for themselves. What the pointers lead to outlives the Dispatcher.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "observe/metrics.h"
+#include "pipeline/identity/cors.h"
+#include "pipeline/loop_parts.h"
+#include "pipeline/stage.h"
+#include "pipeline/upstream/memory_ceiling.h"
+
+namespace tidegate::pipeline {
+
+struct GuardCount {
+    observe::Counter passed;
+    observe::Counter refused;
+    observe::Counter shadowed;  // Would have been refused.
+};
+
+/// Of one process; declare_metrics() shows them as `tidegate_stage_decisions_total{stage,decision}`.
+using GuardCounts = std::array<GuardCount, kGuards>;
+void declare_metrics(observe::Registry& registry, const GuardCounts& counts);
+
+/// Which guards only count. kInvalidArgument names a word that is no guard.
+using Shadow = std::array<bool, kGuards>;
+Result<Shadow> parse_shadow(const std::vector<std::string>& names);
+
+struct Gate {
+    Shadow shadow{};
+    GuardCounts* counts = nullptr;
+    const Cors* cors = nullptr;
+    upstream::MemoryCeiling* memory = nullptr;
+    /// Makes what a loop has of its own, on its thread.
+    std::function<std::unique_ptr<LoopParts>(runtime::EventLoop&, unsigned)> make_loop;
+    std::vector<LoopListener*> listeners;
+};
+
+}  // namespace tidegate::pipeline

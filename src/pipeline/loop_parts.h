@@ -1,0 +1,34 @@
+// LoopParts: what each event loop has of its own: who its callers are, its connection to Redis, its client for upstreams.
+//
+// Threads     Made, used and destroyed on the loop's thread.
+// Ownership   The Dispatcher owns them from on_loop_start() to on_loop_stop().
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "http/client/client.h"
+#include "pipeline/identity/authenticator.h"
+#include "runtime/event_loop.h"
+#include "store/redis.h"
+
+namespace tidegate::pipeline {
+
+struct LoopParts {
+    LoopParts(runtime::EventLoop& its_loop, unsigned its_index) : loop(its_loop), index(its_index) {}
+    runtime::EventLoop& loop;
+    const unsigned index;
+    std::optional<Authenticator> authenticator;
+    std::unique_ptr<store::Redis> redis;  // Null without Redis.
+    std::unique_ptr<http::Client> client;
+};
+
+/// Whoever keeps something of its own on each loop.
+class LoopListener {
+  public:
+    virtual ~LoopListener() = default;
+    virtual void on_loop_start(LoopParts& parts) = 0;
+    virtual void on_loop_stop(LoopParts& parts) = 0;
+};
+
+}  // namespace tidegate::pipeline
