@@ -1,5 +1,4 @@
-// BodySink: where the bytes of a request body go. Today a buffer; a file or the application itself fits
-// behind it.
+// BodySink: where the bytes of a request body go: a buffer, the application itself (connection_body.cpp), nowhere.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +10,7 @@ namespace tidegate::http {
 class BodySink {
   public:
     virtual ~BodySink() = default;
-    /// False when the body is longer than allowed; nothing was taken then.
+    /// False when the body is longer than allowed, or is not wanted now; nothing was taken then.
     virtual bool append(std::string_view bytes) = 0;
 };
 

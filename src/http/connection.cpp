@@ -1,4 +1,5 @@
-// The input half of Connection; the output half is connection_output.cpp.
+// The input of Connection up to the end of a head, and its clock; the rest: connection_body.cpp, connection_output.cpp,
+// connection_tunnel.cpp.
 #include "http/connection.h"
 
 #include <sys/epoll.h>
@@ -61,17 +62,22 @@ void Connection::open() {
 
 void Connection::on_event(std::uint32_t events) {
     if (closed_) return;
-    if ((events & (EPOLLERR | EPOLLHUP)) != 0) return cut();
+    // Both sides have ended: the end of a tunnel like any other, of everything else a client that has left.
+    const bool over = (events & EPOLLHUP) != 0;
+    const bool last_bytes = over && phase_ == Phase::kTunnel && !tunnel_->paused();
+    if ((events & EPOLLERR) != 0 || (over && !last_bytes)) return cut();
     corked_ = true;
     if ((events & EPOLLOUT) != 0) write_blocked_ = false;
     const bool handshake = transport_->handshaking() && (events & EPOLLOUT) != 0;
-    if ((events & EPOLLIN) != 0 || handshake) {
+    if ((events & EPOLLIN) != 0 || handshake || last_bytes) {
         read_some();
+    } else if ((events & EPOLLRDHUP) != 0 && phase_ == Phase::kTunnel) {
+        hang_up_seen_ = true;
     } else if ((events & EPOLLRDHUP) != 0) {
         // Reading is paused, so what lies before the end is not known: the answers still go out, but whoever
         // works for this client may stop.
         hang_up_seen_ = true;
-        if (streaming_) {
+        if (streaming_ && phase_ != Phase::kBody && pipeline_.front()->ends_with_client()) {
             corked_ = false;
             return cut();
         }
@@ -99,8 +105,10 @@ void Connection::read_some() {
 
 void Connection::on_input_end() {
     input_ended_ = true;
+    if (phase_ == Phase::kTunnel) return tunnel_->give_end();
     // A body that will never be whole, a stream that nobody reads, a client that has read its error and left.
-    if (phase_ == Phase::kBody || streaming_ || lingering_) return cut();
+    const bool unread = streaming_ && pipeline_.front()->ends_with_client();
+    if (phase_ == Phase::kBody || unread || lingering_) return cut();
     phase_ = Phase::kStopped;
     receiving_.reset();
     in_.clear();
@@ -110,11 +118,13 @@ void Connection::on_input_end() {
     for (const auto& exchange : pipeline_) {
         exchange->set_client_gone();
         // Before the answer is ready its stream is the other thread's to touch; on_answer_ready() looks then.
-        if (exchange->answered() && exchange->stream()) exchange->stream()->set_gone();
+        if (exchange->answered() && exchange->ends_with_client()) exchange->stream()->set_gone();
     }
 }
 
 bool Connection::may_parse() const noexcept {
+    // What follows a request for an upgrade may be of another protocol: its answer tells.
+    if (!pipeline_.empty() && pipeline_.back()->head().wants_upgrade) return false;
     return pipeline_.size() < context_.limits.pipeline_depth_max && out_.bytes() + held_bytes_ < kOutputHighWater &&
            !close_after_flush_;
 }
@@ -125,10 +135,30 @@ bool Connection::wants_input() const noexcept {
         case Phase::kHead:
             return may_parse();
         case Phase::kBody:
+            return !body_paused_;
         case Phase::kDrain:
             return true;
+        case Phase::kTunnel:
+            return !tunnel_->paused();
         case Phase::kStopped:
             return lingering_;
+    }
+    return false;
+}
+
+/// Input is in hand that could not be used when it came, and can now.
+bool Connection::input_waits() const noexcept {
+    if (in_.empty()) return false;
+    switch (phase_) {
+        case Phase::kHead:
+            return may_parse() && !parts_;
+        case Phase::kBody:
+        case Phase::kDrain:
+            return !body_paused_;
+        case Phase::kTunnel:
+            return !tunnel_->paused();
+        case Phase::kStopped:
+            return false;
     }
     return false;
 }
@@ -162,6 +192,8 @@ std::size_t Connection::step(std::string_view input) {
         case Phase::kBody:
         case Phase::kDrain:
             return step_body(input);
+        case Phase::kTunnel:
+            return step_tunnel(input);
         case Phase::kStopped:
             linger_ = true;
             return input.size();
@@ -203,7 +235,7 @@ void Connection::begin_request() {
     const RequestHead& head = exchange->head();
 
     deciding_ = true;
-    const BodyPlan plan = context_.application.on_head(exchange);
+    BodyPlan plan = context_.application.on_head(exchange);
     deciding_ = false;
     if (!exchange->keep_alive && !head.has_body()) phase_ = Phase::kStopped;
     if (!head.has_body()) {
@@ -215,117 +247,9 @@ void Connection::begin_request() {
         return pump();
     }
     exchange->continue_pending = parser_.expects_continue();
-    begin_body(exchange, plan.body_bytes_max);
+    begin_body(exchange, std::move(plan));
     // 100 Continue has to wait for the end of the turn: the body may be in hand already.
     if (exchange->answered()) pump();
-}
-
-void Connection::begin_body(const std::shared_ptr<ServerExchange>& exchange, std::uint64_t bytes_max) {
-    receiving_ = exchange;
-    phase_ = Phase::kBody;
-    phase_since_ = context_.now;
-    chunks_.reset();
-    body_left_ = exchange->head().content_length.value_or(0);
-    body_max_ = bytes_max;
-    body_received_ = 0;
-    if (exchange->answered()) return begin_drain(*exchange);
-    if (body_left_ > body_max_) body_too_large();
-}
-
-/// The answer no longer depends on the body: reads a short rest, gives up the connection for a long one.
-void Connection::begin_drain(ServerExchange& exchange) {
-    // A client that waits for 100 Continue may send the body or not: the next byte could be either.
-    const bool unsure = exchange.continue_pending;
-    exchange.continue_pending = false;
-    if (unsure || body_left_ > kDrainBytesMax || !exchange.keep_alive) {
-        exchange.keep_alive = false;
-        linger_ = true;
-        phase_ = Phase::kStopped;
-        receiving_.reset();
-        return;
-    }
-    phase_ = Phase::kDrain;
-    drain_left_ = kDrainBytesMax;
-}
-
-void Connection::body_too_large() {
-    refuse_body(413, "the body is longer than this route allows");
-}
-
-void Connection::refuse_body(int status, std::string_view detail) {
-    const auto exchange = receiving_;
-    exchange->answer_for_application(context_.application.on_protocol_error(exchange.get(), status, detail));
-    begin_drain(*exchange);
-    pump();
-}
-
-std::size_t Connection::step_body(std::string_view input) {
-    receiving_->continue_pending = false;
-    const bool chunked = receiving_->head().chunked;
-    const std::uint64_t fresh = chunked ? input.size() : std::min<std::uint64_t>(body_left_, input.size());
-    if (phase_ == Phase::kBody && !receiving_->charge_body(fresh)) {
-        refuse_body(503, "other requests' bodies hold all the memory there is for them; ask again in a moment");
-        return phase_ == Phase::kDrain ? step_body(input) : input.size();
-    }
-    BufferSink buffer(receiving_->body_buffer(), body_max_);
-    DiscardSink discard(drain_left_);
-    const bool keep = phase_ == Phase::kBody;
-    BodySink& sink = keep ? static_cast<BodySink&>(buffer) : discard;
-    std::size_t used = 0;
-    if (chunked) {
-        used = step_chunked(input, sink);
-    } else {
-        used = static_cast<std::size_t>(std::min<std::uint64_t>(body_left_, input.size()));
-        const bool taken = sink.append(input.substr(0, used));
-        TG_ASSERT(taken);  // The announced length was checked.
-        body_received_ += used;
-        body_left_ -= used;
-        if (body_left_ == 0) body_done();
-    }
-    if (!keep) drain_left_ = discard.left();
-    return used;
-}
-
-std::size_t Connection::step_chunked(std::string_view input, BodySink& sink) {
-    std::size_t used = 0;
-    const ChunkedDecoder::Status status = chunks_.decode(input, sink, used);
-    body_received_ += used;
-    switch (status) {
-        case ChunkedDecoder::Status::kNeedMore:
-            return used;
-        case ChunkedDecoder::Status::kDone:
-            body_done();
-            return used;
-        case ChunkedDecoder::Status::kError:
-            fail_input(chunks_.error().status, chunks_.error().detail);
-            return input.size();
-        case ChunkedDecoder::Status::kSinkFull:
-            break;
-    }
-    if (phase_ == Phase::kBody) {
-        body_too_large();
-        // What follows in hand is dropped under the new rule at once: no later event would bring us back to
-        // it.
-        return phase_ == Phase::kDrain ? used + step_body(input.substr(used)) : input.size();
-    }
-    // The rest of a refused body turned out long; its answer may be out already.
-    receiving_->keep_alive = false;
-    receiving_.reset();
-    phase_ = Phase::kStopped;
-    linger_ = true;
-    if (pipeline_.empty()) close_after_flush_ = true;
-    return input.size();
-}
-
-void Connection::body_done() {
-    const auto exchange = std::exchange(receiving_, nullptr);
-    const bool deliver = phase_ == Phase::kBody;
-    phase_ = exchange->keep_alive && !close_after_flush_ ? Phase::kHead : Phase::kStopped;
-    phase_since_ = context_.now;
-    if (!deliver || exchange->claimed()) return;
-    exchange->delivered = true;
-    context_.application.on_request(exchange);
-    pump();
 }
 
 /// The bytes can no longer be understood, or a limit of size or time is broken: one last answer, then close.
@@ -343,6 +267,11 @@ void Connection::fail_input(int status, std::string_view detail) {
         return;
     }
     auto exchange = std::exchange(receiving_, nullptr);
+    if (exchange) {
+        exchange->keep_alive = false;
+        exchange->continue_pending = false;
+        if (fail_receiver(*exchange, status, detail)) return pump();
+    }
     Response response = context_.application.on_protocol_error(exchange.get(), status, detail);
     if (!exchange) {
         if (!parts_) parts_ = context_.link->take_parts();
@@ -351,7 +280,6 @@ void Connection::fail_input(int status, std::string_view detail) {
         pipeline_.push_back(exchange);
     }
     exchange->keep_alive = false;
-    exchange->continue_pending = false;
     exchange->answer_for_application(std::move(response));
     pump();
 }

@@ -48,21 +48,35 @@ void Connection::open_refused(const Response& response) {
 
 void Connection::on_answer_ready(ServerExchange& exchange) {
     if (closed_ || deciding_) return;
-    if (input_ended_ && exchange.stream()) exchange.stream()->set_gone();
-    if (&exchange == receiving_.get() && phase_ == Phase::kBody) begin_drain(exchange);
-    pump();
-    if (corked_) return;
-    corked_ = true;
-    end_turn();
-    corked_ = false;
+    if (input_ended_ && exchange.ends_with_client()) exchange.stream()->set_gone();
+    if (&exchange == receiving_.get() && phase_ == Phase::kBody) {
+        // An answer that streams may begin while the body still comes.
+        const bool both_ways = receiver_ && body_asked_ && exchange.stream();
+        if (!both_ways) begin_drain(exchange);
+    }
+    if (corked_) return pump();
+    want_turn();
 }
 
 void Connection::on_stream_ready(ServerExchange& exchange) {
     if (closed_ || !streaming_ || pipeline_.front().get() != &exchange) return;
-    pump_stream(exchange);
+    want_turn();
+}
+
+void Connection::on_interim_ready() {
+    want_turn();
+}
+
+void Connection::want_turn() {
+    again_ = true;
+    // In a turn of its own already, whose end looks at everything.
+    if (closed_ || corked_ || std::exchange(turn_wanted_, true)) return;
+    host_.want_turn(*this);
+}
+
+void Connection::run_turn() {
+    turn_wanted_ = false;
     if (closed_) return;
-    pump();
-    if (corked_) return;
     corked_ = true;
     end_turn();
     corked_ = false;
@@ -70,6 +84,8 @@ void Connection::on_stream_ready(ServerExchange& exchange) {
 
 /// Moves finished answers, oldest first, to the output.
 void Connection::pump() {
+    if (streaming_) pump_stream(*pipeline_.front());
+    if (tunnel_) pump_tunnel();
     move_answers();
     // What is finished but behind an answer that is not counts as waiting output: one slow request must not let the large
     // answers of pipeline_depth_max others pile up.
@@ -80,13 +96,11 @@ void Connection::pump() {
 }
 
 void Connection::move_answers() {
-    while (!closed_ && !pipeline_.empty() && !streaming_) {
+    while (!closed_ && !pipeline_.empty() && !streaming_ && !tunnel_) {
         const auto exchange = pipeline_.front();
-        if (!exchange->answered()) {
-            if (!std::exchange(exchange->continue_pending, false)) return;
-            out_.begin_text().append("HTTP/1.1 100 Continue\r\n\r\n");
-            return out_.end_text();
-        }
+        put_interim(*exchange);
+        if (!exchange->answered()) return;
+        if (exchange->tunnel()) return begin_tunnel(*exchange);
         write_answer(*exchange);
         if (exchange->stream()) {
             streaming_ = true;
@@ -100,32 +114,51 @@ void Connection::move_answers() {
     }
 }
 
+/// What goes before the answer whose turn it is.
+void Connection::put_interim(ServerExchange& exchange) {
+    if (exchange.continue_pending && body_asked()) {
+        exchange.continue_pending = false;
+        out_.begin_text().append("HTTP/1.1 100 Continue\r\n\r\n");
+        out_.end_text();
+    }
+    // A client that does not read gets no more of them: they are hints.
+    if (exchange.has_interim() && out_.bytes() < kOutputHighWater) {
+        out_.append(exchange.take_interim());
+    }
+}
+
 void Connection::write_answer(ServerExchange& exchange) {
     Response response = exchange.take_answer();
     const bool stream = exchange.stream() != nullptr;
     const bool bodiless = status_forbids_body(response.status);
     const bool last_of_all = context_.draining && pipeline_.size() == 1 && !receiving_;
     if (response.close || last_of_all) linger_ = true;
-    const bool close = !exchange.keep_alive || response.close || last_of_all || (stream && !exchange.http_1_1);
+    const bool till_close = stream && !exchange.http_1_1 && !response.content_length;
+    const bool close = !exchange.keep_alive || response.close || last_of_all || till_close;
     const std::uint64_t body_bytes = response.shared_body ? response.shared_body->size() : response.body.size();
+    const bool head_only = exchange.head().method == Method::kHead;
 
     HeadOptions options;
     options.close = close;
     options.say_keep_alive = !exchange.http_1_1;
-    options.chunked = stream && exchange.http_1_1 && !bodiless;
-    if (!stream && !bodiless) options.content_length = body_bytes;
+    options.chunked = stream && exchange.http_1_1 && !bodiless && !response.content_length;
+    if (stream || head_only || response.status == 304) options.content_length = response.content_length;
+    if (!stream && !options.content_length) options.content_length = body_bytes;
+    if (bodiless && (response.status != 304 || !response.content_length)) options.content_length.reset();
     context_.writer.write_head(out_.begin_text(), response, options);
     out_.end_text();
-    const bool send_body = !bodiless && exchange.head().method != Method::kHead;
+    const bool send_body = !bodiless && !head_only;
     if (send_body && !stream) {
         response.shared_body ? out_.append(std::move(response.shared_body)) : out_.append(std::move(response.body));
     }
-    if (close) {
+    const bool both_ways = stream && receiving_.get() == &exchange && phase_ == Phase::kBody;
+    if (close && !both_ways) {
         close_after_flush_ = true;
         // A follower whose body is still coming must not be served any more either; the rest of it is only dropped.
         if (receiving_) linger_ = true;
         phase_ = Phase::kStopped;
         receiving_.reset();
+        leave_receiver();
     }
     if (phase_ == Phase::kHead && !parts_) phase_since_ = context_.now;
     if (stream) {
@@ -143,13 +176,19 @@ void Connection::write_answer(ServerExchange& exchange) {
 void Connection::pump_stream(ServerExchange& exchange) {
     const auto held = pipeline_.front();
     std::string bytes;
-    const StreamCore::End end = exchange.stream()->take(bytes);
+    StreamCore::End end = exchange.stream()->take(bytes);
     const std::size_t taken = bytes.size();
-    if (taken > 0 && !exchange.stream_has_body()) {
+    const auto& length = exchange.stream_length();
+    const bool has_body = exchange.stream_has_body();
+    const bool chunked = exchange.http_1_1 && !length;
+    const bool too_long = has_body && length && taken > *length - stream_bytes_;
+    const bool too_short = has_body && length && end == StreamCore::End::kFinished && taken < *length - stream_bytes_;
+    if (too_long || too_short) end = StreamCore::End::kAbandoned;
+    if (taken > 0 && !has_body) {
         exchange.stream()->sent(taken);
-    } else if (taken > 0) {
+    } else if (taken > 0 && !too_long) {
         stream_bytes_ += taken;
-        if (exchange.http_1_1) {
+        if (chunked) {
             append_chunk_size(out_.begin_text(), taken);
             out_.end_text();
             out_.append(std::move(bytes));
@@ -165,14 +204,14 @@ void Connection::pump_stream(ServerExchange& exchange) {
         // What was written goes out as far as it will; the missing last chunk tells the client that it is not
         // whole.
         flush();
-        if (!exchange.http_1_1 && transport_->descriptor() >= 0) {
+        if (!exchange.http_1_1 && !length && transport_->descriptor() >= 0) {
             // Without chunks only a reset can say so.
             const linger hard{1, 0};
             ::setsockopt(transport_->descriptor(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
         }
         return cut();
     }
-    if (exchange.http_1_1 && exchange.stream_has_body()) {
+    if (chunked && has_body) {
         out_.begin_text().append("0\r\n\r\n");
         out_.end_text();
     }
@@ -182,6 +221,7 @@ void Connection::pump_stream(ServerExchange& exchange) {
     }
     pipeline_.erase(pipeline_.begin());
     exchange.detach();
+    if (receiving_.get() == &exchange && phase_ == Phase::kBody) begin_drain(exchange);
     if (phase_ == Phase::kHead && !parts_) phase_since_ = context_.now;
     // The input may have broken down while the stream was on its way.
     if (!exchange.keep_alive) close_after_flush_ = true;
@@ -197,6 +237,7 @@ void Connection::give_up(const std::shared_ptr<ServerExchange>& exchange) {
     // Before the answer is ready its stream is the other thread's to touch; become_ready() looks then.
     if (exchange->answered() && exchange->stream()) exchange->stream()->set_gone();
     exchange->detach();
+    if (exchange->answered() && exchange->tunnel()) exchange->tunnel()->close(false);
     const bool started = std::exchange(streaming_, false) && exchange->stream();
     exchange->report_sent(
         {started ? exchange->stream_status() : kStatusClientGone, started ? stream_bytes_ : 0, false});
@@ -205,18 +246,22 @@ void Connection::give_up(const std::shared_ptr<ServerExchange>& exchange) {
 /// Sends, takes up input that had to wait for the output, and decides what to wait for.
 void Connection::end_turn() {
     while (true) {
+        again_ = false;
         pump();
+        if (closed_) return;
         flush();
         if (closed_) return;
+        if (tunnel_) settle_tunnel();
+        if (closed_) return;
         // Whoever heard that its answer is out may have answered the next one.
-        if (!out_.empty() && !write_blocked_) continue;
+        if (again_ || (!out_.empty() && !write_blocked_)) continue;
         if (close_after_flush_ && out_.empty() && !streaming_) return finish_close();
-        const bool waiting = !in_.empty() && phase_ == Phase::kHead && may_parse() && !parts_;
+        const bool waiting = input_waits();
         const bool inside = transport_->read_pending() && wants_input();
         if (!waiting && !inside) break;
         waiting ? consume({}) : read_some();
         if (closed_) return;
-        if (out_.empty() && !waiting) break;
+        if (out_.empty() && !waiting && !again_) break;
     }
     if (input_ended_ && pipeline_.empty() && out_.empty()) return cut();
     if (context_.draining && at_rest()) {
@@ -240,6 +285,7 @@ void Connection::flush() {
         if (sent.status != IoStatus::kOk) return cut();
         context_.bytes_out += sent.bytes;
         written_at_ = context_.now;
+        if (tunnel_) phase_since_ = context_.now;
         out_.consume(sent.bytes);
     }
     if (out_.empty()) written_at_ = context_.now;
@@ -300,7 +346,11 @@ Connection::Due Connection::next_due() const noexcept {
         if (at < due.at) due = {at, why};
     };
     if (!out_.empty()) consider(written_at_ + limits.write_stall_max, Why::kWriteStall);
-    if (phase_ == Phase::kBody || phase_ == Phase::kDrain) {
+    if (phase_ == Phase::kTunnel) {
+        consider(phase_since_ + limits.tunnel_idle_max, Why::kTunnel);
+    } else if (phase_ == Phase::kBody && body_paused_) {
+        // The application's time.
+    } else if (phase_ == Phase::kBody || phase_ == Phase::kDrain) {
         // The moment at which the mean rate since the start falls below the floor.
         const auto rate = std::max<std::uint64_t>(limits.body_rate_min_bytes_s, 1);
         const auto earned =
@@ -327,6 +377,7 @@ void Connection::on_timer() {
             return cut();
         case Why::kHandshake:
         case Why::kWriteStall:
+        case Why::kTunnel:
             context_.counters.timeouts.fetch_add(1, std::memory_order_relaxed);
             return cut();
         case Why::kBody:
@@ -360,8 +411,11 @@ void Connection::note_client_gone() {
 void Connection::cut() {
     if (closed_) return;
     closed_ = true;
-    if (!pipeline_.empty() || !out_.empty()) note_client_gone();
+    // A tunnel that ends is nothing to count.
+    if (!tunnel_ && (!pipeline_.empty() || !out_.empty())) note_client_gone();
     receiving_.reset();
+    leave_receiver();
+    if (tunnel_) close_tunnel(false);
     drop_rest_of_pipeline();
     for (SentMark& mark : std::exchange(sent_marks_, {})) {
         mark.report.complete = false;

@@ -61,6 +61,7 @@ class Stream {
 ///
 /// Exactly one of on_body_end() and on_body_failed() comes last, unless the application is done with the exchange first (it
 /// has answered by respond(), or its stream has ended): then the rest of the body is nobody's and nothing more is called.
+/// on_body_end() may come although on_body() has said false: it brings no bytes.
 class BodyReceiver {
   public:
     virtual ~BodyReceiver() = default;

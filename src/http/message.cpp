@@ -15,12 +15,20 @@ struct Reason {
 // Sorted by status (RFC 9110, 15, and the registry).
 constexpr std::array kReasons = std::to_array<Reason>({
     {100, "Continue"},
+    {101, "Switching Protocols"},
+    {102, "Processing"},
+    {103, "Early Hints"},
     {200, "OK"},
     {201, "Created"},
     {202, "Accepted"},
+    {203, "Non-Authoritative Information"},
     {204, "No Content"},
+    {205, "Reset Content"},
     {206, "Partial Content"},
     {207, "Multi-Status"},
+    {208, "Already Reported"},
+    {226, "IM Used"},
+    {300, "Multiple Choices"},
     {301, "Moved Permanently"},
     {302, "Found"},
     {303, "See Other"},
@@ -34,6 +42,7 @@ constexpr std::array kReasons = std::to_array<Reason>({
     {404, "Not Found"},
     {405, "Method Not Allowed"},
     {406, "Not Acceptable"},
+    {407, "Proxy Authentication Required"},
     {408, "Request Timeout"},
     {409, "Conflict"},
     {410, "Gone"},
@@ -46,6 +55,7 @@ constexpr std::array kReasons = std::to_array<Reason>({
     {417, "Expectation Failed"},
     {421, "Misdirected Request"},
     {422, "Unprocessable Content"},
+    {423, "Locked"},
     {424, "Failed Dependency"},
     {425, "Too Early"},
     {426, "Upgrade Required"},
@@ -59,7 +69,10 @@ constexpr std::array kReasons = std::to_array<Reason>({
     {503, "Service Unavailable"},
     {504, "Gateway Timeout"},
     {505, "HTTP Version Not Supported"},
+    {506, "Variant Also Negotiates"},
     {507, "Insufficient Storage"},
+    {508, "Loop Detected"},
+    {511, "Network Authentication Required"},
 });
 
 }  // namespace

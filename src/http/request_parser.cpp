@@ -45,7 +45,7 @@ void RequestParser::reset() noexcept {
     line_start_ = scanned_ = 0;
     fields_ = hosts_ = 0;
     started_ = skipped_line_ = done_ = http_1_1_ = close_ = keep_alive_ = expects_continue_ = transfer_encoding_ =
-        false;
+        upgrade_field_ = upgrade_option_ = false;
 }
 
 RequestParser::Status RequestParser::fail(int status, std::string_view detail) noexcept {
@@ -124,6 +124,8 @@ bool RequestParser::take_request_line(std::string_view line, RequestHead& head) 
         return bad(505, "only HTTP/1.1 and HTTP/1.0 are spoken here");
     }
     http_1_1_ = version[7] == '1';
+    head.http_1_1 = http_1_1_;
+    head.wants_upgrade = false;
     head.method = method_of(method);
     head.method_text.assign(method);
     head.target.assign(target);
@@ -174,6 +176,9 @@ bool RequestParser::note_field(std::string_view name, std::string_view value, Re
             }
             fail(417, "the only expectation met here is 100-continue");
             return false;
+        case 7:
+            if (iequals(name, "upgrade") && !value.empty()) upgrade_field_ = true;
+            return true;
         case 10:
             if (iequals(name, "connection")) note_connection(value);
             return true;
@@ -225,6 +230,7 @@ void RequestParser::note_connection(std::string_view value) noexcept {
             std::min(value.size(), value.find(',') == std::string_view::npos ? value.size() : value.find(',') + 1));
         if (iequals(option, "close")) close_ = true;
         if (iequals(option, "keep-alive")) keep_alive_ = true;
+        if (iequals(option, "upgrade")) upgrade_option_ = true;
     }
 }
 
@@ -236,6 +242,7 @@ bool RequestParser::finish(RequestHead& head) {
     if (http_1_1_ && hosts_ == 0) return bad("no Host header");
     if (transfer_encoding_ && head.content_length) return bad("Content-Length together with Transfer-Encoding");
     if (transfer_encoding_ && !http_1_1_) return bad("Transfer-Encoding in HTTP/1.0");
+    head.wants_upgrade = http_1_1_ && !close_ && upgrade_field_ && upgrade_option_;
     if (!head.target.starts_with('/') && head.target != "*") {
         // Absolute form: its authority stands in place of Host (RFC 9112, 3.2.2), so that nothing behind sees
         // two.

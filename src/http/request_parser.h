@@ -67,6 +67,8 @@ class RequestParser {
     bool keep_alive_ = false;
     bool expects_continue_ = false;
     bool transfer_encoding_ = false;
+    bool upgrade_field_ = false;
+    bool upgrade_option_ = false;  // `Connection: upgrade`.
 };
 
 }  // namespace tidegate::http

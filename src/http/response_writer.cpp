@@ -23,10 +23,10 @@ void append_clean(std::string& out, std::string_view text) {
     }
 }
 
-bool is_ours(std::string_view name) noexcept {
+bool is_ours(std::string_view name, bool has_date) noexcept {
     switch (name.size()) {
         case 4:
-            return iequals(name, "date");
+            return !has_date && iequals(name, "date");
         case 10:
             return iequals(name, "connection") || iequals(name, "keep-alive");
         case 14:
@@ -35,6 +35,24 @@ bool is_ours(std::string_view name) noexcept {
             return iequals(name, "transfer-encoding");
         default:
             return false;
+    }
+}
+
+void append_status_line(std::string& out, int status) {
+    out.append("HTTP/1.1 ");
+    append_number(out, static_cast<std::uint64_t>(status));
+    out.push_back(' ');
+    out.append(reason_phrase(status));
+    out.append("\r\n");
+}
+
+void append_fields(std::string& out, const Headers& headers, bool has_date) {
+    for (const auto& [name, value] : headers.fields()) {
+        if (is_ours(name, has_date)) continue;
+        append_clean(out, name);
+        out.append(": ");
+        append_clean(out, value);
+        out.append("\r\n");
     }
 }
 
@@ -49,35 +67,36 @@ void ResponseWriter::refresh_date() {
 }
 
 void ResponseWriter::write_head(std::string& out, const Response& response, const HeadOptions& options) {
-    refresh_date();
     if (response.status == 200) {
         out.append("HTTP/1.1 200 OK\r\n");
     } else {
-        out.append("HTTP/1.1 ");
-        append_number(out, static_cast<std::uint64_t>(response.status));
-        out.push_back(' ');
-        out.append(reason_phrase(response.status));
-        out.append("\r\n");
+        append_status_line(out, response.status);
     }
-    out.append(date_line_);
-    for (const auto& [name, value] : response.headers.fields()) {
-        if (is_ours(name)) continue;
-        append_clean(out, name);
-        out.append(": ");
-        append_clean(out, value);
-        out.append("\r\n");
+    if (!response.has_date) {
+        refresh_date();
+        out.append(date_line_);
     }
+    if (response.shared_head) out.append(*response.shared_head);
+    append_fields(out, response.headers, response.has_date);
     if (options.content_length) {
         out.append("Content-Length: ");
         append_number(out, *options.content_length);
         out.append("\r\n");
     }
     if (options.chunked) out.append("Transfer-Encoding: chunked\r\n");
-    if (options.close) {
+    if (options.upgrade) {
+        out.append("Connection: Upgrade\r\n");
+    } else if (options.close) {
         out.append("Connection: close\r\n");
     } else if (options.say_keep_alive) {
         out.append("Connection: keep-alive\r\n");
     }
+    out.append("\r\n");
+}
+
+void ResponseWriter::write_interim(std::string& out, int status, const Headers& headers) {
+    append_status_line(out, status);
+    append_fields(out, headers, true);
     out.append("\r\n");
 }
 

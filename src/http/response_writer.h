@@ -1,9 +1,8 @@
 // ResponseWriter: turns a Response into the bytes of its head; keeps the Date line of the second.
 //
-// Guarantee   Content-Length, Transfer-Encoding, Connection, Keep-Alive and Date are the server's: the
-// application's are
-//             left out. A control character in a name or value becomes a blank, so that no value can end a
-//             line.
+// Guarantee   Content-Length, Transfer-Encoding, Connection, Keep-Alive and (without has_date) Date are the server's: the
+//             application's are left out. A control character in a name or value becomes a blank, so that no value can end
+//             a line. Response::shared_head alone is taken as it is.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +19,8 @@ struct HeadOptions {
     std::optional<std::uint64_t> content_length;
     bool chunked = false;
     bool close = false;
+    /// `Connection: Upgrade`, of a 101.
+    bool upgrade = false;
     /// Say `keep-alive` aloud: an HTTP/1.0 client that asked for it.
     bool say_keep_alive = false;
 };
@@ -29,6 +30,8 @@ class ResponseWriter {
     /// `now` is the loop's cached time; it outlives the writer.
     ResponseWriter(const Clock& clock, const SteadyTime& now) : clock_(clock), now_(now) {}
     void write_head(std::string& out, const Response& response, const HeadOptions& options);
+    /// The whole of an interim answer (102, 103).
+    static void write_interim(std::string& out, int status, const Headers& headers);
 
   private:
     /// Renders the Date line when a second has passed.

@@ -14,6 +14,10 @@ std::size_t index_of(Method method) noexcept {
     return static_cast<std::size_t>(method);
 }
 
+std::unexpected<Error> declared_twice(std::string_view pattern) {
+    return fail(ErrorCode::kInvalidArgument, "route '" + std::string(pattern) + "': declared twice for this method");
+}
+
 }  // namespace
 
 struct Router::Node {
@@ -21,10 +25,12 @@ struct Router::Node {
     std::unique_ptr<Node> parameter;
     std::unique_ptr<Node> rest;
     std::array<std::optional<RouteId>, kMethods> routes;
+    std::optional<RouteId> any;      // Where `routes` has none.
+    bool ends = false;               // There is a route.
     std::vector<std::string> names;  // Of the parameters on the way here.
     std::string allow;
 
-    bool ends_here() const noexcept { return !allow.empty(); }
+    bool ends_here() const noexcept { return ends; }
 
     const Node* literal(std::string_view segment) const noexcept {
         const auto found = std::ranges::lower_bound(literals, segment, {},
@@ -63,7 +69,8 @@ std::string_view RouteParameters::get(std::string_view name) const noexcept {
     return {};
 }
 
-Result<void> Router::add(Method method, std::string_view pattern, RouteId route) {
+/// The node where `pattern` ends, made where it is not there yet.
+Result<Router::Node*> Router::make_node(std::string_view pattern) {
     const auto refuse = [&](std::string_view why) {
         return fail(ErrorCode::kInvalidArgument, "route '" + std::string(pattern) + "': " + std::string(why));
     };
@@ -93,10 +100,25 @@ Result<void> Router::add(Method method, std::string_view pattern, RouteId route)
         node = child.get();
     }
     if (node->ends_here() && node->names != names) return refuse("parameters of other names on the same path");
-    if (node->routes[index_of(method)]) return refuse("declared twice for this method");
-    node->routes[index_of(method)] = route;
     node->names = std::move(names);
+    return node;
+}
+
+Result<void> Router::add(Method method, std::string_view pattern, RouteId route) {
+    TG_TRY(Node* const node, make_node(pattern));
+    auto& place = node->routes[index_of(method)];
+    if (place) return declared_twice(pattern);
+    place = route;
+    node->ends = true;
     node->render_allow();
+    return {};
+}
+
+Result<void> Router::add_any(std::string_view pattern, RouteId route) {
+    TG_TRY(Node* const node, make_node(pattern));
+    if (node->any) return declared_twice(pattern);
+    node->any = route;
+    node->ends = true;
     return {};
 }
 
@@ -135,6 +157,7 @@ Router::Match Router::find(Method method, std::string_view path) const noexcept 
     if (node == nullptr) return match;
     auto route = node->routes[index_of(method)];
     if (!route && method == Method::kHead) route = node->routes[index_of(Method::kGet)];
+    if (!route) route = node->any;
     if (!route) {
         match.outcome = Outcome::kMethodNotAllowed;
         match.allow = node->allow;

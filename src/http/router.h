@@ -58,10 +58,14 @@ class Router {
     /// `pattern`: `/api/v1/jobs/{id}`; a last segment `{rest...}` takes the rest of the path, slashes included. HEAD is
     /// answered by the GET route unless it has its own. kInvalidArgument: malformed, or the same method and path twice.
     Result<void> add(Method method, std::string_view pattern, RouteId route);
+    /// The route for every method the path has no route of its own for, unknown ones (Method::kOther) included; a path with
+    /// one never says kMethodNotAllowed. kInvalidArgument as above.
+    Result<void> add_any(std::string_view pattern, RouteId route);
     Match find(Method method, std::string_view path) const noexcept;
 
   private:
     struct Node;
+    Result<Node*> make_node(std::string_view pattern);
     const Node* search(const Node& node, std::string_view path,
                        std::array<std::string_view, RouteParameters::kMax>& values, std::size_t& count) const noexcept;
     std::unique_ptr<Node> root_;

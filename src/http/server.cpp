@@ -13,7 +13,7 @@ namespace {
 class ServerImpl final : public Server {
   public:
     ServerImpl(Application& application, const Clock& clock, const Limits& limits)
-        : shared_{application, clock, limits, nullptr, {}, {}} {}
+        : shared_{application, clock, limits, nullptr, {}, {}, {}} {}
     ~ServerImpl() override { stop(); }
     ServerImpl(const ServerImpl&) = delete;
     ServerImpl& operator=(const ServerImpl&) = delete;
@@ -26,7 +26,7 @@ class ServerImpl final : public Server {
         TG_TRY(Listeners listeners, listen_on(options.address, options.port, count));
         port_ = listeners.port;
         for (Socket& socket : listeners.sockets) {
-            TG_TRY(auto loop, ServerLoop::create(shared_, std::move(socket)));
+            TG_TRY(auto loop, ServerLoop::create(shared_, std::move(socket), static_cast<unsigned>(loops_.size())));
             loops_.push_back(std::move(loop));
         }
         return {};

@@ -11,6 +11,8 @@ namespace {
 // As many as a loop has requests in work at once under ordinary load.
 constexpr std::size_t kSparePartsMax = 64;
 constexpr std::size_t kBodyKeptMax = 64 * 1024;
+// Of interim answers that wait for an earlier request's answer: some hundred links of a 103.
+constexpr std::size_t kInterimBytesMax = 16 * 1024;
 
 }  // namespace
 
@@ -66,23 +68,25 @@ std::shared_ptr<Stream> ServerExchange::start_stream(Response response) {
     const bool first = !claimed_.exchange(true, std::memory_order_acq_rel);
     TG_ASSERT(first || overruled_.load(std::memory_order_acquire));
     // The exchange is held by the connection while the stream lives; the stream must not hold it in turn.
-    auto core = std::make_shared<StreamCore>(stream_bytes_max_, [link = link_, weak = weak_from_this()] {
-        const auto wake = [weak] {
-            const auto self = weak.lock();
-            if (self && self->connection_ != nullptr) self->connection_->on_stream_ready(*self);
-        };
-        if (link->mailbox->on_loop_thread()) {
-            wake();
-        } else {
-            link->mailbox->post(wake);
-        }
-    });
+    auto core =
+        std::make_shared<StreamCore>(stream_bytes_max_, link_->mailbox, [link = link_, weak = weak_from_this()] {
+            const auto wake = [weak] {
+                const auto self = weak.lock();
+                if (self && self->connection_ != nullptr) self->connection_->on_stream_ready(*self);
+            };
+            if (link->mailbox->on_loop_thread()) {
+                wake();
+            } else {
+                link->mailbox->post(wake);
+            }
+        });
     if (first) {
+        stream_length_ = response.content_length;
         response_ = std::move(response);
         stream_ = core;
         post_ready();
         // After the post: a loop that ends sets client_gone and then empties its mailbox, so that one of the two is seen.
-        if (client_gone()) core->set_gone();
+        if (unreachable() || (client_gone() && ends_with_client())) core->set_gone();
     } else {
         core->set_gone();
     }
@@ -101,8 +105,9 @@ void ServerExchange::become_ready() {
     ready_ = true;
     if (connection_ != nullptr) {
         connection_->on_answer_ready(*this);
-    } else if (stream_) {
-        stream_->set_gone();
+    } else {
+        if (stream_) stream_->set_gone();
+        if (tunnel_) tunnel_->close(false);
     }
 }
 
@@ -118,6 +123,55 @@ Response ServerExchange::take_answer() {
     TG_ASSERT(ready_ && !taken_);
     taken_ = true;
     return *std::move(response_);
+}
+
+runtime::EventLoop& ServerExchange::loop() const {
+    TG_ASSERT(link_->loop != nullptr);
+    return *link_->loop;
+}
+
+void ServerExchange::on_gone(std::move_only_function<void()> callback) {
+    on_gone_ = std::move(callback);
+    if (client_gone()) set_client_gone();
+}
+
+void ServerExchange::set_client_gone() {
+    client_gone_.store(true, std::memory_order_release);
+    // Not from in here: the connection is in the middle of ending.
+    if (on_gone_) link_->mailbox->post(std::exchange(on_gone_, nullptr));
+}
+
+void ServerExchange::detach() {
+    connection_ = nullptr;
+    unreachable_.store(true, std::memory_order_release);
+    on_gone_ = nullptr;
+}
+
+void ServerExchange::resume_body() {
+    if (connection_ != nullptr) connection_->resume_body(*this);
+}
+
+void ServerExchange::send_interim(int status, const Headers& headers) {
+    TG_ASSERT(status > 101 && status < 200);
+    if (connection_ == nullptr || claimed() || !http_1_1) return;
+    const std::size_t before = interim_.size();
+    ResponseWriter::write_interim(interim_, status, headers);
+    if (interim_.size() > kInterimBytesMax) return interim_.resize(before);
+    connection_->on_interim_ready();
+}
+
+std::shared_ptr<Tunnel> ServerExchange::start_tunnel(Response head, std::shared_ptr<TunnelEnd> end) {
+    TG_ASSERT(head.status == 101 && parts_->head.wants_upgrade);
+    auto core = std::make_shared<TunnelCore>(std::move(end), link_->mailbox, stream_bytes_max_);
+    if (claimed_.exchange(true, std::memory_order_acq_rel)) {
+        TG_ASSERT(overruled_.load(std::memory_order_acquire));
+        core->close(false);
+    } else {
+        tunnel_ = core;
+        response_ = std::move(head);
+        become_ready();
+    }
+    return std::make_shared<TunnelHandle>(std::move(core));
 }
 
 void ServerExchange::report_sent(const Sent& sent) {

@@ -14,10 +14,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "http/exchange.h"
 #include "http/stream_core.h"
+#include "http/tunnel_core.h"
 #include "runtime/event_loop.h"
 
 namespace tidegate::http {
@@ -36,6 +38,8 @@ struct LoopLink {
     /// Of all loops of the server: what bodies hold, and may hold (Limits::bodies_bytes_max).
     std::shared_ptr<std::atomic<std::uint64_t>> bodies_bytes = std::make_shared<std::atomic<std::uint64_t>>(0);
     std::uint64_t bodies_bytes_max = UINT64_MAX;
+    runtime::EventLoop* loop = nullptr;  // Outlived by no callback.
+    unsigned index = 0;
 
     std::unique_ptr<ExchangeParts> take_parts();
     void give_parts(std::unique_ptr<ExchangeParts> parts);
@@ -59,6 +63,12 @@ class ServerExchange final : public Exchange, public std::enable_shared_from_thi
     bool client_gone() const noexcept override { return client_gone_.load(std::memory_order_acquire); }
     bool unreachable() const noexcept override { return unreachable_.load(std::memory_order_acquire); }
     void on_sent(std::move_only_function<void(const Sent&)> callback) override { on_sent_ = std::move(callback); }
+    runtime::EventLoop& loop() const override;
+    unsigned loop_index() const noexcept override { return link_->index; }
+    void on_gone(std::move_only_function<void()> callback) override;
+    void resume_body() override;
+    void send_interim(int status, const Headers& headers) override;
+    std::shared_ptr<Tunnel> start_tunnel(Response head, std::shared_ptr<TunnelEnd> end) override;
 
     // The connection's side; the loop's thread.
     /// Answers in the application's place (a body that broke a limit); an answer of its own that comes later
@@ -75,12 +85,10 @@ class ServerExchange final : public Exchange, public std::enable_shared_from_thi
     std::string& body_buffer() noexcept { return parts_->body; }
     /// Counts `bytes` more of body against what the server may hold; false when it may not.
     bool charge_body(std::uint64_t bytes) noexcept;
-    void set_client_gone() noexcept { client_gone_.store(true, std::memory_order_release); }
+    /// The client has closed its side, or will not get its answer: says so to whoever asked to hear it.
+    void set_client_gone();
     /// The connection has ended or lets this exchange go.
-    void detach() noexcept {
-        connection_ = nullptr;
-        unreachable_.store(true, std::memory_order_release);
-    }
+    void detach();
     /// Runs the application's callback, once.
     void report_sent(const Sent& sent);
     bool wants_report() const noexcept { return static_cast<bool>(on_sent_); }
@@ -92,6 +100,14 @@ class ServerExchange final : public Exchange, public std::enable_shared_from_thi
     int stream_status() const noexcept { return stream_status_; }
     /// False for HEAD: what is written is dropped.
     bool stream_has_body() const noexcept { return stream_has_body_; }
+    /// Of a stream with Content-Length.
+    const std::optional<std::uint64_t>& stream_length() const noexcept { return stream_length_; }
+    /// An endless stream to a client that has closed its side would never end; an answer that ends is still sent.
+    bool ends_with_client() const noexcept { return stream_ && !stream_length_; }
+    const std::shared_ptr<TunnelCore>& tunnel() const noexcept { return tunnel_; }
+    /// Interim answers that wait for their turn, rendered.
+    std::string take_interim() noexcept { return std::exchange(interim_, {}); }
+    bool has_interim() const noexcept { return !interim_.empty(); }
 
     // Facts the connection keeps with the exchange.
     bool http_1_1 = true;
@@ -115,10 +131,14 @@ class ServerExchange final : public Exchange, public std::enable_shared_from_thi
     std::uint64_t body_charged_ = 0;
     int stream_status_ = 0;
     bool stream_has_body_ = true;
+    std::optional<std::uint64_t> stream_length_;
     bool ready_ = false;  // The loop has seen the answer.
     bool taken_ = false;
     std::optional<Response> response_;
     std::shared_ptr<StreamCore> stream_;
+    std::shared_ptr<TunnelCore> tunnel_;
+    std::string interim_;
+    std::move_only_function<void()> on_gone_;
     std::move_only_function<void(const Sent&)> on_sent_;
 };
 

@@ -21,21 +21,21 @@ Socket open_reserve() {
 
 }  // namespace
 
-Result<std::unique_ptr<ServerLoop>> ServerLoop::create(LoopShared& shared, Socket listener) {
+Result<std::unique_ptr<ServerLoop>> ServerLoop::create(LoopShared& shared, Socket listener, unsigned index) {
     TG_TRY(auto loop, runtime::EventLoop::create(shared.clock));
-    std::unique_ptr<ServerLoop> made(new ServerLoop(shared, std::move(listener), std::move(loop)));
+    std::unique_ptr<ServerLoop> made(new ServerLoop(shared, std::move(listener), std::move(loop), index));
     TG_CHECK(made->loop_->add(made->listener_.get(), made->acceptor_, EPOLLIN));
     return made;
 }
 
-ServerLoop::ServerLoop(LoopShared& shared, Socket listener, std::unique_ptr<runtime::EventLoop> loop)
+ServerLoop::ServerLoop(LoopShared& shared, Socket listener, std::unique_ptr<runtime::EventLoop> loop, unsigned index)
     : shared_(shared),
       listener_(std::move(listener)),
       reserve_(open_reserve()),
       loop_(std::move(loop)),
       context_(shared.application, shared.limits, shared.counters, shared.clock,
-               std::make_shared<LoopLink>(
-                   LoopLink{loop_->mailbox(), {}, shared.bodies_bytes, shared.limits.bodies_bytes_max}),
+               std::make_shared<LoopLink>(LoopLink{
+                   loop_->mailbox(), {}, shared.bodies_bytes, shared.limits.bodies_bytes_max, loop_.get(), index}),
                loop_->now()),
       acceptor_(*this) {
     loop_->set_end_of_turn([this] { end_of_turn(); });
@@ -51,11 +51,17 @@ void ServerLoop::start() {
 }
 
 void ServerLoop::run() {
+    // So that what is posted from in there, too, knows that it is on the loop.
+    loop_->mailbox()->adopt();
+    shared_.application.on_loop_start(*loop_, context_.link->index);
     loop_->run();
     close_listener();
     loop_->timers().cancel(acceptor_);
     while (!connections_.empty()) connections_.back()->cut();
-    // A stream that was on its way here has to hear that its client is gone.
+    // A stream that was on its way here has to hear that its client is gone; so has whoever asked to hear it.
+    loop_->mailbox()->drain();
+    end_of_turn();
+    shared_.application.on_loop_stop(context_.link->index);
     loop_->mailbox()->drain();
     end_of_turn();
     context_.link->spare_parts.clear();
@@ -115,10 +121,14 @@ bool ServerLoop::accept_one() {
     shared_.counters.connections_accepted.fetch_add(1, std::memory_order_relaxed);
     const std::int64_t open = shared_.counters.connections_open.fetch_add(1, std::memory_order_relaxed);
     std::string peer = numeric_address(address);
+    const AddressKey key = address_key(address);
     if (open - static_cast<std::int64_t>(refused_now_) >= std::int64_t{shared_.limits.connections_max}) {
-        refuse(std::move(socket), std::move(peer));
+        refuse(std::move(socket), std::move(peer), "too many connections; try again in a moment");
+    } else if (!shared_.addresses.try_add(key, shared_.limits.connections_per_address_max)) {
+        shared_.counters.connections_refused_address.fetch_add(1, std::memory_order_relaxed);
+        refuse(std::move(socket), std::move(peer), "too many connections from this address");
     } else {
-        admit(std::move(socket), std::move(peer));
+        admit(std::move(socket), std::move(peer), key);
     }
     return true;
 }
@@ -129,16 +139,20 @@ Connection& ServerLoop::keep(std::unique_ptr<Connection> connection) {
     return *connections_.back();
 }
 
-void ServerLoop::admit(Socket socket, std::string peer_address) {
+void ServerLoop::admit(Socket socket, std::string peer_address, const AddressKey& key) {
     auto transport = shared_.tls ? shared_.tls->accept(socket.release()) : make_plain_transport(socket.release());
     if (!transport) {
+        shared_.addresses.remove(key);
         shared_.counters.connections_open.fetch_sub(1, std::memory_order_relaxed);
         return;
     }
-    keep(std::make_unique<Connection>(*this, context_, std::move(transport), std::move(peer_address))).open();
+    Connection& connection =
+        keep(std::make_unique<Connection>(*this, context_, std::move(transport), std::move(peer_address)));
+    connection.host_state.address = key;
+    connection.open();
 }
 
-void ServerLoop::refuse(Socket socket, std::string peer_address) {
+void ServerLoop::refuse(Socket socket, std::string peer_address, std::string_view why) {
     shared_.counters.connections_refused.fetch_add(1, std::memory_order_relaxed);
     if (shared_.tls || refused_now_ >= kRefusedMax) {
         // A TLS handshake only to say no would cost more than serving.
@@ -149,8 +163,7 @@ void ServerLoop::refuse(Socket socket, std::string peer_address) {
     Connection& connection = keep(
         std::make_unique<Connection>(*this, context_, make_plain_transport(socket.release()), std::move(peer_address)));
     connection.host_state.refused = true;
-    connection.open_refused(
-        shared_.application.on_protocol_error(nullptr, 503, "too many connections; try again in a moment"));
+    connection.open_refused(shared_.application.on_protocol_error(nullptr, 503, why));
 }
 
 void ServerLoop::out_of_descriptors() {
@@ -190,6 +203,7 @@ void ServerLoop::retire(Connection& connection) {
     if (connection.host_state.registered) loop_->remove(connection.transport().descriptor());
     loop_->timers().cancel(connection);
     if (connection.host_state.refused) --refused_now_;
+    if (connection.host_state.address) shared_.addresses.remove(*connection.host_state.address);
     const std::size_t index = connection.host_state.index;
     graveyard_.push_back(std::move(connections_[index]));
     if (index + 1 != connections_.size()) {
@@ -200,9 +214,13 @@ void ServerLoop::retire(Connection& connection) {
 }
 
 void ServerLoop::end_of_turn() {
-    if (!graveyard_.empty()) {
+    while (!turns_.empty() || !graveyard_.empty()) {
+        // A turn may end in asking for another's; so may the end of what a connection held.
+        for (std::size_t i = 0; i < turns_.size(); ++i) turns_[i]->run_turn();
+        turns_.clear();
         const auto ended = static_cast<std::int64_t>(graveyard_.size());
-        graveyard_.clear();
+        if (ended == 0) continue;
+        std::exchange(graveyard_, {}).clear();
         // Counted when the sockets are closed, so that zero means that nothing is left.
         if (shared_.counters.connections_open.fetch_sub(ended, std::memory_order_acq_rel) == ended) {
             const Lock lock(shared_.drain_signal.mutex);

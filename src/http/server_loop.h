@@ -1,17 +1,19 @@
 // ServerLoop: one thread with its own listener; accepts clients and keeps their connections until they end.
 //
 // Guarantee   A connection never leaves its loop; loops share only ServerCounters.
-// When full   Over connections_max a client gets 503 and the connection is closed; over kRefusedMax such
+// When full   Over connections_max, or connections_per_address_max of its address, a client gets 503 and the connection is closed; over kRefusedMax such
 // farewells at once,
 //             it is closed without one. Out of descriptors: the newest client is let in through a reserve and
 //             closed, then accepting rests for kAcceptRest instead of spinning.
 #pragma once
 
 #include <memory>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "base/mutex.h"
+#include "http/address_counts.h"
 #include "http/connection.h"
 #include "http/listener.h"
 #include "http/tls_transport.h"
@@ -33,12 +35,13 @@ struct LoopShared {
     std::unique_ptr<TlsContext> tls;
     ServerCounters counters;
     DrainSignal drain_signal;
+    AddressCounts addresses;
     std::shared_ptr<std::atomic<std::uint64_t>> bodies_bytes = std::make_shared<std::atomic<std::uint64_t>>(0);
 };
 
 class ServerLoop final : public ConnectionHost {
   public:
-    static Result<std::unique_ptr<ServerLoop>> create(LoopShared& shared, Socket listener);
+    static Result<std::unique_ptr<ServerLoop>> create(LoopShared& shared, Socket listener, unsigned index);
     ~ServerLoop() override;
 
     void start();
@@ -49,6 +52,7 @@ class ServerLoop final : public ConnectionHost {
 
     void set_interest(Connection& connection, std::uint32_t events) override;
     void set_deadline(Connection& connection, SteadyTime deadline) override;
+    void want_turn(Connection& connection) override { turns_.push_back(&connection); }
     void retire(Connection& connection) override;
 
   private:
@@ -62,13 +66,13 @@ class ServerLoop final : public ConnectionHost {
         ServerLoop& loop;
     };
 
-    ServerLoop(LoopShared& shared, Socket listener, std::unique_ptr<runtime::EventLoop> loop);
+    ServerLoop(LoopShared& shared, Socket listener, std::unique_ptr<runtime::EventLoop> loop, unsigned index);
     void run();
     void accept_some();
     /// False when there is nobody left to accept, or no means to.
     bool accept_one();
-    void admit(Socket socket, std::string peer_address);
-    void refuse(Socket socket, std::string peer_address);
+    void admit(Socket socket, std::string peer_address, const AddressKey& key);
+    void refuse(Socket socket, std::string peer_address, std::string_view why);
     void out_of_descriptors();
     void resume_accepting();
     void close_listener();
@@ -82,6 +86,7 @@ class ServerLoop final : public ConnectionHost {
     LoopContext context_;
     Acceptor acceptor_;
     std::vector<std::unique_ptr<Connection>> connections_;
+    std::vector<Connection*> turns_;  // Want their run_turn(); alive until the graveyard is cleared after it.
     std::vector<std::unique_ptr<Connection>> graveyard_;  // Destroyed at the end of the turn.
     std::size_t refused_now_ = 0;
     std::thread thread_;

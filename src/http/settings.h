@@ -55,6 +55,13 @@ inline void declare(settings::Table& table, ServerSettings& s) {
         .range(1, 1'000'000)
         .unit("connections")
         .doc("Most open connections; one more is answered 503 and closed.");
+    table.add("limits.connections_per_address_max", l.connections_per_address_max, l.connections_per_address_max)
+        .range(1, 1'000'000)
+        .unit("connections")
+        .doc(
+            "Most open connections of one client address (IPv6: one /64); one more is answered 503 and closed. Raise "
+            "it "
+            "behind a load balancer.");
     table.add("limits.pipeline_depth_max", l.pipeline_depth_max, l.pipeline_depth_max)
         .range(1, 1000)
         .unit("requests")
@@ -86,6 +93,9 @@ inline void declare(settings::Table& table, ServerSettings& s) {
     table.add("limits.write_stall_max_s", l.write_stall_max, l.write_stall_max)
         .range(std::chrono::milliseconds(100), minutes(10))
         .doc("A client that takes no byte of its answer for so long is cut.");
+    table.add("limits.tunnel_idle_max_s", l.tunnel_idle_max, l.tunnel_idle_max)
+        .range(std::chrono::milliseconds(100), std::chrono::hours(24))
+        .doc("A tunnel (WebSocket) without a byte either way for so long is cut.");
 }
 
 }  // namespace tidegate::http

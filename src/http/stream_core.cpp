@@ -1,14 +1,18 @@
 #include "http/stream_core.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.h"
 
 namespace tidegate::http {
 
 bool StreamCore::try_accept(std::string_view bytes, bool& wake) {
-    const std::uint64_t held = taken_ + waiting_.size();
-    if (held > 0 && held + bytes.size() > bytes_max_) return false;
+    if (!has_room_for(bytes.size())) {
+        refused_bytes_ = bytes.size();
+        return false;
+    }
+    refused_bytes_ = 0;
     waiting_.append(bytes);
     wake = !woken_;
     woken_ = true;
@@ -23,6 +27,26 @@ Stream::Outcome StreamCore::write(std::string_view bytes) {
         if (gone()) return Stream::Outcome::kGone;
         if (bytes.empty()) return Stream::Outcome::kAccepted;
         if (!try_accept(bytes, wake)) return Stream::Outcome::kFull;
+    }
+    if (wake) wake_();
+    return Stream::Outcome::kAccepted;
+}
+
+Stream::Outcome StreamCore::write_owned(std::string&& bytes) {
+    bool wake = false;
+    {
+        const Lock lock(mutex_);
+        TG_ASSERT(end_ == End::kOpen);
+        if (gone()) return Stream::Outcome::kGone;
+        if (bytes.empty()) return Stream::Outcome::kAccepted;
+        if (waiting_.empty() && has_room_for(bytes.size())) {
+            refused_bytes_ = 0;
+            waiting_ = std::move(bytes);
+            wake = !woken_;
+            woken_ = true;
+        } else if (!try_accept(bytes, wake)) {
+            return Stream::Outcome::kFull;
+        }
     }
     if (wake) wake_();
     return Stream::Outcome::kAccepted;
@@ -48,11 +72,51 @@ Stream::Outcome StreamCore::write_wait(std::string_view bytes, Duration wait_max
     return Stream::Outcome::kAccepted;
 }
 
-void StreamCore::end(End how) {
-    bool wake = false;
+void StreamCore::on_room(std::move_only_function<void()> callback) {
+    bool due = false;
     {
         const Lock lock(mutex_);
         if (end_ != End::kOpen) return;
+        std::swap(on_room_, callback);  // What it replaces dies after the lock is gone.
+        due = should_tell();
+    }
+    if (due) tell_room_soon();
+}
+
+bool StreamCore::should_tell() {
+    if (telling_ || !on_room_ || !room_due()) return false;
+    telling_ = true;
+    return true;
+}
+
+// Never at once: the connection is in the middle of its turn, and a writer that always has more would keep it there.
+void StreamCore::tell_room_soon() {
+    mailbox_->post([self = shared_from_this()] { self->tell_room(); });
+}
+
+void StreamCore::tell_room() {
+    std::move_only_function<void()> callback;
+    {
+        const Lock lock(mutex_);
+        telling_ = false;
+        if (!on_room_ || !room_due()) return;
+        callback = std::exchange(on_room_, nullptr);
+    }
+    callback();
+}
+
+std::uint64_t StreamCore::buffered() const {
+    const Lock lock(mutex_);
+    return held();
+}
+
+void StreamCore::end(End how) {
+    bool wake = false;
+    std::move_only_function<void()> unused;
+    {
+        const Lock lock(mutex_);
+        if (end_ != End::kOpen) return;
+        unused = std::exchange(on_room_, nullptr);
         // What was written after the client had gone is lost: such a body must not end as if it were whole.
         end_ = gone() ? End::kAbandoned : how;
         wake = !woken_;
@@ -71,18 +135,28 @@ StreamCore::End StreamCore::take(std::string& out) {
 }
 
 void StreamCore::sent(std::uint64_t bytes) {
-    const Lock lock(mutex_);
-    taken_ -= std::min(bytes, taken_);
-    room_.notify_all();
+    bool due = false;
+    {
+        const Lock lock(mutex_);
+        taken_ -= std::min(bytes, taken_);
+        room_.notify_all();
+        due = should_tell();
+    }
+    if (due) tell_room_soon();
 }
 
 void StreamCore::set_gone() {
-    const Lock lock(mutex_);
-    gone_.store(true, std::memory_order_release);
-    if (end_ == End::kFinished && !waiting_.empty()) end_ = End::kAbandoned;  // The end went with the bytes.
-    waiting_.clear();
-    waiting_.shrink_to_fit();
-    room_.notify_all();
+    bool due = false;
+    {
+        const Lock lock(mutex_);
+        gone_.store(true, std::memory_order_release);
+        if (end_ == End::kFinished && !waiting_.empty()) end_ = End::kAbandoned;  // The end went with the bytes.
+        waiting_.clear();
+        waiting_.shrink_to_fit();
+        room_.notify_all();
+        due = should_tell();
+    }
+    if (due) tell_room_soon();
 }
 
 }  // namespace tidegate::http

@@ -103,6 +103,7 @@ class Bench final : public ConnectionHost {
 
     void set_interest(Connection&, std::uint32_t events) override { interest_ = events; }
     void set_deadline(Connection&, SteadyTime deadline) override { deadline_ = deadline; }
+    void want_turn(Connection& connection) override { connection.run_turn(); }
     void retire(Connection&) override {}
 
     ManualClock clock;
