@@ -8,12 +8,14 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/points.h"
+#include "base/result.h"
 
 namespace tidegate::pipeline {
 
@@ -28,8 +30,8 @@ struct Rate {
 struct Caller {
     enum class Kind : std::uint8_t { kAnonymous, kKey, kToken };
     Kind kind = Kind::kAnonymous;
-    std::string actor;   // `key:<public id>`, `token:<subject>`, `address:<hash of it>`: goes into every Decision.
-    std::string tenant;  // Empty: none.
+    std::string actor;  // `key:<family>`, `token:<issuer>|<subject>`, `address:<hash of it>`: goes into every Decision.
+    std::string tenant;            // Empty: none.
     std::uint64_t actor_hash = 0;  // Of `actor`, for tables of limits and spend.
     std::uint64_t tenant_hash = 0;
     std::vector<std::string> scopes;  // Route families and `admin`; `*` lets in everywhere but admin.
@@ -37,8 +39,22 @@ struct Caller {
     std::optional<Rate> rate;          // Of this key, beside the rules of the settings.
     std::optional<Points> daily_cap;   // Of this key; absent: the settings'.
     std::atomic<bool> revoked{false};  // A key revoked while requests of it are under way.
+
+    /// `scope` is a route's: `provenance`, `provenance:read`, `admin`. A family lets in to all of its parts; an admin goes
+    /// everywhere.
     bool may_use(std::string_view scope) const noexcept;
+    /// Any of a route's scopes is enough; a route without scopes is open to everybody.
+    bool may_use_any(std::span<const std::string> scopes_of_route) const noexcept;
 };
 using CallerPtr = std::shared_ptr<const Caller>;
+
+/// `anonymous`, `key`, `token`.
+std::string_view to_string(Caller::Kind kind) noexcept;
+/// First 8 bytes of SHA-256: equal on every server, so that they can share limits.
+std::uint64_t hash_of(std::string_view actor_or_tenant);
+/// A scope as a key may carry it: 1 to 64 of a-z, 0-9, `_`, `-`, `.`, `:`; or `*`.
+bool is_scope(std::string_view text) noexcept;
+/// 1 to 128 bytes of UTF-8 without control characters; what a tenant's or a key's name may be.
+bool is_name(std::string_view text) noexcept;
 
 }  // namespace tidegate::pipeline
