@@ -130,27 +130,33 @@ class Admission {
     struct Told;
     using Queue = std::list<Waiter>;
     using Tellings = std::vector<Told>;
+    struct Place {
+        std::size_t queue = 0;
+        Queue::iterator waiter;
+    };
 
     void release(std::optional<Duration> first_byte, bool overloaded, SteadyTime since, std::uint32_t in_flight,
                  std::optional<SteadyTime> now) TG_EXCLUDES(mutex_);
     void measure(std::optional<Duration> first_byte, bool overloaded, Duration held, std::uint32_t in_flight,
                  SteadyTime now) TG_REQUIRES(mutex_);
     std::uint32_t limit() const TG_REQUIRES(mutex_);
+    Permit grant(SteadyTime now) TG_REQUIRES(mutex_);
     std::size_t waiting() const TG_REQUIRES(mutex_);
     Duration expected_wait(std::size_t ahead) const TG_REQUIRES(mutex_);
     Shed shed(Shed::Why why) TG_REQUIRES(mutex_);
     void grant_next(SteadyTime now, Tellings& tellings) TG_REQUIRES(mutex_);
-    Queue* next_queue() TG_REQUIRES(mutex_);
+    std::size_t next_queue() TG_REQUIRES(mutex_);
+    bool make_room(Priority asking, SteadyTime now, Tellings& tellings) TG_REQUIRES(mutex_);
     void take_out(Queue& queue, Queue::iterator waiter, Admitted answer, SteadyTime now, Tellings& tellings)
         TG_REQUIRES(mutex_);
-    static void tell(Tellings tellings);
+    void tell(Tellings tellings) TG_EXCLUDES(mutex_);
 
     const AdmissionOptions options_;
     mutable Mutex mutex_;
     std::optional<GradientLimit> gradient_ TG_GUARDED_BY(mutex_);
     std::array<Queue, kPriorities> queues_ TG_GUARDED_BY(mutex_);
     std::array<Codel, kPriorities> codels_ TG_GUARDED_BY(mutex_);
-    std::unordered_map<WaiterId, Queue::iterator> by_id_ TG_GUARDED_BY(mutex_);
+    std::unordered_map<WaiterId, Place> by_id_ TG_GUARDED_BY(mutex_);
     WaiterId next_id_ TG_GUARDED_BY(mutex_) = 1;
     std::uint32_t in_flight_ TG_GUARDED_BY(mutex_) = 0;
     std::uint32_t in_a_row_ TG_GUARDED_BY(mutex_) = 0;  // Interactive grants while batch waited.

@@ -81,7 +81,7 @@ class Breaker {
 
     /// By an operator: kForcedOpen, kDisabled (all pass, results only counted), kClosed (back to work, all forgotten).
     void force(BreakerState state) TG_EXCLUDES(mutex_);
-    BreakerState state(SteadyTime now) const noexcept;
+    BreakerState state() const noexcept { return state_.load(std::memory_order_acquire); }
     BreakerSnapshot snapshot(SteadyTime now) const TG_EXCLUDES(mutex_);
 
   private:
@@ -99,11 +99,11 @@ class Breaker {
     const Listener listener_;
     std::atomic<BreakerState> state_;
     std::atomic<std::int64_t> open_until_{0};  // Nanoseconds of SteadyTime.
-    std::atomic<std::uint32_t> probes_out_{0};
+    std::atomic<std::uint32_t> epoch_{0};
+    std::atomic<std::uint32_t> places_{0};  // Of the trial: probes under way and probes judged.
     std::atomic<std::uint64_t> refused_{0};
 
     mutable Mutex mutex_;
-    std::uint32_t epoch_ TG_GUARDED_BY(mutex_) = 0;
     std::uint32_t consecutive_ TG_GUARDED_BY(mutex_) = 0;
     std::vector<std::uint8_t> window_ TG_GUARDED_BY(mutex_);  // 1: failed.
     std::size_t window_next_ TG_GUARDED_BY(mutex_) = 0;

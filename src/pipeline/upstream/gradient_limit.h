@@ -37,6 +37,8 @@ class GradientLimit {
 
   private:
     void close_window_if_due(SteadyTime now) noexcept;
+    void judge_window() noexcept;
+    void learn(double short_ns) noexcept;
 
     const GradientOptions options_;
     double limit_;

@@ -9,7 +9,7 @@
 // Memory      At most `waiting_max` items waiting and calls_max batches under way.
 // Threads     Any; one short lock, held neither while sending nor while telling. `send` runs on the thread that cut the
 //             batch: a loop, which uses its own client.
-// When full   submit() says kResourceExhausted; an item over `bytes_max` kTooLarge.
+// When full   submit() says kUnavailable; an item over `bytes_max` kTooLarge.
 #pragma once
 
 #include <array>
@@ -122,16 +122,17 @@ class MicroBatcher {
     struct Open;
     struct Told;
     struct Ready;
+    using OpenAt = std::list<Open>::iterator;
     using Tellings = std::vector<Told>;
 
     void finish(std::uint64_t call, BatchAnswer answer, SteadyTime now) TG_EXCLUDES(mutex_);
-    void cut(std::list<Open>::iterator open, Cut why, SteadyTime now, std::vector<Ready>& ready) TG_REQUIRES(mutex_);
+    Open& open_for(const std::string& group, std::size_t bytes, SteadyTime now) TG_REQUIRES(mutex_);
+    void cut(OpenAt open, Cut why, SteadyTime now, std::vector<Ready>& ready) TG_REQUIRES(mutex_);
     void cut_due(SteadyTime now, std::vector<Ready>& ready) TG_REQUIRES(mutex_);
     void expire(SteadyTime now, Tellings& tellings) TG_REQUIRES(mutex_);
-    bool is_full(const Open& open) const TG_REQUIRES(mutex_);
     bool has_room_for_call() const TG_REQUIRES(mutex_);
-    void drop_waiting(ItemId id, const std::string& group) TG_REQUIRES(mutex_);
     void settle(ItemId id, ItemAnswer answer, Tellings& tellings) TG_REQUIRES(mutex_);
+    void take_from_open(ItemId id, const Waiting& item) TG_REQUIRES(mutex_);
     SteadyTime due() const TG_REQUIRES(mutex_);
     void send_all(std::vector<Ready> ready);
     static void tell(Tellings tellings);

@@ -36,6 +36,7 @@ Outcome outcome_of(const http::CallFailure& failure) noexcept {
         case Kind::kProtocol:
             return Outcome::kReset;
         case Kind::kPoolFull:
+        case Kind::kInvalidRequest:
             return Outcome::kLocal;
         case Kind::kCancelled:
             return Outcome::kClientGone;

@@ -169,10 +169,12 @@ class Pool {
     struct Target;
     struct Candidates;
 
-    Candidates candidates(TargetSet tried, SteadyTime now) const;
-    std::size_t choose(const Candidates& from, SteadyTime now);
+    void gather(Candidates& into, TargetSet tried, SteadyTime now) const;
     std::size_t draw_two(const Candidates& from, SteadyTime now);
     std::size_t next_in_turn(const Candidates& from) TG_EXCLUDES(mutex_);
+    bool is_ejected(const Target& target, SteadyTime now) const noexcept;
+    bool is_better(const Target& challenger, double weight, const Target& held, double held_weight,
+                   SteadyTime now) const noexcept;
     double weight_now(const Target& target, SteadyTime now) const noexcept;
     NoTarget none(TargetSet tried, SteadyTime now);
     void judge(std::size_t target, Breaker::Ticket ticket, Outcome outcome, std::optional<Duration> first_byte,
@@ -180,7 +182,7 @@ class Pool {
     void release(std::size_t target) noexcept;
     void eject(std::size_t target, std::string_view why, SteadyTime now) TG_EXCLUDES(mutex_);
     void sweep_if_due(SteadyTime now) TG_EXCLUDES(mutex_);
-    std::vector<std::size_t> outliers() const;
+    void learn(Target& target, Duration first_byte, SteadyTime now) noexcept;
     void tell(TargetEvent event) const;
 
     const std::string name_;
@@ -191,7 +193,7 @@ class Pool {
     std::atomic<std::int64_t> sweep_at_;
     std::atomic<std::uint64_t> picked_in_panic_{0};
     std::atomic<std::uint64_t> no_target_{0};
-    Mutex mutex_;  // Ejections and the turn of round robin.
+    mutable Mutex mutex_;  // Ejections and the turn of round robin.
 };
 
 /// Whole seconds for a Retry-After field: rounded up, at least 1.

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/random.h"
