@@ -4,122 +4,13 @@
 #include <sys/epoll.h>
 
 #include <algorithm>
-#include <cstring>
 #include <string>
 #include <vector>
 
-#include "http/connection.h"
-#include "http/test_server.h"
+#include "http/connection_bench.h"
 
 namespace tidegate::http {
 namespace {
-
-struct Wire {
-    std::string input;  // What the client sends.
-    std::size_t read_step = 1 << 20;
-    std::size_t write_step = 1 << 20;
-    bool block_between = false;              // Every second call would block.
-    std::size_t fail_after_read = SIZE_MAX;  // Bytes until a reset.
-    std::size_t fail_after_write = SIZE_MAX;
-    bool ends = false;  // The client closes after `input`.
-    bool full = false;  // The client does not read: no write takes anything.
-    std::string output;
-    std::size_t read = 0;
-    bool blocked = false;
-    bool shut = false;
-};
-
-class FakeTransport final : public Transport {
-  public:
-    explicit FakeTransport(Wire& wire) : wire_(wire) {}
-    IoResult read(std::span<char> into) override {
-        if (wire_.block_between && (wire_.blocked = !wire_.blocked)) return {IoStatus::kWouldBlock, 0};
-        const std::size_t left = std::min(wire_.input.size(), wire_.fail_after_read) - wire_.read;
-        if (left == 0 && wire_.read == wire_.fail_after_read) return {IoStatus::kFailed, 0};
-        if (left == 0) return {wire_.ends ? IoStatus::kEnd : IoStatus::kWouldBlock, 0};
-        const std::size_t bytes = std::min({left, wire_.read_step, into.size()});
-        std::memcpy(into.data(), wire_.input.data() + wire_.read, bytes);
-        wire_.read += bytes;
-        return {IoStatus::kOk, bytes};
-    }
-    IoResult write(std::span<const iovec> pieces) override {
-        if (wire_.block_between && (wire_.blocked = !wire_.blocked)) return {IoStatus::kWouldBlock, 0};
-        if (wire_.full) return {IoStatus::kWouldBlock, 0};
-        std::size_t budget = std::min(wire_.write_step, wire_.fail_after_write - wire_.output.size());
-        if (budget == 0) return {IoStatus::kFailed, 0};
-        std::size_t taken = 0;
-        for (const iovec& piece : pieces) {
-            const std::size_t part = std::min(budget, piece.iov_len);
-            wire_.output.append(static_cast<const char*>(piece.iov_base), part);
-            taken += part;
-            budget -= part;
-        }
-        return {IoStatus::kOk, taken};
-    }
-    void shutdown_write() override { wire_.shut = true; }
-    int descriptor() const noexcept override { return -1; }
-
-  private:
-    Wire& wire_;
-};
-
-/// A loop for one connection: hands it the events it asks for until nothing moves any more.
-class Bench final : public ConnectionHost {
-  public:
-    explicit Bench(Wire& wire, const Limits& limits = {})
-        : limits_(limits),
-          link_(std::make_shared<LoopLink>(LoopLink{runtime::Mailbox::create().value(), {}})),
-          context_(application, limits_, counters, clock, link_, now_),
-          wire_(wire) {
-        link_->mailbox->adopt();
-        now_ = clock.now();
-        connection_ = std::make_unique<Connection>(*this, context_, std::make_unique<FakeTransport>(wire), "192.0.2.1");
-        connection_->open();
-    }
-    ~Bench() override { connection_->cut(); }
-    Bench(const Bench&) = delete;
-    Bench& operator=(const Bench&) = delete;
-
-    void run() {
-        for (std::size_t still = 0; still < 4 && !connection_->closed();) {
-            const std::size_t before = wire_.read + wire_.output.size();
-            const std::uint32_t events = interest_ & (EPOLLIN | EPOLLOUT);
-            if (events != 0) connection_->on_event(events);
-            still = wire_.read + wire_.output.size() == before ? still + 1 : 0;
-        }
-    }
-    void run_once(std::uint32_t events = EPOLLIN) { connection_->on_event(events); }
-    void drain() {
-        context_.draining = true;
-        connection_->on_drain();
-    }
-    void advance(Duration by) {
-        clock.advance(by);
-        now_ = clock.now();
-        if (now_ >= deadline_) connection_->on_timer();
-    }
-    bool closed() const { return connection_->closed(); }
-    std::uint32_t interest() const { return interest_; }
-
-    void set_interest(Connection&, std::uint32_t events) override { interest_ = events; }
-    void set_deadline(Connection&, SteadyTime deadline) override { deadline_ = deadline; }
-    void want_turn(Connection& connection) override { connection.run_turn(); }
-    void retire(Connection&) override {}
-
-    ManualClock clock;
-    TestApplication application;
-    ServerCounters counters;
-
-  private:
-    Limits limits_;
-    SteadyTime now_;
-    SteadyTime deadline_;
-    std::shared_ptr<LoopLink> link_;
-    LoopContext context_;
-    Wire& wire_;
-    std::unique_ptr<Connection> connection_;
-    std::uint32_t interest_ = 0;
-};
 
 /// A conversation with everything in it.
 const std::string kConversation =
@@ -249,7 +140,7 @@ TEST(Connection, NothingIsAllocatedForABodyThatIsOnlyAnnounced) {
     ExchangePtr seen;
     bench.application.head_handler = [&](const ExchangePtr& exchange) {
         seen = exchange;
-        return BodyPlan{1ULL << 40};
+        return BodyPlan{.body_bytes_max = 1ULL << 40};
     };
     bench.run();
     ASSERT_TRUE(seen);
@@ -290,18 +181,6 @@ TEST(Connection, TimeLimitsFollowTheClock) {
         bench.advance(std::chrono::milliseconds(1));
         EXPECT_TRUE(wire.output.starts_with("HTTP/1.1 408 "));
     }
-}
-
-Response with_body(std::string body) {
-    Response response;
-    response.body = std::move(body);
-    return response;
-}
-
-/// Keeps the requests instead of answering them.
-std::vector<ExchangePtr>& hold_requests(Bench& bench, std::vector<ExchangePtr>& held) {
-    bench.application.handler = [&held](const ExchangePtr& exchange) { held.push_back(exchange); };
-    return held;
 }
 
 TEST(Connection, AFollowerWhoseBodyIsStillComingIsNotServedAfterTheLastAnswer) {
@@ -371,7 +250,7 @@ TEST(Connection, AStreamGivenOnTheHeadOfABodyThatNeverEndsClosesTheConnectionWhe
     Bench bench(wire);
     bench.application.head_handler = [&](const ExchangePtr& exchange) {
         stream = exchange->start_stream(Response{});
-        return BodyPlan{10};
+        return BodyPlan{.body_bytes_max = 10};
     };
     bench.run();
     ASSERT_TRUE(stream);
