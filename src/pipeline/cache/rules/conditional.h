@@ -41,7 +41,7 @@ struct Answer {
     std::uint64_t first = 0;  // kPart: bytes first to last, both included.
     std::uint64_t last = 0;
 };
-/// For GET and HEAD of a stored answer that may be used. `now` bounds If-Modified-Since: a later date is ignored.
+/// For GET and HEAD of a stored answer that may be used. `now` tells the century of a date with a year of two digits.
 Answer answer_for(http::Method method, const http::Headers& request, const Representation& stored, UnixMillis now);
 
 /// A part of a Range field: nullopt when it is not one satisfiable or unsatisfiable byte range (several, other units, nonsense: the

@@ -5,11 +5,11 @@
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "base/result.h"
 #include "http/message.h"
 
 namespace tidegate::cache::rules {
@@ -36,6 +36,7 @@ struct ForwardRefusal {
 /// The request came through us before: 508.
 bool is_loop(const http::Headers& request, std::string_view pseudonym) noexcept;
 
+/// A refusal of status 200 is none: Max-Forwards of OPTIONS or TRACE has come to 0, and the answer is ours to give.
 /// The fields for the upstream, Host first, without Content-Length and Transfer-Encoding (the client of the http room makes them).
 std::expected<http::Headers, ForwardRefusal> forward_request_headers(const http::RequestHead& request,
                                                                      const ForwardOptions& options);

@@ -55,8 +55,9 @@ struct RoutePolicy {
     bool store_post = false;     // RFC 9110, 9.3.3: a POST's answer with Content-Location of its own target serves GET.
     bool store_unfresh = false;  // Keep answers of a silent origin that have a validator, to validate them each time.
     // Variants.
-    bool select_language =
-        false;  // `Vary: Accept-Language` is met by a Content-Language that is the one the client likes best.
+    // Of languages that are liked alike the order does not count, and `Vary: Accept-Language` is also met by an answer whose
+    // Content-Language is the one the client likes best. Some origins go by the order (RFC 9110, 12.5.4), so this is off.
+    bool loose_language = false;
     // Validation.
     bool trust_any_304 = false;  // A 304 whose strong tag is not the one we asked with still confirms a lone answer.
     ClientWishes wishes;

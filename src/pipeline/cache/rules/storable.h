@@ -59,7 +59,7 @@ struct Exchange {
 StoreDecision storable(const Exchange& exchange, const ResponseView& response, const RoutePolicy& policy);
 
 /// What is kept: the fields of `response` without hop-by-hop fields, Age, fields about one request (RateLimit, Server-Timing,
-/// ...), Content-Length and what `strip` names.
+/// ...), Content-Length and what `strip` names; with a Date, of when it came, where the origin sent none.
 http::Headers stored_fields(const http::Headers& response, const StoreDecision& decision);
 
 }  // namespace tidegate::cache::rules
