@@ -171,7 +171,11 @@ void Context::fail(std::vector<FieldError> errors) {
 }
 
 void Context::decorate(http::Response& response) const {
-    response.headers.set("X-Request-Id", request_id_);
+    response.headers.add("X-Request-Id", request_id_);
+    for (const auto& [name, value] : extra_.fields()) response.headers.add(name, value);
+    if (const Cors* cors = dispatcher_.gate_.cors; cors != nullptr && cors->is_open()) {
+        cors->decorate(head().headers, response.headers);
+    }
     if (show_stages_) response.headers.set("Server-Timing", stages().server_timing());
 }
 
@@ -182,8 +186,18 @@ void Context::finish(http::Response response) {
 }
 
 std::shared_ptr<http::Stream> Context::start_stream(http::Response response) {
-    TG_ASSERT(!std::exchange(answered_, true));
     response.headers.set("Cache-Control", "no-store");
+    return send_stream(std::move(response));
+}
+
+std::shared_ptr<http::Tunnel> Context::start_tunnel(http::Response response, std::shared_ptr<http::TunnelEnd> end) {
+    TG_ASSERT(!std::exchange(answered_, true));
+    decorate(response);
+    return exchange_.start_tunnel(std::move(response), std::move(end));
+}
+
+std::shared_ptr<http::Stream> Context::send_stream(http::Response response) {
+    TG_ASSERT(!std::exchange(answered_, true));
     decorate(response);
     return exchange_.start_stream(std::move(response));
 }
@@ -200,6 +214,10 @@ audit::Decision Context::make_decision(std::string_view service, std::string_vie
     audit::Decision decision;
     decision.id = make_uuid7(clock(), dispatcher_.parts_.random);
     decision.request_id = request_id_;
+    if (caller_) {
+        decision.actor = caller_->actor;
+        decision.tenant = caller_->tenant;
+    }
     decision.service = service;
     decision.operation = operation;
     decision.input_hash = sha256(input);
@@ -238,6 +256,10 @@ void Context::reply_recorded(std::vector<audit::Decision> decisions, std::string
     // Compressed here, on the worker: the writer thread that calls back has every other caller waiting.
     compress(response, choose_coding(response));
     end_stage("render");
+    send_recorded(std::move(decisions), std::move(response));
+}
+
+void Context::send_recorded(std::vector<audit::Decision> decisions, http::Response response) {
     record(std::move(decisions), [context = self(), response = std::move(response)](Result<void> durable) mutable {
         context->end_stage("record");
         if (durable) return context->finish(std::move(response));

@@ -22,6 +22,8 @@
 #include "http/compress.h"
 #include "http/exchange.h"
 #include "observe/trace.h"
+#include "pipeline/body_pipe.h"
+#include "pipeline/loop_parts.h"
 #include "pipeline/route.h"
 
 namespace tidegate::pipeline {
@@ -56,7 +58,22 @@ class Context {
     const std::vector<std::string>& warnings() const noexcept { return findings_.warnings; }
     bool client_gone() const noexcept { return exchange_.client_gone(); }
 
+    /// The exchange itself, for what a proxy needs: its loop, interim answers, tunnels, the moment the client leaves.
+    http::ExchangePtr exchange() const { return held_exchange_.lock(); }
+    /// The body as it comes, on a route that streams it; null on any other.
+    const std::shared_ptr<BodyPipe>& body_pipe() const noexcept { return body_pipe_; }
+    /// The body of a route with raw_body, whole; empty when it is streamed.
+    std::string_view raw_body() const noexcept { return exchange_.body(); }
+    /// Who asks; null on a route where nobody is asked.
+    const CallerPtr& caller() const noexcept { return caller_; }
+    LoopParts* loop() const noexcept { return loop_; }
+    /// The credential that was sent was for us: it is not passed on, and has not shaped an upstream's answer.
+    bool credential_is_ours() const noexcept { return caller_ && caller_->kind != Caller::Kind::kAnonymous; }
+    const RouteState& route_state() const noexcept { return *route_; }
+
     void reply(http::Response response);
+    /// As it is: no compression, no ETag, no Cache-Control of ours. For answers of an upstream or of the cache.
+    void send(http::Response response) { finish(std::move(response)); }
     void reply_json(std::string body, int status = 200);
     void fail(const Error& error);
     /// 422 with these fields.
@@ -71,9 +88,15 @@ class Context {
     /// Records the decisions, then answers with `body`; when they cannot be made durable the answer is 503
     /// instead.
     void reply_recorded(std::vector<audit::Decision> decisions, std::string body);
+    /// The same for an answer that is sent as it is.
+    void send_recorded(std::vector<audit::Decision> decisions, http::Response response);
 
     /// Starts a body of unknown length; counts as the answer.
     std::shared_ptr<http::Stream> start_stream(http::Response response);
+    /// As start_stream(), with the answer's own Cache-Control.
+    std::shared_ptr<http::Stream> send_stream(http::Response response);
+    /// 101 and raw bytes from then on; counts as the answer.
+    std::shared_ptr<http::Tunnel> start_tunnel(http::Response response, std::shared_ptr<http::TunnelEnd> end);
     /// The stream that was started cannot be ended as promised and this is our fault: logged, and counted with the
     /// status of `error` instead of as a client that left. Drop the stream without finish() afterwards.
     void fail_stream(const Error& error);
@@ -107,8 +130,12 @@ class Context {
     std::vector<std::pair<std::string, std::string>> query_values_;
     std::optional<json::Document> document_;
     Findings findings_;
-    std::weak_ptr<http::Exchange> held_exchange_;  // For a stage that waits.
-    ContextPtr waiting_guard_;                     // While a stage waits though the request is whole.
+    LoopParts* loop_ = nullptr;  // Null in tests without loops.
+    CallerPtr caller_;           // Null where nobody was asked.
+    http::Headers extra_;        // For whatever answer comes: limits, spend, a challenge.
+    std::weak_ptr<http::Exchange> held_exchange_;
+    std::shared_ptr<BodyPipe> body_pipe_;
+    ContextPtr waiting_guard_;  // While a stage waits though the request is whole.
     std::uint8_t next_stage_ = 0;
     bool received_ = false;  // on_request() has been called.
     bool answered_ = false;

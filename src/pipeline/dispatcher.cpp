@@ -20,7 +20,9 @@ struct Stage {
 /// The way of every request with a route, in order. Naming, matching (404, 405) and metrics come before it, so that every
 /// refusal has an id and is counted; record, settlement, cache fill, compression and send follow the handler's answer
 /// (Context::reply*).
-constexpr std::array<Stage, 5> kStages{{
+constexpr std::array<Stage, 7> kStages{{
+    {"overload", &Stages::overload},  // First: what will be shed must cost nothing more.
+    {"identity", &Stages::identity},  // Before limits and spend, which count by caller.
     {"admit", &Stages::admit_body},   // Before the body comes: nobody uploads what will be refused.
     {"receive", &Stages::receive},    // Waits for the body, unless the handler streams it.
     {"queue", &Stages::hand_over},    // To the pool that the route names; what follows runs there.
@@ -34,24 +36,42 @@ Context& context_of(const http::Exchange& exchange) {
 
 }  // namespace
 
-Dispatcher::Dispatcher(Parts parts, const PipelineSettings& settings, std::vector<Route> routes)
+Dispatcher::Dispatcher(Parts parts, const PipelineSettings& settings, std::vector<Route> routes, Gate gate)
     : parts_(parts),
       settings_(settings),
+      gate_(std::move(gate)),
       http_metrics_(parts.metrics),
       unmatched_(http_metrics_, "other", "unmatched") {
     for (Route& route : routes) {
+        // A key with the family's name opens all of its routes.
+        if (route.scopes.empty()) route.scopes.push_back(route.family);
         TG_ASSERT(route.handler != nullptr && !route.operation.empty());
         TG_ASSERT(route.raw_body || route.request.has_value() == (route.body_bytes_max > 0));
-        TG_ASSERT(
-            router_.add(route.method, route.path, static_cast<http::Router::RouteId>(routes_.size())).has_value());
+        const auto id = static_cast<http::Router::RouteId>(routes_.size());
+        TG_ASSERT((route.any_method ? router_.add_any(route.path, id) : router_.add(route.method, route.path, id))
+                      .has_value());
         routes_.push_back(std::make_unique<RouteState>(std::move(route), http_metrics_));
     }
+}
+
+void Dispatcher::on_loop_start(runtime::EventLoop& loop, unsigned index) {
+    TG_ASSERT(index < loops_.size());
+    if (!gate_.make_loop) return;
+    loops_[index] = gate_.make_loop(loop, index);
+    for (LoopListener* listener : gate_.listeners) listener->on_loop_start(*loops_[index]);
+}
+
+void Dispatcher::on_loop_stop(unsigned index) {
+    if (loops_[index] == nullptr) return;
+    for (LoopListener* listener : gate_.listeners) listener->on_loop_stop(*loops_[index]);
+    loops_[index].reset();
 }
 
 http::BodyPlan Dispatcher::on_head(const http::ExchangePtr& exchange) {
     auto context = std::make_shared<Context>(*this, *exchange);
     exchange->attachment = context;
     context->held_exchange_ = exchange;
+    if (const unsigned index = exchange->loop_index(); index < loops_.size()) context->loop_ = loops_[index].get();
     name_request(*context);
     const bool matched = match(*context);
     (context->route_ != nullptr ? context->route_->metrics : unmatched_).started();
@@ -59,7 +79,12 @@ http::BodyPlan Dispatcher::on_head(const http::ExchangePtr& exchange) {
     if (!matched) return {};
     advance(*context);
     if (context->answered_) return {};
-    return {.body_bytes_max = context->route_->route.body_bytes_max};
+    const Route& route = context->route_->route;
+    if (route.streams_body && exchange->head().has_body() && route.streams_body(exchange->head())) {
+        context->body_pipe_ = std::make_shared<BodyPipe>();
+        return {.body_bytes_max = route.body_bytes_max, .receiver = context->body_pipe_, .paused = true};
+    }
+    return {.body_bytes_max = route.body_bytes_max};
 }
 
 void Dispatcher::on_request(const http::ExchangePtr& exchange) {
@@ -97,6 +122,36 @@ void Dispatcher::resume(const http::ExchangePtr& exchange, Step step) {
     advance(context);
 }
 
+Step Dispatcher::pass(Guard guard) noexcept {
+    if (gate_.counts != nullptr) (*gate_.counts)[static_cast<std::size_t>(guard)].passed.add();
+    return Step::kNext;
+}
+
+Step Dispatcher::refuse(Context& context, Guard guard, const Error& error) {
+    const auto index = static_cast<std::size_t>(guard);
+    const bool shadow = gate_.shadow[index];
+    if (gate_.counts != nullptr) (shadow ? (*gate_.counts)[index].shadowed : (*gate_.counts)[index].refused).add();
+    if (shadow) return Step::kNext;
+    context.fail(error);
+    return Step::kAnswered;
+}
+
+bool Dispatcher::answer_preflight(Context& context, std::string_view methods) {
+    if (gate_.cors == nullptr) return false;
+    const http::RequestHead& head = context.head();
+    const auto preflight = gate_.cors->preflight(head.method, head.headers, methods);
+    if (!preflight) return false;
+    if (!preflight->allowed) {
+        context.fail({ErrorCode::kPermissionDenied, "This origin may not ask; cors.allowed_origins says which may."});
+        return true;
+    }
+    http::Response response;
+    response.status = 204;
+    response.headers = preflight->headers;
+    context.finish(std::move(response));
+    return true;
+}
+
 void Dispatcher::answer_for_dropped(Context& context) {
     parts_.log.line(observe::Level::kError, "request_dropped")
         .field("request_id", context.request_id())
@@ -124,6 +179,7 @@ bool Dispatcher::match(Context& context) {
         context.fail({ErrorCode::kNotFound, "There is no such path; /docs lists them."});
         return false;
     }
+    if (answer_preflight(context, found.allow)) return false;
     http::Response response;
     if (head.method == http::Method::kOptions) {
         response.status = 204;

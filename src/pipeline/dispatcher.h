@@ -18,6 +18,7 @@
 #include "observe/log.h"
 #include "observe/metrics.h"
 #include "pipeline/context.h"
+#include "pipeline/gate.h"
 #include "pipeline/route.h"
 #include "pipeline/route_metrics.h"
 #include "pipeline/settings.h"
@@ -47,8 +48,12 @@ struct RouteState {
 class Dispatcher final : public http::Application {
   public:
     /// A route declared twice, or without a handler, is a broken invariant.
-    Dispatcher(Parts parts, const PipelineSettings& settings, std::vector<Route> routes);
+    Dispatcher(Parts parts, const PipelineSettings& settings, std::vector<Route> routes, Gate gate = {});
+    /// How many loops will start; before the first does.
+    void prepare_loops(unsigned loops) { loops_.resize(loops); }
 
+    void on_loop_start(runtime::EventLoop& loop, unsigned index) override;
+    void on_loop_stop(unsigned index) override;
     http::BodyPlan on_head(const http::ExchangePtr& exchange) override;
     void on_request(const http::ExchangePtr& exchange) override;
     http::Response on_protocol_error(const http::Exchange* exchange, int status, std::string_view detail) override;
@@ -65,11 +70,17 @@ class Dispatcher final : public http::Application {
     void name_request(Context& context);
     bool match(Context& context);
     void advance(Context& context);
+    Step pass(Guard guard) noexcept;
+    /// Answers with `error`, or lets pass what a guard in shadow would have refused.
+    Step refuse(Context& context, Guard guard, const Error& error);
+    bool answer_preflight(Context& context, std::string_view methods);
     void answer_for_dropped(Context& context);
     void sent(Context& context, const http::Exchange::Sent& outcome);
 
     Parts parts_;
     const PipelineSettings settings_;
+    const Gate gate_;
+    std::vector<std::unique_ptr<LoopParts>> loops_;  // By index; each slot is its loop's.
     HttpMetrics http_metrics_;
     std::vector<std::unique_ptr<RouteState>> routes_;
     RouteMetrics unmatched_;  // One label for every path we do not know: a scanner must not make series.

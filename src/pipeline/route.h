@@ -29,6 +29,13 @@ enum class Work : std::uint8_t {
     kBlocking,  // On the pool for waiting: database reads, files.
 };
 
+/// Who may call.
+enum class Access : std::uint8_t {
+    kScoped,  // Whoever identity.required lets in, with one of the route's scopes (none: the family).
+    kAdmin,   // An admin key, also where nobody else is asked for one.
+    kOpen,    // Everybody; nobody is asked.
+};
+
 /// What the answer may be stored as, in the words of RFC 9111.
 enum class CachePolicy : std::uint8_t {
     kNoStore,     // An answer about one caller's input: `Cache-Control: no-store`.
@@ -63,6 +70,10 @@ struct Route {
     std::uint64_t body_bytes_max = 0;  // 0: no body.
     bool raw_body = false;             // Any body of any type, passed on unread; the query too.
     std::string example;  // A request body (or query) that works: shown in the docs, called by the contract test.
+    /// With raw_body: whether this request's body is streamed to the handler instead of gathered. Absent: gathered.
+    std::function<bool(const http::RequestHead&)> streams_body;
+    bool any_method = false;  // Every method not routed elsewhere; `method` then only names the metric.
+    Access access = Access::kScoped;
     Handler handler;
 };
 

@@ -1,0 +1,138 @@
+// Fetch: one request to an upstream, from its place in the queue to the last byte, retries included.
+//
+// Position    Below it Admission, Pool, RetryBudget and the loop's Client; above it whoever listens (FetchSink): a client's
+//             answer, a cache fill, both.
+// Order       Admission -> target (breaker, health, balance) -> call -> on a failure that may be repeated: pause, another
+//             target, call.
+// Guarantee   The sink hears on_answer at most once and then exactly one of on_done and on_failed; or on_failed alone; or
+//             on_tunnel. Nothing after cancel(). Every lease and permit is ended with what really happened.
+// Memory      The request, for as long as it may have to be sent again.
+// Threads     The loop it was made for.
+// When full   Admission refuses: 503 with the measured wait as Retry-After.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "base/clock.h"
+#include "http/client/client.h"
+#include "pipeline/body_pipe.h"
+#include "services/proxy/upstream.h"
+
+namespace tidegate::proxy {
+
+struct FetchFailure {
+    int status = 502;             // 502, 503 or 504; 499 when the client's own body broke off; 4xx of that body else.
+    std::string_view error;       // Short stable code: `upstream_timeout`.
+    std::string detail;           // In words, for the client.
+    Duration retry_after{};       // For 503.
+    bool upstream_failed = true;  // False: the request or our own limits are to blame.
+};
+
+struct FetchRequest {
+    http::ClientRequest call;
+    std::shared_ptr<pipeline::BodyPipe> pipe;  // With call.streamed.
+    std::weak_ptr<http::Exchange> exchange;    // Whose body the pipe carries.
+    bool idempotent = false;
+    upstream::Priority priority = upstream::Priority::kInteractive;
+    SteadyTime deadline = SteadyTime::max();
+};
+
+class FetchSink {
+  public:
+    virtual ~FetchSink() = default;
+    virtual void on_interim(int status, const http::Headers& headers) = 0;
+    virtual void on_answer(http::ResponseHead head) = 0;
+    /// False: pause until Fetch::resume().
+    virtual bool on_bytes(std::string_view bytes) = 0;
+    virtual void on_done() = 0;
+    virtual void on_failed(const FetchFailure& failure) = 0;
+    virtual void on_tunnel(http::ResponseHead head) = 0;
+    virtual void on_tunnel_room() {}
+};
+
+/// What a loop lends to its fetches.
+struct FetchLoop {
+    runtime::EventLoop& loop;
+    http::Client& client;
+    Random& random;
+};
+
+class Fetch final : public http::CallHandler, public runtime::Timer, public std::enable_shared_from_this<Fetch> {
+  public:
+    /// `loop` and `upstream` outlive it; `sink` until it has heard the end or cancel() was called.
+    Fetch(const FetchLoop& loop, Upstream& upstream, FetchRequest request, FetchSink& sink);
+    ~Fetch() override;
+
+    void start();
+    void resume();
+    void cancel();
+    /// The sink has heard all it wanted; the rest of the call comes to its end by itself.
+    void let_go() noexcept { sink_ = nullptr; }
+    /// Raw bytes into the tunnel; false: enough for now, FetchSink::on_tunnel_room() tells.
+    bool write(std::string_view bytes);
+    void finish_writing();
+    /// The target that answered; empty before.
+    const std::string& target() const noexcept { return target_; }
+    std::uint32_t attempts() const noexcept { return attempts_; }
+
+  private:
+    // http::CallHandler
+    void on_interim(int status, const http::Headers& headers) override;
+    void on_head(http::ResponseHead head) override;
+    bool on_body(std::string_view bytes) override;
+    void on_end() override;
+    void on_failure(const http::CallFailure& failure) override;
+    void on_writable() override;
+    void on_tunnel(http::ResponseHead head) override;
+    // runtime::Timer: the pause before a retry.
+    void on_timer() override;
+
+    /// The request's body on its way from the client to the upstream.
+    class Upload final : public http::BodyReceiver {
+      public:
+        explicit Upload(Fetch& fetch) : fetch_(fetch) {}
+        bool on_body(std::string_view bytes) override;
+        void on_body_end() override;
+        void on_body_failed(int status, std::string_view detail) override;
+
+      private:
+        Fetch& fetch_;
+    };
+
+    void admitted(upstream::Admitted answer);
+    void attempt();
+    bool retry(upstream::Outcome outcome, bool safe);
+    void end_lease(upstream::Outcome outcome);
+    void end_permit(bool overloaded);
+    void fail(FetchFailure failure);
+    void close();
+
+    const FetchLoop& loop_;
+    Upstream& upstream_;
+    FetchRequest request_;
+    FetchSink* sink_;
+    Upload upload_{*this};
+    upstream::RetryBudget::Place place_;
+    upstream::RetryBudget::Place retry_place_;
+    upstream::Permit permit_;
+    upstream::Lease lease_;
+    upstream::TargetSet tried_ = 0;
+    std::optional<upstream::Admission::WaiterId> waiting_;
+    http::CallPtr call_;
+    SteadyTime call_started_{};
+    std::optional<Duration> first_byte_;
+    std::string target_;
+    std::uint32_t attempts_ = 0;
+    std::shared_ptr<Fetch> pause_;  // While it waits for its timer.
+    bool answered_ = false;
+    bool tunnel_ = false;
+    bool upload_begun_ = false;  // Bytes of a streamed body may be gone: no second attempt.
+    bool ended_ = false;
+};
+
+}  // namespace tidegate::proxy

@@ -1,0 +1,255 @@
+#include "services/proxy/fill.h"
+
+#include <algorithm>
+
+#include "pipeline/cache/rules/conditional.h"
+#include "pipeline/cache/rules/invalidation.h"
+#include "pipeline/cache/rules/reuse.h"
+#include "pipeline/cache/rules/validation.h"
+#include "pipeline/cache/rules/vary.h"
+#include "services/proxy/loop.h"
+
+namespace tidegate::proxy {
+namespace {
+
+namespace rules = cache::rules;
+
+std::string head_lines(const http::Headers& fields) {
+    std::string lines;
+    for (const auto& [name, value] : fields.fields()) lines.append(name).append(": ").append(value).append("\r\n");
+    return lines;
+}
+
+cache::Timing timing_of(const rules::Times& times) {
+    return {.response_ms = times.response_ms,
+            .date_ms = times.date_ms,
+            .initial_age_s = times.initial_age_s,
+            .lifetime_s = times.lifetime_s,
+            .stale_while_revalidate_s = times.stale_while_revalidate_s,
+            .stale_if_error_s = times.stale_if_error_s};
+}
+
+rules::Candidate candidate_of(const std::string& etag, const cache::Entry& entry) {
+    return {.etag = etag, .last_modified = entry.field("Last-Modified"), .response_ms = entry.timing().response_ms};
+}
+
+rules::Fault fault_of(const FetchFailure& failure) {
+    return failure.status == 504 ? rules::Fault::kTimeout : rules::Fault::kUnreachable;
+}
+
+}  // namespace
+
+Fill::Fill(ProxyLoop& loop, ProxyRoutePtr route, FillQuestion question, cache::EntryPtr stored, FillClient* client)
+    : loop_(loop),
+      route_(std::move(route)),
+      question_(std::move(question)),
+      stored_(std::move(stored)),
+      client_(client),
+      ticket_(loop.store.begin_fill()) {}
+
+void Fill::start(FetchRequest request) {
+    self_ = shared_from_this();
+    asked_ms_ = loop_.clock.unix_ms();
+    const std::string etag = stored_ ? stored_->etag() : std::string();
+    if (stored_ && rules::has_validator(etag, stored_->field("Last-Modified"))) {
+        validating_ = true;
+        again_ = request;
+        const rules::Candidate candidate = candidate_of(etag, *stored_);
+        rules::add_validators(std::span(&candidate, 1), 0, request.call.headers);
+    }
+    fetch_ = std::make_shared<Fetch>(loop_.fetch_loop, *route_->upstream, std::move(request), *this);
+    fetch_->start();
+}
+
+const std::string& Fill::target() const noexcept {
+    static const std::string kNone;
+    return fetch_ ? fetch_->target() : kNone;
+}
+
+void Fill::leave() {
+    client_ = nullptr;
+    // An answer on its way that is being kept, or that others wait for, is worth its end.
+    if (!collecting_ && !loop_.others_wait(question_.key)) {
+        if (fetch_) fetch_->cancel();
+        loop_.flight_failed(question_.key,
+                            {.status = 503, .error = "abandoned", .detail = "Whoever asked first has left."});
+        close();
+    }
+}
+
+void Fill::resume() {
+    if (fetch_) fetch_->resume();
+}
+
+void Fill::on_interim(int status, const http::Headers& headers) {
+    if (client_ != nullptr) client_->on_interim(status, headers);
+}
+
+void Fill::on_answer(http::ResponseHead head) {
+    if (validating_ && head.status == 304) {
+        if (confirmed(head)) return;
+        // It confirms nothing we have: the whole answer, without conditions.
+        validating_ = false;
+        const auto former = std::exchange(fetch_, nullptr);
+        former->cancel();
+        fetch_ = std::make_shared<Fetch>(loop_.fetch_loop, *route_->upstream, std::move(again_), *this);
+        fetch_->start();
+        return;
+    }
+    if (rules::is_server_error(head.status) && stand_in(rules::Fault::kServerError)) return;
+    decide(head);
+    if (client_ != nullptr) client_->on_answer(std::move(head));
+}
+
+/// A 304 that names what we have: new head and times, old body.
+bool Fill::confirmed(const http::ResponseHead& head) {
+    const std::string etag = stored_->etag();
+    const rules::Candidate candidate = candidate_of(etag, *stored_);
+    if (!rules::confirmed_by_304(std::span(&candidate, 1), 0, head.headers, route_->policy)) return false;
+    const http::Headers fields = rules::updated_by_304(stored_->headers(), head.headers, route_->policy);
+    const rules::Exchange exchange{.request = question_.facts,
+                                   .target = question_.target,
+                                   .request_ms = asked_ms_,
+                                   .response_ms = loop_.clock.unix_ms()};
+    const rules::StoreDecision decision =
+        rules::storable(exchange, {.status = stored_->status(), .headers = fields}, route_->policy);
+    const std::string lines = head_lines(rules::stored_fields(fields, decision));
+    cache::Draft draft{.status = stored_->status(),
+                       .flags = decision.flags,
+                       .timing = timing_of(decision.times),
+                       .head = lines,
+                       .vary = stored_->vary(),
+                       .selecting = stored_->selecting(),
+                       .tags = stored_->own_tags()};
+    const cache::EntryPtr entry = cache::Entry::refreshed(question_.key, draft, *stored_);
+    if (decision.store()) {
+        loop_.store.refresh(question_.key, draft, *stored_, ticket_, loop_.clock.unix_ms());
+    } else {
+        loop_.store.erase(question_.key, loop_.clock.unix_ms());
+    }
+    if (fetch_) fetch_->let_go();
+    Provenance how;
+    how.word = rules::XCache::kRevalidated;
+    how.state = audit::CacheState::kHit;
+    how.status.forward = rules::Forward::kStale;
+    how.status.forward_status = 304;
+    how.status.stored = decision.store();
+    FillClient* client = std::exchange(client_, nullptr);
+    loop_.flight_done(question_.key, entry);
+    if (client != nullptr) client->on_entry(entry, std::move(how));
+    close();
+    return true;
+}
+
+/// The stored answer in place of a failure, where that is allowed.
+bool Fill::stand_in(rules::Fault fault) {
+    if (!stored_) return false;
+    const UnixMillis now = loop_.clock.unix_ms();
+    if (!rules::may_stand_in(fault, question_.facts, times_of(*stored_), stored_->flags(), route_->policy, now)) {
+        return false;
+    }
+    Provenance how;
+    how.word = rules::XCache::kStale;
+    how.state = audit::CacheState::kStale;
+    how.status.hit = true;
+    how.status.has_ttl = true;
+    how.status.ttl_s = rules::ttl_s(times_of(*stored_), now);
+    how.status.forward = rules::Forward::kStale;
+    if (fetch_) fetch_->cancel();
+    loop_.flight_done(question_.key, stored_);
+    if (FillClient* client = std::exchange(client_, nullptr)) client->on_entry(stored_, std::move(how));
+    close();
+    return true;
+}
+
+void Fill::decide(const http::ResponseHead& head) {
+    const rules::Exchange exchange{.request = question_.facts,
+                                   .target = question_.target,
+                                   .request_ms = asked_ms_,
+                                   .response_ms = loop_.clock.unix_ms()};
+    decision_ = rules::storable(exchange, {.status = head.status, .headers = head.headers}, route_->policy);
+    const bool fits = head.content_length.value_or(0) <= loop_.store.options().object_bytes_max;
+    const bool whole = question_.facts.method == http::Method::kGet;
+    collecting_ = decision_.store() && fits && whole;
+    head_.status = head.status;
+    head_.headers = head.headers;
+    if (collecting_) {
+        body_.reserve(head.content_length.value_or(0));
+    } else {
+        loop_.flight_uncacheable(question_.key, head.status < 500);
+    }
+}
+
+bool Fill::on_bytes(std::string_view bytes) {
+    if (collecting_) {
+        if (body_.size() + bytes.size() > loop_.store.options().object_bytes_max) {
+            give_up_keeping();
+        } else {
+            body_.append(bytes);
+        }
+    }
+    const bool more = client_ == nullptr || client_->on_bytes(bytes);
+    // What is kept is not held up by one slow client; it reads from its own backlog.
+    return more || collecting_;
+}
+
+void Fill::give_up_keeping() {
+    collecting_ = false;
+    body_ = std::string();
+    loop_.flight_uncacheable(question_.key, true);
+}
+
+void Fill::on_done() {
+    if (collecting_) keep();
+    FillClient* client = std::exchange(client_, nullptr);
+    if (client != nullptr) client->on_done();
+    close();
+}
+
+void Fill::keep() {
+    const http::Headers fields = rules::stored_fields(head_.headers, decision_);
+    const std::string lines = head_lines(fields);
+    const rules::VaryNames vary = rules::read_vary(head_.headers);
+    std::string selecting;
+    if (!vary.names.empty()) rules::selecting_text(vary.names, question_.client_fields, route_->policy, selecting);
+    std::vector<std::uint64_t> tags = route_->tags;
+    tags.push_back(cache::tag_hash("target:" + question_.target));
+    for (const std::string& group : rules::read_groups(head_.headers))
+        tags.push_back(cache::tag_hash("group:" + group));
+    cache::Draft draft{.status = head_.status,
+                       .flags = decision_.flags,
+                       .timing = timing_of(decision_.times),
+                       .head = lines,
+                       .vary = vary.names,
+                       .selecting = selecting,
+                       .tags = tags,
+                       .body = std::make_shared<const std::string>(std::move(body_))};
+    const auto stored = loop_.store.insert(question_.key, draft, ticket_, loop_.clock.unix_ms());
+    if (stored != cache::Stored::kStored) return loop_.flight_uncacheable(question_.key, true);
+    loop_.flight_done(question_.key, cache::Entry::make(question_.key, draft));
+}
+
+void Fill::on_failed(const FetchFailure& failure) {
+    if (failure.upstream_failed && !collecting_ && stand_in(fault_of(failure))) return;
+    collecting_ = false;
+    loop_.flight_failed(question_.key, failure);
+    FillClient* client = std::exchange(client_, nullptr);
+    if (client != nullptr) {
+        FetchFailure told = failure;
+        if (stored_ && failure.upstream_failed) told.status = rules::status_for(fault_of(failure), stored_->flags());
+        client->on_failed(told);
+    }
+    close();
+}
+
+void Fill::on_tunnel(http::ResponseHead) {
+    on_failed({.status = 502, .error = "upstream_protocol", .detail = "The upstream switched protocols unasked."});
+}
+
+void Fill::close() {
+    fetch_.reset();
+    // The last hold may be this one: let go when the caller is done.
+    if (self_) loop_.later([self = std::exchange(self_, nullptr)] { (void)self; });
+}
+
+}  // namespace tidegate::proxy

@@ -1,0 +1,87 @@
+// Fill: a fetch whose answer may be kept: collects it, stores it, and passes it on to the client that caused it, if any.
+//
+// Position    Between Fetch and Flow. It lives until the fetch has ended, whoever has left by then.
+// Guarantee   Only a whole answer is stored, and none that began before something it was made of was invalidated. A failure is
+//             never stored. Whoever waits for the same key hears once: an entry, that it cannot be kept, or the failure.
+// Memory      The collected body, up to the largest object the cache takes.
+// Threads     The loop it was made for.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/cache/rules/facts.h"
+#include "pipeline/cache/rules/reuse.h"
+#include "pipeline/cache/rules/storable.h"
+#include "pipeline/cache/store.h"
+#include "services/proxy/answer.h"
+#include "services/proxy/fetch.h"
+#include "services/proxy/route.h"
+
+namespace tidegate::proxy {
+
+struct ProxyLoop;
+
+/// What a client of a Fill hears besides the answer as it comes.
+class FillClient : public FetchSink {
+  public:
+    /// Instead of an answer: this entry is the answer (revalidated, or stale because the upstream failed).
+    virtual void on_entry(const cache::EntryPtr& entry, Provenance provenance) = 0;
+    /// To those that waited: the answer cannot be kept, ask for yourself.
+    virtual void on_uncacheable() = 0;
+};
+
+/// The question, as far as the answer's keeping depends on it.
+struct FillQuestion {
+    cache::Key key;
+    std::string target;
+    cache::rules::RequestFacts facts;
+    http::Headers client_fields;  // What Vary selects by.
+};
+
+class Fill final : public FetchSink, public std::enable_shared_from_this<Fill> {
+  public:
+    /// `stored`: what is being validated or refreshed; may be null. `client`: null for a refresh in the background.
+    Fill(ProxyLoop& loop, ProxyRoutePtr route, FillQuestion question, cache::EntryPtr stored, FillClient* client);
+
+    void start(FetchRequest request);
+    /// The client has left; the fetch goes on when others wait or the answer is being kept.
+    void leave();
+    void resume();
+    const std::string& target() const noexcept;
+
+  private:
+    void on_interim(int status, const http::Headers& headers) override;
+    void on_answer(http::ResponseHead head) override;
+    bool on_bytes(std::string_view bytes) override;
+    void on_done() override;
+    void on_failed(const FetchFailure& failure) override;
+    void on_tunnel(http::ResponseHead head) override;
+
+    bool stand_in(cache::rules::Fault fault);
+    bool confirmed(const http::ResponseHead& head);
+    void decide(const http::ResponseHead& head);
+    void keep();
+    void give_up_keeping();
+    void close();
+
+    ProxyLoop& loop_;
+    const ProxyRoutePtr route_;
+    const FillQuestion question_;
+    const cache::EntryPtr stored_;
+    FillClient* client_;
+    const cache::Ticket ticket_;
+    UnixMillis asked_ms_ = 0;
+    std::shared_ptr<Fetch> fetch_;
+    FetchRequest again_;  // Without conditions, should a 304 confirm nothing.
+    http::ResponseHead head_;
+    cache::rules::StoreDecision decision_;
+    std::string body_;
+    bool collecting_ = false;
+    bool validating_ = false;
+    std::shared_ptr<Fill> self_;
+};
+
+}  // namespace tidegate::proxy

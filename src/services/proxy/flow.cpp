@@ -1,0 +1,304 @@
+#include "services/proxy/flow.h"
+
+#include <algorithm>
+
+#include "base/canonical_json.h"
+#include "base/strings.h"
+#include "observe/trace.h"
+#include "pipeline/cache/rules/forwarding.h"
+#include "pipeline/cache/rules/invalidation.h"
+#include "pipeline/cache/rules/reuse.h"
+#include "pipeline/cache/rules/validation.h"
+#include "pipeline/cache/rules/vary.h"
+#include "services/proxy/loop.h"
+#include "services/proxy/tunnel.h"
+
+namespace tidegate::proxy {
+namespace {
+
+namespace rules = cache::rules;
+
+/// The body as the cache asks by it: canonical when it is JSON, else its bytes.
+std::string body_key(std::string_view body, unsigned decimals) {
+    if (const auto document = json::parse(body)) {
+        std::string text = "json ";
+        json::append_canonical(text, document->root(), decimals);
+        return text;
+    }
+    return "raw " + std::string(body);
+}
+
+}  // namespace
+
+Flow::Flow(pipeline::ContextPtr context, ProxyRoutePtr route, ProxyLoop& loop)
+    : context_(std::move(context)), route_(std::move(route)), loop_(loop), answer_(context_, route_) {}
+
+void Flow::start() {
+    const http::RequestHead& head = context_->head();
+    if (!route_->takes(head.method_text))
+        return refuse(405, "method_not_allowed", "This route does not take that method.");
+    if (rules::is_loop(head.headers, route_->forward.pseudonym)) {
+        return refuse(508, "loop_detected", "The request has come through this gateway before (Via).");
+    }
+    auto target = route_->upstream_target(head);
+    if (!target) return refuse(400, "invalid_argument", target.error().message);
+    target_ = *std::move(target);
+    facts_ = rules::read_request(head.method, head.headers, head.has_body());
+    // A credential that was for us has not shaped the upstream's answer.
+    if (context_->credential_is_ours()) facts_.authorization = false;
+    if (head.wants_upgrade && route_->options.websocket) return fetch_plainly();
+    if (look_up()) return;
+    key_ ? fetch(true, {}) : fetch_plainly();
+}
+
+/// The answer comes from the cache, or a fetch that began from what was found there is under way.
+bool Flow::look_up() {
+    provenance_.status.forward = rules::Forward::kBypass;
+    provenance_.word = rules::XCache::kBypass;
+    provenance_.state = audit::CacheState::kBypass;
+    if (!route_->caches()) return false;
+    const bool by_body =
+        route_->keys_by_body() && context_->head().method == http::Method::kPost && context_->body_pipe() == nullptr;
+    if (by_body) {
+        // The key holds the body, so the answer is kept as that of a GET is.
+        facts_.method = http::Method::kGet;
+        facts_.body = false;
+    }
+    if (rules::way_of(facts_, route_->policy) == rules::Way::kPass) {
+        provenance_.status.forward = rules::is_safe(context_->head().method, context_->head().method_text)
+                                         ? rules::Forward::kBypass
+                                         : rules::Forward::kMethod;
+        return false;
+    }
+    key_.emplace(key_text());
+    const http::Headers& fields = context_->head().headers;
+    const auto found = loop_.store.lookup(*key_, context_->clock().unix_ms(), [&](const cache::Entry& variant) {
+        return rules::variant_fits({.names = variant.vary(),
+                                    .selecting = variant.selecting(),
+                                    .content_language = variant.field("Content-Language")},
+                                   fields, route_->policy);
+    });
+    provenance_.word = rules::XCache::kMiss;
+    provenance_.state = audit::CacheState::kMiss;
+    if (found.entry) return use_stored(found.entry);
+    provenance_.status.forward = found.other_variants ? rules::Forward::kVaryMiss : rules::Forward::kUriMiss;
+    if (rules::nothing_stored(facts_, route_->policy).use != rules::Use::kGatewayTimeout) return false;
+    refuse(504, "not_cached", "The request asked for a kept answer only, and there is none.");
+    return true;
+}
+
+bool Flow::use_stored(const cache::EntryPtr& entry) {
+    const UnixMillis now = context_->clock().unix_ms();
+    const rules::ReuseDecision decision = rules::reuse(facts_, times_of(*entry), entry->flags(), route_->policy, now);
+    Provenance kept;
+    kept.word = rules::XCache::kHit;
+    kept.state = audit::CacheState::kHit;
+    kept.status.hit = true;
+    kept.status.ttl_s = decision.ttl_s;
+    kept.status.has_ttl = true;
+    switch (decision.use) {
+        case rules::Use::kFresh:
+            answer_.give(entry, context_->head(), now, kept, decision.age_s);
+            return true;
+        case rules::Use::kStale:
+        case rules::Use::kStaleRevalidate:
+            kept.word = rules::XCache::kStale;
+            kept.state = audit::CacheState::kStale;
+            answer_.give(entry, context_->head(), now, kept, decision.age_s);
+            if (decision.use == rules::Use::kStaleRevalidate) refresh(entry);
+            return true;
+        case rules::Use::kGatewayTimeout:
+            refuse(504, "not_cached", "The request asked for a kept answer only, and there is none that may be used.");
+            return true;
+        case rules::Use::kValidate:
+        case rules::Use::kFetch:
+            break;
+    }
+    provenance_.status.forward =
+        decision.cause == rules::Cause::kRequest ? rules::Forward::kRequest : rules::Forward::kStale;
+    fetch(true, entry);
+    return true;
+}
+
+std::string Flow::key_text() const {
+    const http::RequestHead& head = context_->head();
+    const std::string_view scheme = route_->upstream->pool.target(0).origin.tls ? "https" : "http";
+    const std::string_view authority = route_->options.forward_host
+                                           ? head.headers.get("Host").value_or(route_->authority)
+                                           : std::string_view(route_->authority);
+    const bool by_body = head.method == http::Method::kPost;
+    std::string text = rules::key_text(head.method, head.method_text, scheme, authority, target_);
+    text += "\nroute " + route_->options.name;
+    if (!route_->options.cache.shared && context_->caller()) text += "\ntenant " + context_->caller()->tenant;
+    if (by_body) text += "\n" + body_key(context_->raw_body(), route_->options.cache.decimals);
+    return text;
+}
+
+Result<FetchRequest> Flow::make_request(bool for_fill) {
+    const http::RequestHead& head = context_->head();
+    FetchRequest request;
+    rules::ForwardOptions options = route_->forward;
+    if (context_->credential_is_ours()) options.drop.push_back("authorization");
+    options.keep_upgrade = head.wants_upgrade && route_->options.websocket;
+    auto fields = rules::forward_request_headers(head, options);
+    if (!fields) return fail(ErrorCode::kInvalidArgument, std::string(fields.error().detail));
+    request.call.method = for_fill && head.method == http::Method::kHead ? "HEAD" : head.method_text;
+    request.call.target = target_;
+    request.call.headers = *std::move(fields);
+    if (for_fill) rules::strip_conditions(request.call.headers, false);
+    for (const HeaderRule& rule : route_->options.request_headers) {
+        request.call.headers.remove(rule.name);
+        if (!rule.value.empty()) request.call.headers.add(rule.name, rule.value);
+    }
+    request.call.headers.set("X-Request-Id", context_->request_id());
+    request.call.headers.set("traceparent", observe::format_traceparent(context_->trace()));
+    if (options.keep_upgrade) request.call.upgrade = "websocket";
+    request.idempotent = upstream::is_idempotent(head.method_text);
+    request.priority = route_->priority;
+    request.deadline = context_->exchange()->received_at() + route_->options.deadline;
+    request.exchange = context_->exchange();
+    if (context_->body_pipe()) {
+        request.call.streamed = true;
+        request.call.content_length = head.content_length;
+        request.pipe = context_->body_pipe();
+    } else {
+        request.call.body = context_->raw_body();
+    }
+    return request;
+}
+
+void Flow::fetch(bool for_fill, cache::EntryPtr stored) {
+    auto request = make_request(for_fill);
+    if (!request) return refuse(400, "invalid_argument", request.error().message);
+    hold();
+    loop_.fill(route_, question(), std::move(stored), *this, *std::move(request), fill_);
+}
+
+/// Alive until the end, and told when the client leaves.
+void Flow::hold() {
+    self_ = shared_from_this();
+    context_->exchange()->on_gone([flow = weak_from_this()] {
+        if (const auto alive = flow.lock()) alive->client_left();
+    });
+}
+
+FillQuestion Flow::question() const {
+    return {.key = *key_, .target = target_, .facts = facts_, .client_fields = context_->head().headers};
+}
+
+void Flow::refresh(const cache::EntryPtr& stored) {
+    if (auto request = make_request(true)) loop_.refresh(route_, question(), stored, *std::move(request));
+}
+
+void Flow::fetch_plainly() {
+    auto request = make_request(false);
+    if (!request) return refuse(400, "invalid_argument", request.error().message);
+    hold();
+    fetch_ = std::make_shared<Fetch>(loop_.fetch_loop, *route_->upstream, *std::move(request), *this);
+    fetch_->start();
+}
+
+void Flow::on_interim(int status, const http::Headers& headers) {
+    context_->exchange()->send_interim(status, headers);
+}
+
+void Flow::on_answer(http::ResponseHead head) {
+    context_->end_stage("upstream");
+    if (fetch_) provenance_.target = fetch_->target();
+    if (fill_) provenance_.target = fill_->target();
+    if (!rules::is_safe(context_->head().method, context_->head().method_text)) invalidate(head);
+    provenance_.status.forward_status = head.status;
+    http::Headers fields =
+        rules::forward_response_headers(head.headers, route_->forward.pseudonym, route_->drop_from_answer);
+    for (const HeaderRule& rule : route_->options.response_headers) {
+        if (!rule.value.empty()) fields.add(rule.name, rule.value);
+    }
+    answer_.begin(head.status, std::move(fields), head.content_length, head.has_body, provenance_);
+}
+
+bool Flow::on_bytes(std::string_view bytes) {
+    if (tunnel_) return tunnel_->write(bytes);
+    return answer_.write(bytes, [flow = weak_from_this()] {
+        const auto alive = flow.lock();
+        if (!alive) return;
+        if (alive->fetch_) alive->fetch_->resume();
+        if (alive->fill_) alive->fill_->resume();
+    });
+}
+
+void Flow::on_done() {
+    const auto self = shared_from_this();
+    tunnel_ ? tunnel_->finish() : answer_.end();
+    finish();
+}
+
+void Flow::on_failed(const FetchFailure& failure) {
+    const auto self = shared_from_this();
+    if (tunnel_) {
+        tunnel_->cut();
+    } else if (answer_.begun()) {
+        answer_.break_off(failure.detail);
+    } else {
+        answer_.refuse(failure.status, failure.error, failure.detail, failure.retry_after, failure.upstream_failed);
+    }
+    finish();
+}
+
+void Flow::on_entry(const cache::EntryPtr& entry, Provenance provenance) {
+    const auto self = shared_from_this();
+    const UnixMillis now = context_->clock().unix_ms();
+    answer_.give(entry, context_->head(), now, std::move(provenance), entry->age_s(now));
+    finish();
+}
+
+void Flow::on_uncacheable() {
+    provenance_.status.forward = rules::Forward::kMiss;
+    fill_.reset();
+    fetch_plainly();
+}
+
+void Flow::on_tunnel(http::ResponseHead head) {
+    http::Response response;
+    response.status = 101;
+    response.headers = rules::forward_response_headers(head.headers, route_->forward.pseudonym, {});
+    if (const auto protocol = context_->head().headers.get("Upgrade")) response.headers.set("Upgrade", *protocol);
+    tunnel_ = context_->start_tunnel(std::move(response), std::make_shared<ClientEnd>(fetch_));
+}
+
+void Flow::on_tunnel_room() {
+    if (tunnel_) tunnel_->resume();
+}
+
+/// An answer to a method that changes things makes kept answers of its target unusable (RFC 9111, 4.4).
+void Flow::invalidate(const http::ResponseHead& head) {
+    const http::RequestHead& asked = context_->head();
+    const std::string_view host = asked.headers.get("Host").value_or("");
+    const std::array<rules::OriginName, 2> origins{
+        rules::OriginName{asked.tls ? "https" : "http", host},
+        rules::OriginName{route_->upstream->pool.target(0).origin.tls ? "https" : "http", route_->authority}};
+    const rules::Invalidation what =
+        rules::invalidated_by(asked.method, asked.method_text, head.status, head.headers, target_, origins);
+    if (what.target) loop_.invalidate_target(target_);
+    for (const std::string& target : what.others) loop_.invalidate_target(target);
+    for (const std::string& group : what.groups) loop_.invalidate_group(group);
+}
+
+void Flow::client_left() {
+    const auto self = shared_from_this();
+    if (!context_->exchange() || !context_->exchange()->unreachable()) return;
+    if (fetch_) fetch_->cancel();
+    if (fill_) fill_->leave();
+    finish();
+}
+
+void Flow::refuse(int status, std::string_view error, std::string_view detail) {
+    answer_.refuse(status, error, detail, {}, false);
+}
+
+void Flow::finish() {
+    fetch_.reset();
+    fill_.reset();
+    self_.reset();
+}
+
+}  // namespace tidegate::proxy

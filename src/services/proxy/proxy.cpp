@@ -1,0 +1,171 @@
+#include "services/proxy/proxy.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/strings.h"
+#include "pipeline/context.h"
+#include "pipeline/upstream/health_checker.h"
+#include "services/proxy/flow.h"
+
+namespace tidegate::proxy {
+namespace {
+
+// How often what waits is looked at: a deadline is kept to within this. The timers of a loop tick each 20 ms.
+constexpr Duration kTick = std::chrono::milliseconds(40);
+// Entries of the cache looked at in one tick, to free what has expired: 50,000 a second cost under 1 % of a core.
+constexpr std::size_t kSweepEntries = 2000;
+
+/// One active health check: a GET of the target's health path.
+class Probe final : public http::CallHandler {
+  public:
+    Probe(upstream::HealthChecker::Done done, runtime::EventLoop& loop) : done_(std::move(done)), loop_(loop) {}
+    void on_head(http::ResponseHead head) override { status_ = head.status; }
+    bool on_body(std::string_view) override { return true; }
+    void on_end() override { done_({.status = status_}, loop_.now()); }
+    void on_failure(const http::CallFailure& failure) override {
+        done_({.status = 0, .failure = upstream::outcome_of(failure)}, loop_.now());
+    }
+
+  private:
+    const upstream::HealthChecker::Done done_;
+    runtime::EventLoop& loop_;
+    int status_ = 0;
+};
+
+std::string name_from_path(std::string_view path) {
+    std::string name;
+    for (const char c : path) {
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (plain) {
+            name.push_back(c);
+        } else if (!name.empty() && name.back() != '_') {
+            name.push_back('_');
+        }
+    }
+    while (name.ends_with('_')) name.pop_back();
+    return name.empty() ? "root" : name;
+}
+
+}  // namespace
+
+/// One loop's share: its fetches, and on the first loop the clockwork of all upstreams.
+struct Proxy::LoopState final : public runtime::Timer {
+    LoopState(Proxy& owner, pipeline::LoopParts& parts)
+        : proxy(owner),
+          event_loop(parts.loop),
+          loop(parts, owner.parts_.clock, owner.parts_.random, owner.parts_.store) {
+        if (parts.index != 0) return;
+        for (const auto& upstream : owner.upstreams_) {
+            if (upstream->options.health.path.empty()) continue;
+            checkers.push_back(std::make_unique<upstream::HealthChecker>(
+                upstream->pool, upstream->options.health, owner.parts_.random,
+                [this, host = upstream->name()](const upstream::PoolTarget& target,
+                                                const upstream::HealthOptions& options,
+                                                upstream::HealthChecker::Done done) { probe(target, options, done); },
+                parts.loop.now()));
+        }
+        parts.loop.timers().schedule(*this, parts.loop.now() + kTick);
+    }
+    ~LoopState() override { event_loop.timers().cancel(*this); }
+
+    void on_timer() override {
+        const SteadyTime now = event_loop.now();
+        for (const auto& upstream : proxy.upstreams_) upstream->admission.tick(now);
+        for (const auto& checker : checkers) checker->tick(now);
+        proxy.parts_.store.sweep(proxy.parts_.clock.unix_ms(), kSweepEntries);
+        event_loop.timers().schedule(*this, now + kTick);
+    }
+
+    void probe(const upstream::PoolTarget& target, const upstream::HealthOptions& options,
+               const upstream::HealthChecker::Done& done) {
+        http::ClientRequest request;
+        request.target = options.path;
+        request.headers.add("Host", target.origin.host);
+        request.headers.add("User-Agent", "tidegate-health");
+        const http::CallTimes times{.connect_max = options.timeout,
+                                    .first_byte_max = options.timeout,
+                                    .idle_max = options.timeout,
+                                    .total_max = options.timeout};
+        loop.fetch_loop.client.start(target.origin, std::move(request), times,
+                                     std::make_shared<Probe>(done, event_loop));
+    }
+
+    Proxy& proxy;
+    runtime::EventLoop& event_loop;
+    ProxyLoop loop;
+    std::vector<std::unique_ptr<upstream::HealthChecker>> checkers;
+};
+
+Proxy::Proxy(const ProxyParts& parts) : parts_(parts) {}
+Proxy::~Proxy() = default;
+
+Result<std::unique_ptr<Proxy>> Proxy::create(const std::vector<upstream::UpstreamOptions>& upstreams,
+                                             std::vector<RouteOptions> routes, const ProxyParts& parts) {
+    std::unique_ptr<Proxy> proxy(new Proxy(parts));
+    std::set<std::string> names;
+    for (const upstream::UpstreamOptions& options : upstreams) {
+        if (!names.insert(options.name).second) {
+            return fail(ErrorCode::kInvalidArgument, "upstreams: the name " + options.name + " is given twice");
+        }
+        TG_TRY(auto upstream, Upstream::create(options, parts.random, parts.log, parts.clock.now()));
+        proxy->upstreams_.push_back(std::move(upstream));
+    }
+    names.clear();
+    for (RouteOptions& options : routes) {
+        if (options.name.empty()) options.name = name_from_path(options.path);
+        if (!names.insert(options.name).second) {
+            return fail(ErrorCode::kInvalidArgument,
+                        "routes: the name " + options.name + " is given twice; set `name`");
+        }
+        const auto found = std::ranges::find(proxy->upstreams_, options.upstream, &Upstream::name);
+        if (found == proxy->upstreams_.end()) {
+            return fail(ErrorCode::kInvalidArgument,
+                        "routes: " + options.name + ": there is no upstream `" + options.upstream + "`");
+        }
+        TG_TRY(auto route, ProxyRoute::create(options, **found));
+        proxy->routes_.push_back(std::move(route));
+    }
+    return proxy;
+}
+
+void Proxy::register_routes(std::vector<pipeline::Route>& routes) {
+    for (const ProxyRoutePtr& route : routes_) {
+        pipeline::Route made;
+        made.any_method = true;
+        made.path = route->options.path;
+        made.operation = route->options.name;
+        made.family = route->options.family;
+        made.summary = "Passed on to the upstream " + route->options.upstream + ".";
+        made.raw_body = true;
+        made.spend_points = route->cost;
+        made.body_bytes_max = route->options.body_bytes_max;
+        made.access = route->options.access == "open" ? pipeline::Access::kOpen : pipeline::Access::kScoped;
+        made.response_type = "application/octet-stream";
+        // Whole in memory only where the body is part of a key or of a batch.
+        const bool gathers = route->keys_by_body() || route->options.batch.items_max > 0;
+        made.streams_body = [gathers](const http::RequestHead& head) {
+            return !(gathers && head.method == http::Method::kPost);
+        };
+        made.handler = [this, route](const pipeline::ContextPtr& context) { answer(context, route); };
+        routes.push_back(std::move(made));
+    }
+}
+
+void Proxy::answer(const pipeline::ContextPtr& context, const ProxyRoutePtr& route) {
+    std::make_shared<Flow>(context, route, loops_[context->loop()->index]->loop)->start();
+}
+
+void Proxy::prepare_loops(unsigned loops) {
+    loops_.resize(loops);
+}
+
+void Proxy::on_loop_start(pipeline::LoopParts& parts) {
+    loops_[parts.index] = std::make_unique<LoopState>(*this, parts);
+}
+
+void Proxy::on_loop_stop(pipeline::LoopParts& parts) {
+    loops_[parts.index].reset();
+}
+
+}  // namespace tidegate::proxy

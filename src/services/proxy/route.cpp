@@ -1,0 +1,98 @@
+#include "services/proxy/route.h"
+
+#include <algorithm>
+
+#include "base/strings.h"
+
+namespace tidegate::proxy {
+namespace {
+
+cache::rules::Seconds seconds_of(Duration time) {
+    return std::chrono::duration_cast<std::chrono::seconds>(time).count();
+}
+
+cache::rules::RoutePolicy policy_of(const CacheOptions& options) {
+    cache::rules::RoutePolicy policy;
+    if (options.mode == "fixed") {
+        policy.ttl_use = cache::rules::TtlUse::kSilent;
+        policy.ttl_s = seconds_of(options.ttl);
+    }
+    policy.heuristics = options.heuristics;
+    policy.stale_when_gone = options.stale_when_gone;
+    if (options.stale_while_revalidate > Duration{}) {
+        policy.stale_while_revalidate_s = seconds_of(options.stale_while_revalidate);
+    }
+    if (options.stale_if_error > Duration{}) policy.stale_if_error_s = seconds_of(options.stale_if_error);
+    if (options.client_may_bypass) policy.wishes = cache::rules::ClientWishes::all();
+    policy.store_unfresh = true;
+    return policy;
+}
+
+Result<void> check(const RouteOptions& options) {
+    const auto wrong = [&](std::string what) {
+        return fail(ErrorCode::kInvalidArgument, "routes: " + options.name + ": " + std::move(what));
+    };
+    if (options.path.empty() || options.path.front() != '/') return wrong("path must begin with a slash");
+    if (options.cache.mode == "fixed" && options.cache.ttl == Duration{}) {
+        return wrong("cache.mode `fixed` needs cache.ttl_s");
+    }
+    if (options.batch.items_max > 0 && options.batch.path.empty()) return wrong("batch.items_max needs batch.path");
+    if (!options.strip_prefix.empty() && !options.path.starts_with(options.strip_prefix)) {
+        return wrong("strip_prefix is no beginning of path");
+    }
+    for (const HeaderRule& rule : options.request_headers) {
+        if (iequals(rule.name, "Host") || iequals(rule.name, "Content-Length") || rule.name.empty()) {
+            return wrong("request_headers cannot set `" + rule.name + "`");
+        }
+    }
+    return {};
+}
+
+std::string authority_of(const http::Origin& origin) {
+    const std::string host = origin.host.find(':') == std::string::npos ? origin.host : "[" + origin.host + "]";
+    const std::uint16_t usual = origin.tls ? 443 : 80;
+    return origin.port == usual ? host : host + ":" + std::to_string(origin.port);
+}
+
+}  // namespace
+
+Result<ProxyRoutePtr> ProxyRoute::create(const RouteOptions& options, Upstream& upstream) {
+    TG_CHECK(check(options));
+    auto route = std::make_shared<ProxyRoute>();
+    route->options = options;
+    route->upstream = &upstream;
+    const auto cost = parse_points(options.cost);
+    if (!cost) return fail(ErrorCode::kInvalidArgument, "routes: " + options.name + ": cost is no number of points");
+    route->cost = *cost;
+    route->policy = policy_of(options.cache);
+    route->authority = authority_of(upstream.pool.target(0).origin);
+    route->forward.upstream_authority = route->authority;
+    route->forward.keep_host = options.forward_host;
+    route->forward.pseudonym = options.via;
+    // The caller's credential is ours to read; on an open route it is the upstream's.
+    if (options.access == "key") route->forward.drop = {"x-api-key"};
+    route->query.drop = options.query_drop;
+    route->tags.push_back(cache::tag_hash("route:" + options.name));
+    for (const std::string& tag : options.cache.tags) route->tags.push_back(cache::tag_hash(tag));
+    for (const HeaderRule& rule : options.response_headers) route->drop_from_answer.push_back(to_lower(rule.name));
+    route->priority = upstream::parse_priority(options.priority).value_or(upstream::Priority::kInteractive);
+    return ProxyRoutePtr(std::move(route));
+}
+
+Result<std::string> ProxyRoute::upstream_target(const http::RequestHead& head) const {
+    std::string target = head.target;
+    // `OPTIONS *` is about this server, not about an upstream; the router has no route for it.
+    TG_CHECK(cache::rules::check_target(target, {}));
+    if (!options.strip_prefix.empty() && target.starts_with(options.strip_prefix)) {
+        target.erase(0, options.strip_prefix.size());
+        if (!target.starts_with('/')) target.insert(0, 1, '/');
+    }
+    if (!options.add_prefix.empty()) target.insert(0, options.add_prefix);
+    return query.drop.empty() ? target : cache::rules::filter_query(target, query);
+}
+
+bool ProxyRoute::takes(std::string_view method_text) const noexcept {
+    return options.methods.empty() || std::ranges::find(options.methods, method_text) != options.methods.end();
+}
+
+}  // namespace tidegate::proxy
