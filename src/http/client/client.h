@@ -9,7 +9,8 @@
 // Memory      Nothing is gathered: body bytes go to the handler as they come; a paused call stops reading its socket.
 // Threads     One Client a loop; the loop's thread, all of it. Name look-ups run on the pool given and come back by mailbox.
 // When full   Over connections_max of an origin calls wait in order, up to waiting_max; one more fails with kPoolFull.
-// End         Destroying the client ends its calls as cancel() does, without a callback. Not from inside a callback.
+// End         Destroying the client ends its calls as cancel() does, without a callback; on the loop's thread between two turns, or
+//             after the loop has ended.
 #pragma once
 
 #include <cstdint>
