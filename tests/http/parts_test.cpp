@@ -72,6 +72,32 @@ TEST(Router, RefusesMalformedAndDoubleDeclarations) {
     EXPECT_FALSE(router.add(Method::kPut, "/api/v1/jobs/{other}", 99).has_value());
 }
 
+TEST(Router, ARouteForAnyMethodTakesWhatHasNoRouteOfItsOwn) {
+    Router router = make_router();
+    ASSERT_TRUE(router.add_any("/api/v1/jobs", 20).has_value());
+    ASSERT_TRUE(router.add_any("/proxied/{rest...}", 21).has_value());
+    const auto route = [&router](Method method, std::string_view path) { return router.find(method, path).route; };
+    EXPECT_EQ(route(Method::kGet, "/api/v1/jobs"), 4U);
+    EXPECT_EQ(route(Method::kHead, "/api/v1/jobs"), 4U);
+    EXPECT_EQ(route(Method::kPut, "/api/v1/jobs"), 20U);
+    EXPECT_EQ(route(Method::kOther, "/api/v1/jobs"), 20U);
+    for (const Method method : {Method::kGet, Method::kHead, Method::kOptions, Method::kOther}) {
+        const auto match = router.find(method, "/proxied/a/b");
+        EXPECT_EQ(match.outcome, Router::Outcome::kFound);
+        EXPECT_EQ(match.route, 21U);
+        EXPECT_EQ(match.parameters.get("rest"), "a/b");
+    }
+    // The more exact path is chosen first, and keeps its own methods.
+    ASSERT_TRUE(router.add(Method::kGet, "/proxied/own", 22).has_value());
+    EXPECT_EQ(route(Method::kGet, "/proxied/own"), 22U);
+    EXPECT_EQ(router.find(Method::kPost, "/proxied/own").outcome, Router::Outcome::kMethodNotAllowed);
+    EXPECT_FALSE(router.add_any("/api/v1/jobs", 23).has_value());
+    EXPECT_FALSE(router.add_any("live", 23).has_value());
+    ASSERT_TRUE(router.add(Method::kOther, "/odd", 24).has_value());
+    EXPECT_EQ(route(Method::kOther, "/odd"), 24U);
+    EXPECT_EQ(router.find(Method::kGet, "/odd").outcome, Router::Outcome::kMethodNotAllowed);
+}
+
 TEST(Coding, IsChosenByQualityThenByOurPreference) {
     EXPECT_EQ(choose_coding("gzip, deflate, br, zstd"), Coding::kZstd);
     EXPECT_EQ(choose_coding("gzip, deflate, br"), Coding::kBrotli);
