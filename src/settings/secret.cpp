@@ -8,7 +8,8 @@
 namespace tidegate::settings {
 
 Secret::Secret(std::string_view value) : bytes_(std::make_unique<char[]>(value.size())), size_(value.size()) {
-    std::memcpy(bytes_.get(), value.data(), value.size());
+    // The address of an empty view may be null, which memcpy does not take.
+    if (!value.empty()) std::memcpy(bytes_.get(), value.data(), value.size());
 }
 
 Secret::~Secret() {

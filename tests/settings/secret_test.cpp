@@ -47,6 +47,13 @@ TEST(Secret, CopiesAreIndependentAndAMovedFromSecretIsEmpty) {
     EXPECT_EQ(first.reveal(), "hush");
 }
 
+TEST(Secret, OneThatIsNotSetMayBeCopied) {
+    const Secret empty;
+    const Secret copy = empty;
+    EXPECT_FALSE(copy.is_set());
+    EXPECT_TRUE(copy.equals(""));
+}
+
 TEST(Secret, WipeEmptiesTheStringAndItsBytes) {
     std::string text(100, 'x');
     const char* const bytes = text.data();
