@@ -413,6 +413,8 @@ void Connection::cut() {
     closed_ = true;
     // A tunnel that ends is nothing to count.
     if (!tunnel_ && (!pipeline_.empty() || !out_.empty())) note_client_gone();
+    // Whoever is in the middle of a step sees that there is nothing more to do.
+    phase_ = Phase::kStopped;
     receiving_.reset();
     leave_receiver();
     if (tunnel_) close_tunnel(false);

@@ -306,5 +306,22 @@ TEST(Connection, ARequestThatHasArrivedWhenTheDrainBeginsIsAnswered) {
     EXPECT_TRUE(idle.closed());
 }
 
+// Found by fuzzing: the connection was gone in the middle of the step that refused the body, which went on.
+TEST(Connection, AStreamGivenUpWhileTheNextBodyIsRefusedEndsTheStepToo) {
+    Wire wire{.input = get("/stream") + "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n20\r\n" +
+                       std::string(0x20, 'x') + "\r\n0\r\n\r\n"};
+    std::shared_ptr<Stream> stream;
+    Bench bench(wire);
+    bench.application.head_handler = [&](const ExchangePtr& exchange) {
+        if (exchange->head().has_body()) stream.reset();
+        return BodyPlan{.body_bytes_max = 8};
+    };
+    bench.application.handler = [&](const ExchangePtr& exchange) { stream = exchange->start_stream(Response{}); };
+    bench.run();
+    EXPECT_TRUE(bench.closed());
+    EXPECT_FALSE(wire.output.contains("0\r\n\r\n"));
+    EXPECT_FALSE(wire.output.contains("413"));
+}
+
 }  // namespace
 }  // namespace tidegate::http
