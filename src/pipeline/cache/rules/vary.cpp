@@ -50,13 +50,11 @@ int parse_weight(std::string_view text) noexcept {
 Weighted parse_weighted(std::string_view member) {
     const std::size_t semicolon = member.find(';');
     Weighted out{to_lower(http::syntax::trim_blank(member.substr(0, semicolon))), 1000};
-    if (semicolon == std::string_view::npos) return out;
-    const std::string_view parameter = http::syntax::trim_blank(member.substr(semicolon + 1));
-    const int weight =
-        parameter.size() > 2 && iequals(parameter.substr(0, 2), "q=") ? parse_weight(parameter.substr(2)) : -1;
-    if (weight < 0) {
-        out.word = to_lower(member);  // Not understood: the text as it is.
-    } else {
+    if (semicolon != std::string_view::npos) {
+        const std::string_view parameter = http::syntax::trim_blank(member.substr(semicolon + 1));
+        const bool is_weight = parameter.size() > 2 && iequals(parameter.substr(0, 2), "q=");
+        const int weight = is_weight ? parse_weight(parameter.substr(2)) : -1;
+        if (weight < 0) return {to_lower(member), 1000};  // Not understood: the text as it is.
         out.thousandths = weight;
     }
     if (out.word == "x-gzip") out.word = "gzip";  // RFC 9110, 8.4.1.3.
