@@ -1,7 +1,6 @@
 #include "pipeline/upstream/gradient_limit.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace tidegate::upstream {
 namespace {
@@ -9,7 +8,7 @@ namespace {
 constexpr Duration kWindow = std::chrono::milliseconds(100);
 constexpr std::uint32_t kWindowSamples = 10;
 constexpr Duration kWindowMax = std::chrono::seconds(1);  // A quiet upstream is judged by what there is.
-constexpr std::uint32_t kWarmUp = 10;  // Samples averaged plainly before the exponential mean begins.
+constexpr std::uint32_t kWarmUp = 10;  // Windows averaged plainly before the exponential mean begins.
 constexpr double kDrift = 0.95;
 constexpr double kBackoff = 0.9;
 
@@ -58,15 +57,10 @@ void GradientLimit::judge_window() noexcept {
     limit_ = std::clamp(limit_ * (1 - options_.smoothing) + next * options_.smoothing, low, high);
 }
 
-// The long mean moves as if each sample of the window had been its mean.
 void GradientLimit::learn(double short_ns) noexcept {
-    std::uint32_t left = window_count_;
-    for (; left > 0 && long_count_ < kWarmUp; --left) {
-        ++long_count_;
-        long_ns_ += (short_ns - long_ns_) / long_count_;
-    }
-    const double kept = std::pow(1.0 - 2.0 / (options_.long_window + 1.0), left);
-    long_ns_ = short_ns + (long_ns_ - short_ns) * kept;
+    long_count_ = std::min(long_count_ + 1, kWarmUp);
+    const double share = long_count_ < kWarmUp ? 1.0 / long_count_ : 2.0 / (options_.long_window + 1.0);
+    long_ns_ += (short_ns - long_ns_) * share;
     if (long_ns_ > 2 * short_ns) long_ns_ *= kDrift;
 }
 

@@ -1,7 +1,7 @@
 // GradientLimit: how many calls an upstream takes at once without queueing, found from the time to first byte.
 //
 // Algorithm   Gradient2 of Netflix concurrency-limits: gradient = clamp(tolerance * long / short, 0.5, 1), where long is an
-//             exponential mean over 600 samples and short is the mean of the last window (at least 100 ms and 10 samples);
+//             exponential mean over 600 windows and short is the mean of the last (at least 100 ms and 10 samples);
 //             limit' = limit * gradient + queue, smoothed by 0.2. While long is over twice short it is drawn down by 5 % a
 //             window, so that it recovers after an overload. The limit does not grow while less than half of it is used. A
 //             window with time-outs or 503 shrinks the limit by a tenth (AIMD), which Gradient2 leaves out.
@@ -22,7 +22,7 @@ struct GradientOptions {
     double tolerance = 1.5;
     double smoothing = 0.2;
     std::uint32_t queue = 4;
-    std::uint32_t long_window = 600;
+    std::uint32_t long_window = 600;  // Windows: a minute and more.
 };
 
 class GradientLimit {

@@ -1,7 +1,6 @@
 #include "pipeline/upstream/pool.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
 #include "base/assert.h"
@@ -97,15 +96,23 @@ double Pool::weight_now(const Target& target, SteadyTime now) const noexcept {
 }
 
 void Pool::gather(Candidates& into, TargetSet tried, SteadyTime now) const {
+    TargetSet passing = 0;
     TargetSet trusted = 0;
+    int usable = 0;
     for (std::size_t i = 0; i < targets_.size(); ++i) {
-        if (targets_[i]->healthy.load(kRelaxed) && !is_ejected(*targets_[i], now)) trusted |= TargetSet{1} << i;
-    }
-    into.panic = std::popcount(trusted) < options_.balance.panic_share * static_cast<double>(targets_.size());
-    for (std::size_t i = 0; i < targets_.size(); ++i) {
+        const Target& target = *targets_[i];
         const TargetSet bit = TargetSet{1} << i;
-        if ((tried & bit) != 0 || (!into.panic && (trusted & bit) == 0)) continue;
-        if (!targets_[i]->breaker.may_pass(now)) continue;
+        const bool passes = target.breaker.may_pass(now);
+        if (passes) passing |= bit;
+        if (!target.healthy.load(kRelaxed) || is_ejected(target, now)) continue;
+        trusted |= bit;
+        // A trial whose places are taken is about to be decided: it does not start a panic.
+        if (passes || target.breaker.state() == BreakerState::kHalfOpen) ++usable;
+    }
+    into.panic = usable < options_.balance.panic_share * static_cast<double>(targets_.size());
+    const TargetSet wanted = passing & ~tried & (into.panic ? ~TargetSet{0} : trusted);
+    for (std::size_t i = 0; i < targets_.size(); ++i) {
+        if ((wanted >> i & 1U) == 0) continue;
         into.index[into.count] = static_cast<std::uint8_t>(i);
         into.weight[into.count] = weight_now(*targets_[i], now);
         into.total += into.weight[into.count];
