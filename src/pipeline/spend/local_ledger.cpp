@@ -10,7 +10,7 @@ class LocalLedger final : public Ledger {
     explicit LocalLedger(std::shared_ptr<Book> book) : book_(std::move(book)) {}
 
     std::optional<Outcome> reserve(const Payer& payer, Points cost, UnixMillis now, Done) override {
-        return reserve_locally(*book_, shared_from_this(), payer, cost, now, false);
+        return reserve_locally(*book_, shared_from_this(), payer, cost, now, {});
     }
 
     std::optional<Usage> usage(const Payer& payer, UnixMillis now, DoneUsage) override {
@@ -34,16 +34,16 @@ std::shared_ptr<Ledger> make_local_ledger(std::shared_ptr<Book> book) {
 }
 
 Ledger::Outcome reserve_locally(Book& book, std::shared_ptr<Ledger> ledger, const Payer& payer, Points cost,
-                                UnixMillis now, bool already_held) {
+                                UnixMillis now, const Held& held) {
     if (cost.is_zero()) return Reservation();
-    const Day& day = book.day(now);
+    const Day& day = held.day != nullptr ? *held.day : book.day(now);
     Accounts::Pair before;
-    const Accounts::Verdict verdict = book.accounts().admit(payer, cost, day.begin, already_held, before);
+    const Accounts::Verdict verdict = book.accounts().admit(payer, cost, day.begin, held.is_held, before);
     if (verdict != Accounts::Verdict::kAdmitted) {
         return std::unexpected(book.refuse(verdict, payer, before, cost, day));
     }
     book.counters().admitted.fetch_add(1, std::memory_order_relaxed);
-    const Ticket ticket{.payer = payer, .cost = cost, .day = day.begin, .id = 0};
+    const Ticket ticket{.payer = payer, .cost = cost, .day = day.begin, .id = held.id};
     return Reservation(std::move(ledger), ticket, remaining_after(before, cost), day.end);
 }
 

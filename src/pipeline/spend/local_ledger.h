@@ -13,9 +13,15 @@ namespace tidegate::pipeline::spend {
 /// Always answers at once; `done` is never called.
 std::shared_ptr<Ledger> make_local_ledger(std::shared_ptr<Book> book);
 
-/// What both ledgers do when a process judges alone.
+/// What a process that judges alone knows of a request already.
+struct Held {
+    bool is_held = false;      // Accounts::hold() has booked the cost.
+    const Day* day = nullptr;  // The day it was booked on; null: the present one.
+    std::uint64_t id = 0;      // Of the ticket.
+};
+/// What both ledgers do then.
 Ledger::Outcome reserve_locally(Book& book, std::shared_ptr<Ledger> ledger, const Payer& payer, Points cost,
-                                UnixMillis now, bool already_held);
+                                UnixMillis now, const Held& held);
 /// Counts a settlement.
 void count_settled(SpendCounters& counters, Points cost, Points actual) noexcept;
 
