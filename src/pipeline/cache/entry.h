@@ -85,6 +85,8 @@ enum class Freshness : std::uint8_t {
 };
 
 class Entry;
+template <class Node>
+struct NodeAccess;
 
 /// A counted reference to an entry.
 class EntryPtr {
@@ -164,8 +166,8 @@ class Entry {
 
   private:
     friend class EntryPtr;
-    friend class EntryList;
     friend class Shard;
+    friend struct NodeAccess<const Entry>;
 
     // Which parts stand between the fixed fields and the characters, in this order.
     enum Part : std::uint8_t {
@@ -207,7 +209,7 @@ class Entry {
     mutable const Entry* newer_ = nullptr;  // The shard's queues.
     mutable const Entry* older_ = nullptr;
     const UnixMillis response_ms_;
-    std::uint32_t lifetime_s_;
+    const std::uint32_t lifetime_s_;
     mutable std::atomic<std::uint32_t> valid_at_{
         0};  // Low half of the last invalidation that is known not to concern it.
     const std::uint32_t key_bytes_;

@@ -5,10 +5,10 @@
 // Guarantee   A look-up gives an answer only when the whole key text is equal and the variant fits. After an invalidation has
 //             returned no look-up gives what it named, and no fill that began before it is stored.
 // Algorithm   See admission.h: which answers stay was chosen by measurement (bench/results/cache_sim.json).
-// Memory      bytes_max in all, entries charged with everything they hold; at most 100 bytes beside key, head and body (measured
-//             in tests/pipeline_cache/memory_test.cpp). Not counted: up to 64 KiB of counters and marks.
-// Threads     Any thread. A shard's spin lock is held for a probe of the index and a count, never for a copy of a body, never
-//             for a call into other code; a thread that waits longer than some spins gives its core away.
+// Memory      memory_bytes_max in all, entries charged with everything they hold; at most 100 bytes beside key, head and body
+//             (measured in tests/pipeline_cache/memory_test.cpp). A shard has a part of it that is its own.
+// Threads     Any thread. A shard's spin lock is held for a probe of the index and a count, or for some 30 evictions, never for
+//             a copy of a body or a call into other code. Growing the index copies 8 bytes an entry under it.
 // When full   The least wanted answers leave. One larger than 1/16 of a shard or object_bytes_max is never taken.
 #pragma once
 
@@ -20,7 +20,6 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "base/random.h"
 #include "pipeline/cache/entry.h"
 #include "pipeline/cache/key.h"
 
@@ -41,7 +40,8 @@ inline constexpr std::size_t kVariantsMax = 16;
 
 /// When a fill began. Take it before anything is read that the answer is made of.
 struct Ticket {
-    std::uint64_t sequence = 0;
+    std::uint64_t sequence = 0;  // Of invalidations by prefix, tag, all.
+    std::uint64_t erasures = 0;  // Of single keys.
 };
 
 enum class Stored : std::uint8_t {
@@ -78,12 +78,13 @@ struct StoreStats {
     std::uint64_t invalidated_prefix = 0;
     std::uint64_t invalidated_tag = 0;
     std::uint64_t invalidated_all = 0;
+    std::uint64_t mode_changes = 0;  // Of the way answers are chosen to stay (admission.h).
     friend bool operator==(const StoreStats&, const StoreStats&) = default;
 };
 
 class ResponseStore {
   public:
-    ResponseStore(const StoreOptions& options, Random& random);
+    explicit ResponseStore(const StoreOptions& options);
     ~ResponseStore();
     ResponseStore(const ResponseStore&) = delete;
     ResponseStore& operator=(const ResponseStore&) = delete;
@@ -104,7 +105,7 @@ class ResponseStore {
     std::uint64_t erase(const Key& key, UnixMillis now);
     std::uint64_t erase_prefix(std::string_view path_prefix, UnixMillis now);
     std::uint64_t erase_tag(std::uint64_t tag, UnixMillis now);
-    std::uint64_t clear();
+    std::uint64_t clear(UnixMillis now);
 
     /// Takes effect at once, without counting: for the loop that hears of it from another process. sweep() frees the memory.
     void invalidate_key(const Key& key);
@@ -117,6 +118,8 @@ class ResponseStore {
     std::size_t sweep(UnixMillis now, std::size_t budget);
 
     StoreStats stats() const;
+    /// Entries that are fresh now; looks at all of them.
+    std::uint64_t fresh_entries(UnixMillis now) const;
     const StoreOptions& options() const noexcept;
 
   private:
