@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <new>
+#include <memory>
 
 #include "base/assert.h"
 #include "base/hash.h"
@@ -13,6 +13,12 @@ namespace tidegate::cache {
 namespace {
 
 constexpr std::uint32_t kSecondsMax = 0x8000'0000U;  // RFC 9111, 1.2.2: 2^31 when it does not fit.
+
+// The block is asked for in these, so that it is aligned for every part.
+using Word = std::uint64_t;
+constexpr std::size_t words_for(std::size_t bytes) noexcept {
+    return (bytes + sizeof(Word) - 1) / sizeof(Word);
+}
 
 std::uint32_t checked_size(std::size_t size) {
     TG_ASSERT(size <= std::numeric_limits<std::uint32_t>::max());
@@ -78,7 +84,7 @@ const T& Entry::part(Part which) const noexcept {
     return *std::launder(reinterpret_cast<const T*>(reinterpret_cast<const char*>(this) + part_at(which)));
 }
 
-Entry::Entry(const Key& key, const Draft& draft, std::uint8_t parts, std::uint32_t body_bytes) noexcept
+Entry::Entry(Inside, const Key& key, const Draft& draft, std::uint8_t parts, std::uint32_t body_bytes) noexcept
     : parts_(parts),
       tag_count_(static_cast<std::uint8_t>(draft.tags.size())),
       hash_low_(key.hash().low),
@@ -122,14 +128,14 @@ EntryPtr Entry::build(const Key& key, const Draft& draft, std::string_view inlin
     const std::size_t total =
         sizeof(Entry) + parts_bytes(parts) + draft.tags.size() * sizeof(std::uint64_t) + key.text().size() +
         draft.head.size() + (draft.vary.empty() ? 0 : draft.vary.size() + draft.selecting.size()) + inline_body.size();
-    void* const block = ::operator new(total);
-    Entry* const entry =
-        new (block) Entry(key, draft, parts, checked_size(shared_body ? shared_body->size() : inline_body.size()));
+    auto* const block = reinterpret_cast<char*>(std::allocator<Word>().allocate(words_for(total)));
+    Entry* const entry = std::construct_at(reinterpret_cast<Entry*>(block), Inside(), key, draft, parts,
+                                           checked_size(shared_body ? shared_body->size() : inline_body.size()));
 
-    char* at = static_cast<char*>(block) + sizeof(Entry);
+    char* at = block + sizeof(Entry);
     const auto place = [&at](auto value) {
         using T = decltype(value);
-        new (at) T(std::move(value));
+        std::construct_at(reinterpret_cast<T*>(at), std::move(value));
         at += sizeof(T);
     };
     const auto copy = [&at](std::string_view text) { at = std::copy(text.begin(), text.end(), at); };
@@ -146,7 +152,7 @@ EntryPtr Entry::build(const Key& key, const Draft& draft, std::string_view inlin
         copy(draft.selecting);
     }
     copy(inline_body);
-    TG_ASSERT(at == static_cast<char*>(block) + total);
+    TG_ASSERT(at == block + total);
     return EntryPtr::adopt(entry);
 }
 
@@ -156,11 +162,11 @@ std::size_t Entry::block_bytes() const noexcept {
 }
 
 void Entry::destroy() const noexcept {
+    const std::size_t words = words_for(block_bytes());
     if ((parts_ & kHasCommon) != 0) std::destroy_at(&part<std::shared_ptr<const Common>>(kHasCommon));
     if ((parts_ & kHasSharedBody) != 0) std::destroy_at(&part<std::shared_ptr<const std::string>>(kHasSharedBody));
-    Entry* const self = const_cast<Entry*>(this);
-    self->~Entry();
-    ::operator delete(static_cast<void*>(self));
+    std::destroy_at(this);
+    std::allocator<Word>().deallocate(reinterpret_cast<Word*>(const_cast<Entry*>(this)), words);
 }
 
 Timing Entry::timing() const noexcept {

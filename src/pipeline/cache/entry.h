@@ -117,6 +117,10 @@ class EntryPtr {
 };
 
 class Entry {
+    struct Inside {
+        explicit Inside() = default;
+    };
+
   public:
     /// `draft.body` larger than 4 GiB or a key or head larger than 4 GiB is a broken invariant: the store refuses before.
     static EntryPtr make(const Key& key, const Draft& draft);
@@ -124,6 +128,8 @@ class Entry {
     /// `draft.body` is ignored.
     static EntryPtr refreshed(const Key& key, const Draft& draft, const Entry& old);
 
+    /// For build() alone.
+    Entry(Inside, const Key& key, const Draft& draft, std::uint8_t parts, std::uint32_t body_bytes) noexcept;
     Entry(const Entry&) = delete;
     Entry& operator=(const Entry&) = delete;
 
@@ -185,8 +191,6 @@ class Entry {
         std::uint32_t vary_bytes, selecting_bytes;
     };
 
-    Entry(const Key& key, const Draft& draft, std::uint8_t parts, std::uint32_t body_bytes) noexcept;
-    ~Entry() = default;
     static EntryPtr build(const Key& key, const Draft& draft, std::string_view inline_body,
                           std::shared_ptr<const std::string> shared_body);
     static std::size_t parts_bytes(std::uint8_t parts) noexcept;
