@@ -51,6 +51,12 @@ Result<Per> parse_per(std::string_view text) {
     return static_cast<Per>(found - kPerNames.begin());
 }
 
+std::string policy_item(std::string_view name, const Rate& rate) {
+    const auto window = std::chrono::ceil<std::chrono::seconds>(rate.period).count();
+    // A rule's name needs no escape: see is_rule_name.
+    return fmt::format("\"{}\";q={};w={}", name, rate.count, window);
+}
+
 Result<RuleSet> RuleSet::create(std::vector<LimitRule> rules) {
     if (rules.size() >= kOwnRule) return fail(ErrorCode::kFailedValidation, "too many limit rules");
     RuleSet set;
@@ -66,7 +72,8 @@ Result<RuleSet> RuleSet::create(std::vector<LimitRule> rules) {
         if (gcra.capacity_ns / gcra.interval_ns != rule.rate.burst) {
             return refuse(rule.name, "its burst would take more than 200 years to come back");
         }
-        set.ready_.push_back({gcra, tag_of(pipeline::hash_of(rule.name), rule.rate)});
+        set.ready_.push_back(
+            {gcra, tag_of(pipeline::hash_of(rule.name), rule.rate), policy_item(rule.name, rule.rate)});
     }
     set.rules_ = std::move(rules);
     return set;

@@ -50,6 +50,9 @@ class RouteRules {
     std::vector<Applied> applied_;
 };
 
+/// `"name";q=100;w=60`: count and period in seconds, rounded up.
+std::string policy_item(std::string_view name, const Rate& rate);
+
 class RuleSet {
   public:
     /// kFailedValidation names the rule and what is wrong: a name twice or ill formed, a rate of nothing.
@@ -63,11 +66,14 @@ class RuleSet {
     const std::vector<LimitRule>& rules() const noexcept { return rules_; }
     /// Of a Standing; the caller's own rate is called `key`, a name that no rule may have.
     std::string_view name_of(std::uint16_t rule) const noexcept;
+    /// Its item of the RateLimit-Policy field, made once: `"name";q=100;w=60`. Not of the caller's own rate.
+    std::string_view policy_of(std::uint16_t rule) const noexcept { return ready_[rule].policy; }
 
   private:
     struct Ready {
         Gcra gcra;
         std::uint64_t tag;
+        std::string policy;
     };
     std::vector<LimitRule> rules_;
     std::vector<Ready> ready_;
