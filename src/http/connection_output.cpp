@@ -54,7 +54,6 @@ void Connection::on_answer_ready(ServerExchange& exchange) {
         const bool both_ways = receiver_ && body_asked_ && exchange.stream();
         if (!both_ways) begin_drain(exchange);
     }
-    if (corked_) return pump();
     want_turn();
 }
 
@@ -128,7 +127,7 @@ void Connection::put_interim(ServerExchange& exchange) {
 }
 
 void Connection::write_answer(ServerExchange& exchange) {
-    Response response = exchange.take_answer();
+    Response& response = exchange.answer();
     const bool stream = exchange.stream() != nullptr;
     const bool bodiless = status_forbids_body(response.status);
     const bool last_of_all = context_.draining && pipeline_.size() == 1 && !receiving_;
@@ -164,11 +163,10 @@ void Connection::write_answer(ServerExchange& exchange) {
     if (stream) {
         exchange.keep_alive = !close;
         exchange.set_stream_facts(response.status, send_body && !bodiless);
-        return;
-    }
-    if (exchange.wants_report()) {
+    } else if (exchange.wants_report()) {
         sent_marks_.push_back({out_.queued(), pipeline_.front(), {response.status, send_body ? body_bytes : 0, true}});
     }
+    exchange.drop_answer();
 }
 
 /// Moves what the writer of the stream at the front has written to the output; ends the stream when the

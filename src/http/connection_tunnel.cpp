@@ -15,8 +15,9 @@ void Connection::begin_tunnel(ServerExchange& exchange) {
     if (receiving_ || pipeline_.size() != 1 || phase_ != Phase::kHead || parts_) return cut();
     HeadOptions options;
     options.upgrade = true;
-    context_.writer.write_head(out_.begin_text(), exchange.take_answer(), options);
+    context_.writer.write_head(out_.begin_text(), exchange.answer(), options);
     out_.end_text();
+    exchange.drop_answer();
     tunnel_ = exchange.tunnel();
     tunnel_->attach(*this);
     phase_ = Phase::kTunnel;

@@ -59,7 +59,7 @@ void ServerExchange::respond(Response response) {
         TG_ASSERT(overruled_.load(std::memory_order_acquire));
         return;
     }
-    response_ = std::move(response);
+    response_.emplace(std::move(response));
     post_ready();
 }
 
@@ -82,7 +82,7 @@ std::shared_ptr<Stream> ServerExchange::start_stream(Response response) {
         });
     if (first) {
         stream_length_ = response.content_length;
-        response_ = std::move(response);
+        response_.emplace(std::move(response));
         stream_ = core;
         post_ready();
         // After the post: a loop that ends sets client_gone and then empties its mailbox, so that one of the two is seen.
@@ -115,14 +115,8 @@ void ServerExchange::answer_for_application(Response response) {
     overruled_.store(true, std::memory_order_release);
     // Lost to an answer already under way: that one stands, and its become_ready() is in the mailbox.
     if (claimed_.exchange(true, std::memory_order_acq_rel)) return;
-    response_ = std::move(response);
+    response_.emplace(std::move(response));
     ready_ = true;
-}
-
-Response ServerExchange::take_answer() {
-    TG_ASSERT(ready_ && !taken_);
-    taken_ = true;
-    return *std::move(response_);
 }
 
 runtime::EventLoop& ServerExchange::loop() const {
@@ -131,6 +125,7 @@ runtime::EventLoop& ServerExchange::loop() const {
 }
 
 void ServerExchange::on_gone(std::move_only_function<void()> callback) {
+    if (connection_ == nullptr && !client_gone()) return;  // Answered: nobody would ever let go of it.
     on_gone_ = std::move(callback);
     if (client_gone()) set_client_gone();
 }
@@ -168,7 +163,7 @@ std::shared_ptr<Tunnel> ServerExchange::start_tunnel(Response head, std::shared_
         core->close(false);
     } else {
         tunnel_ = core;
-        response_ = std::move(head);
+        response_.emplace(std::move(head));
         become_ready();
     }
     return std::make_shared<TunnelHandle>(std::move(core));

@@ -79,8 +79,12 @@ class ServerExchange final : public Exchange, public std::enable_shared_from_thi
     bool claimed() const noexcept { return claimed_.load(std::memory_order_acquire); }
     /// What the answer holds of memory while it waits for its turn; only once answered().
     std::size_t answer_bytes() const noexcept { return response_ ? response_->body.size() : 0; }
-    /// The answer; once.
-    Response take_answer();
+    /// The answer, to be written and then dropped; once.
+    Response& answer() noexcept {
+        TG_ASSERT(ready_ && response_);
+        return *response_;
+    }
+    void drop_answer() noexcept { response_.reset(); }
     const std::shared_ptr<StreamCore>& stream() const noexcept { return stream_; }
     std::string& body_buffer() noexcept { return parts_->body; }
     /// Counts `bytes` more of body against what the server may hold; false when it may not.
@@ -133,7 +137,6 @@ class ServerExchange final : public Exchange, public std::enable_shared_from_thi
     bool stream_has_body_ = true;
     std::optional<std::uint64_t> stream_length_;
     bool ready_ = false;  // The loop has seen the answer.
-    bool taken_ = false;
     std::optional<Response> response_;
     std::shared_ptr<StreamCore> stream_;
     std::shared_ptr<TunnelCore> tunnel_;
