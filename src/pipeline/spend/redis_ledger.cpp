@@ -1,11 +1,13 @@
 #include "pipeline/spend/redis_ledger.h"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <array>
 #include <deque>
 #include <memory>
 
+#include "base/hash.h"
 #include "pipeline/spend/local_ledger.h"
 #include "pipeline/spend/mirror.h"
 #include "pipeline/spend/redis_scripts.h"
@@ -19,6 +21,11 @@ constexpr std::size_t kPublishBatch = 100;
 
 void count(SpendCounters::Count& counter) {
     counter.fetch_add(1, std::memory_order_relaxed);
+}
+
+/// Two processes with one origin would hide each other's spend: also after a fork, which copies what a generator holds ready.
+std::uint64_t unlike_any(Random& random) {
+    return random.next_u64() ^ mix64(static_cast<std::uint64_t>(::getpid()));
 }
 
 std::vector<AccountName> names_of(const Payer& payer) {
@@ -36,8 +43,8 @@ class Shared final : public RedisLedger {
           loop_(loop),
           mailbox_(loop.mailbox()),
           options_(std::move(options)),
-          next_id_(random.next_u64()),
-          mirror_(fmt::format("{:016x}", random.next_u64()), options_.accounts_max),
+          next_id_(unlike_any(random)),
+          mirror_(fmt::format("{:016x}", unlike_any(random)), options_.accounts_max),
           retry_(*this) {}
     ~Shared() override {
         if (degraded_.load(std::memory_order_relaxed)) book_->counters().loops_degraded.fetch_sub(1);
@@ -111,7 +118,7 @@ void Shared::stop() noexcept {
 
 RedisWords Shared::reserve_words(const Payer& payer, Points cost, const Day& day, std::uint64_t id) {
     RedisWords words(options_.prefix, day);
-    words.add_expiry();
+    words.add_lifetime();
     words.add(fmt::format("{:016x}", id));
     words.add(cost.milli);
     words.add(std::chrono::duration_cast<std::chrono::milliseconds>(options_.reservation_max).count());
@@ -224,7 +231,7 @@ void Shared::charge(const Ticket& ticket, Points actual) {
 void Shared::send_settlement(const Ticket& ticket) {
     const bool is_today = ticket.day == mirror_.day();
     RedisWords words(options_.prefix, is_today ? today_ : book_->zone().day_at(ticket.day));
-    words.add_expiry();
+    words.add_lifetime();
     words.add(ticket.id == 0 ? std::string() : fmt::format("{:016x}", ticket.id));
     words.add(ticket.cost.milli);
     std::vector<Mirror::Total> totals;
@@ -297,7 +304,7 @@ void Shared::publish_next() {
     if (to_publish_.empty()) return set_degraded(false);
     is_publishing_ = true;
     RedisWords words(options_.prefix, today_);
-    words.add_expiry();
+    words.add_lifetime();
     std::vector<std::pair<AccountName, Mirror::Total>> sent;
     while (!to_publish_.empty() && sent.size() < kPublishBatch) {
         const AccountName name = to_publish_.back();

@@ -22,7 +22,7 @@ for i = 1, #KEYS / 2 do
   local known = tonumber(ARGV[4 + 2 * i])
   if known > s and known > f then
     redis.call('HSET', c, 'f', known)
-    redis.call('PEXPIREAT', c, ARGV[1])
+    redis.call('PEXPIRE', c, ARGV[1])
     f = known
   end
   if f > s then s = f end
@@ -36,8 +36,8 @@ if reply[1] == 0 and cost > 0 then
     local c, o = KEYS[2 * i - 1], KEYS[2 * i]
     redis.call('HINCRBY', c, 'r', cost)
     redis.call('ZADD', o, now + ARGV[4], ARGV[2] .. ':' .. ARGV[3])
-    redis.call('PEXPIREAT', c, ARGV[1])
-    redis.call('PEXPIREAT', o, ARGV[1])
+    redis.call('PEXPIRE', c, ARGV[1])
+    redis.call('PEXPIRE', o, ARGV[1])
   end
 end
 return reply
@@ -60,7 +60,7 @@ for i = 1, #KEYS / 2 do
     if total > before then
       redis.call('HSET', c, field, ARGV[3 + 2 * i])
       redis.call('HINCRBY', c, 's', total - before)
-      redis.call('PEXPIREAT', c, ARGV[1])
+      redis.call('PEXPIRE', c, ARGV[1])
     end
   end
   local v = redis.call('HMGET', c, 's', 'r', 'f')
@@ -88,7 +88,7 @@ for i = 1, #KEYS do
     redis.call('HSET', c, 'f', ARGV[3 * i + 1])
     f = known
   end
-  redis.call('PEXPIREAT', c, ARGV[1])
+  redis.call('PEXPIRE', c, ARGV[1])
   reply[2 * i - 1] = math.max(s, f)
   reply[2 * i] = tonumber(v[2] or 0)
 end

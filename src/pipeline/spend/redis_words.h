@@ -22,8 +22,8 @@ class RedisWords {
     void add_open(const AccountName& name) { keys_.push_back(key_of('o', name)); }
     void add(std::string text) { arguments_.push_back(std::move(text)); }
     void add(std::int64_t number) { arguments_.push_back(std::to_string(number)); }
-    /// When the keys may go: a day after the day.
-    void add_expiry() { add(day_.end + 24 * 3'600'000); }
+    /// How long the keys stay after their last change: two days, longer than any day; no clock but the server's has a say.
+    void add_lifetime() { add(2 * 24 * 3'600'000); }
     void run(store::Redis& redis, const store::RedisScript& script, store::Redis::Done done) const {
         const std::vector<std::string_view> keys(keys_.begin(), keys_.end());
         const std::vector<std::string_view> arguments(arguments_.begin(), arguments_.end());
