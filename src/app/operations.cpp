@@ -14,6 +14,7 @@ namespace {
 
 using pipeline::CachePolicy;
 using pipeline::ContextPtr;
+using pipeline::optional;
 using pipeline::required;
 using pipeline::Route;
 using pipeline::Schema;
@@ -51,12 +52,25 @@ void write_pool(JsonWriter& writer, const runtime::WorkerPool& pool) {
     writer.end_object();
 }
 
+void write_cache(JsonWriter& writer, const cache::ResponseStore& cache) {
+    const cache::StoreStats stats = cache.stats();
+    const std::uint64_t asked = stats.hits + stats.stale_hits + stats.misses;
+    writer.key("cache").begin_object();
+    writer.field("total_entries", stats.entries).field("hits", stats.hits).field("misses", stats.misses);
+    writer.field("stale_hits", stats.stale_hits);
+    writer.key("hit_rate");
+    // Before the first question there is no rate.
+    asked == 0 ? writer.null() : writer.value(static_cast<double>(stats.hits) / static_cast<double>(asked));
+    writer.field("memory_usage_bytes", stats.bytes).field("memory_bytes_max", stats.bytes_max).end_object();
+}
+
 void reply_health(const ContextPtr& context, const OperationParts& parts, SteadyTime started) {
     const audit::LogHealth log = parts.decisions.health();
+    const bool sound = is_ready(parts, log) && !parts.gate.is_degraded() && !parts.proxy.is_degraded(parts.clock.now());
     std::string body;
     JsonWriter writer(body);
     writer.begin_object();
-    writer.field("status", is_ready(parts, log) ? "ok" : "degraded");
+    writer.field("status", sound ? "ok" : "degraded");
     writer.field("version", version());
     writer.field("uptime_s", std::chrono::duration<double>(parts.clock.now() - started).count());
     writer.key("decisions").begin_object();
@@ -74,6 +88,9 @@ void reply_health(const ContextPtr& context, const OperationParts& parts, Steady
     write_pool(writer, parts.cpu);
     write_pool(writer, parts.blocking);
     writer.end_object();
+    parts.gate.append_status(writer);
+    write_cache(writer, parts.cache);
+    parts.proxy.append_status(writer, parts.clock.now());
     writer.key("models").begin_object().field("text_detector", parts.text_model_version).end_object();
     writer.field("response_time_ms", context->elapsed_ms());
     writer.end_object();
@@ -96,6 +113,13 @@ Schema health_schema() {
         required("decisions",
                  Schema::object({}).open().doc("The record: what was kept, what waits, how long a commit took.")),
         required("pools", Schema::object({}).open()),
+        required("identity", Schema::object({}).open().doc("Keys, and how tokens are checked.")),
+        required("limits", Schema::object({}).open().doc("Whether limits are shared with other servers.")),
+        required("spend", Schema::object({}).open().doc("Whether spend is shared with other servers.")),
+        optional("redis", Schema::object({}).open()),
+        required("memory", Schema::object({}).open()),
+        required("cache", Schema::object({}).open()),
+        required("upstreams", Schema::array(Schema::object({}).open())),
         required("models", Schema::object({}).open()),
         required("response_time_ms", Schema::number().doc("Measured for this answer.")),
     });
@@ -108,6 +132,7 @@ Schema status_schema(std::string word) {
 Route operation(std::string path, std::string name, std::string summary) {
     Route route;
     route.method = http::Method::kGet;
+    route.access = pipeline::Access::kOpen;
     route.path = std::move(path);
     route.operation = std::move(name);
     route.family = "operations";
@@ -158,6 +183,8 @@ void register_operations(std::vector<Route>& routes, const OperationParts& parts
     Route metrics = operation("/metrics", "metrics", "Prometheus text; OpenMetrics when asked for by Accept.");
     // Not on the CPU pool: the numbers are wanted most when its queue is full.
     metrics.work = Work::kBlocking;
+    metrics.access = pipeline::Access::kScoped;
+    metrics.scopes = {"metrics"};
     metrics.response_type = "text/plain; version=0.0.4; charset=utf-8";
     metrics.handler = [parts](const ContextPtr& context) { reply_metrics(context, parts); };
     if (parts.metrics_enabled) routes.push_back(std::move(metrics));

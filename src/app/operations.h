@@ -6,11 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "app/gate_assembly.h"
 #include "audit/decision_log.h"
 #include "base/clock.h"
 #include "observe/metrics.h"
 #include "pipeline/route.h"
 #include "runtime/worker_pool.h"
+#include "services/proxy/proxy.h"
 
 namespace tidegate::app {
 
@@ -22,6 +24,9 @@ struct OperationParts {
     const runtime::WorkerPool& cpu;
     const runtime::WorkerPool& blocking;
     const std::atomic<bool>& stopping;
+    const GateAssembly& gate;
+    const proxy::Proxy& proxy;
+    const cache::ResponseStore& cache;
     std::string_view text_model_version;
     bool metrics_enabled = true;  // Without it there is no /metrics.
 };

@@ -24,15 +24,27 @@ bool is_loopback(const std::string& address) {
     return ::inet_pton(AF_INET6, address.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-Result<void> check_listener(const http::ServerSettings& server) {
+Result<void> check_listener(const AppSettings& settings) {
+    const http::ServerSettings& server = settings.server;
     if (server.tls_certificate.empty() != server.tls_key.empty()) {
         return fail(ErrorCode::kInvalidArgument, "TLS needs both server.tls_certificate and server.tls_key");
     }
-    if (is_loopback(server.address) || server.open_network) return {};
+    const bool loopback = is_loopback(server.address);
+    if (loopback || server.open_network || pipeline::keys_required(settings.identity, loopback)) return {};
     return fail(ErrorCode::kInvalidArgument,
                 "server.address " + server.address +
-                    " can be reached from other machines and callers are not identified; listen on "
-                    "127.0.0.1 or set server.open_network to true behind a gateway you trust");
+                    " can be reached from other machines and identity.required asks nobody for a key; listen on "
+                    "127.0.0.1, require keys, or set server.open_network to true behind a gateway you trust");
+}
+
+/// Paths that meet, and more limits than one request can be counted by.
+Result<void> check_routes(const std::vector<pipeline::Route>& routes, const limits::RateLimiter& limiter) {
+    http::Router router;
+    for (const pipeline::Route& route : routes) {
+        TG_CHECK(route.any_method ? router.add_any(route.path, 0) : router.add(route.method, route.path, 0));
+        TG_CHECK(limiter.rules().of_route(route.family, route.operation));
+    }
+    return {};
 }
 
 /// Settings that are sound one by one and not together.
@@ -56,7 +68,7 @@ std::string database_path(const std::string& data_dir) {
 }
 
 Result<std::unique_ptr<TidegateServer>> TidegateServer::create(const AppSettings& settings) {
-    TG_CHECK(check_listener(settings.server));
+    TG_CHECK(check_listener(settings));
     TG_CHECK(check_together(settings));
     std::unique_ptr<TidegateServer> server(new TidegateServer(settings));
     TG_TRY(const observe::Level level, observe::parse_level(settings.process.log_level));
@@ -64,7 +76,8 @@ Result<std::unique_ptr<TidegateServer>> TidegateServer::create(const AppSettings
     TG_TRY(server->text_detector_, provenance::text::TextDetector::embedded());
     TG_CHECK(server->open_storage());
     server->make_pools();
-    server->make_dispatcher();
+    TG_CHECK(server->make_gate());
+    TG_CHECK(server->make_dispatcher());
     TG_CHECK(server->open_listener());
     server->declare_metrics();
     return server;
@@ -72,25 +85,26 @@ Result<std::unique_ptr<TidegateServer>> TidegateServer::create(const AppSettings
 
 TidegateServer::~TidegateServer() {
     if (http_) http_->stop();
+    if (gate_) gate_->stop();
     if (cpu_) cpu_->stop();
     if (blocking_) blocking_->stop();
     if (decisions_) decisions_->close();
 }
 
 Result<void> TidegateServer::open_storage() {
-    SystemDisk disk;
-    TG_CHECK(disk.make_directories(settings_.process.data_dir));
+    database_path_ = database_path(settings_.process.data_dir);
+    TG_CHECK(disk_.make_directories(settings_.process.data_dir));
     audit::SqliteLogOptions options;
-    options.path = database_path(settings_.process.data_dir);
+    options.path = database_path_;
     options.durability = settings_.audit.durability == "disk" ? audit::Durability::kDisk : audit::Durability::kProcess;
     options.batch_records_max = settings_.audit.batch_records_max;
     options.queue_records_max = settings_.audit.queue_records_max;
     options.queue_bytes_max = settings_.audit.queue_bytes_max;
     TG_TRY(decisions_, audit::open_sqlite_log(options, clock_));
-    TG_TRY(auto readers,
+    TG_TRY(readers_,
            audit::ReaderPool::open({.path = options.path, .connections = settings_.audit.reader_connections}));
-    history_ = std::make_unique<audit::History>(readers);
-    statistics_ = std::make_unique<audit::StatisticsView>(readers);
+    history_ = std::make_unique<audit::History>(readers_);
+    statistics_ = std::make_unique<audit::StatisticsView>(readers_);
     return {};
 }
 
@@ -100,7 +114,23 @@ void TidegateServer::make_pools() {
     blocking_ = std::make_unique<runtime::WorkerPool>("blocking", process.blocking_threads, process.blocking_queue_max);
 }
 
-void TidegateServer::make_dispatcher() {
+Result<void> TidegateServer::make_gate() {
+    TG_TRY(gate_, GateAssembly::create({.settings = settings_,
+                                        .database_path = database_path_,
+                                        .loopback_only = is_loopback(settings_.server.address),
+                                        .clock = clock_,
+                                        .random = random_,
+                                        .disk = disk_,
+                                        .log = *log_,
+                                        .blocking = *blocking_,
+                                        .readers = readers_}));
+    cache_ = std::make_unique<cache::ResponseStore>(cache::StoreOptions{});
+    TG_TRY(proxy_, proxy::Proxy::create(settings_.upstreams, settings_.routes,
+                                        {.clock = clock_, .random = random_, .log = *log_, .store = *cache_}));
+    return {};
+}
+
+Result<void> TidegateServer::make_dispatcher() {
     std::vector<pipeline::Route> routes;
     register_operations(routes, {.clock = clock_,
                                  .metrics = metrics_,
@@ -108,6 +138,9 @@ void TidegateServer::make_dispatcher() {
                                  .cpu = *cpu_,
                                  .blocking = *blocking_,
                                  .stopping = stopping_,
+                                 .gate = *gate_,
+                                 .proxy = *proxy_,
+                                 .cache = *cache_,
                                  .text_model_version = text_detector_->model_version(),
                                  .metrics_enabled = settings_.process.metrics_enabled});
     provenance::register_provenance(routes, {.clock = clock_,
@@ -115,7 +148,9 @@ void TidegateServer::make_dispatcher() {
                                              .history = *history_,
                                              .statistics = *statistics_,
                                              .settings = settings_.provenance});
+    proxy_->register_routes(routes);
     openapi_ = register_openapi(routes);
+    TG_CHECK(check_routes(routes, gate_->limiter()));
     const pipeline::Parts parts{.clock = clock_,
                                 .random = random_,
                                 .metrics = metrics_,
@@ -123,7 +158,10 @@ void TidegateServer::make_dispatcher() {
                                 .decisions = *decisions_,
                                 .cpu = *cpu_,
                                 .blocking = *blocking_};
-    dispatcher_ = std::make_unique<pipeline::Dispatcher>(parts, settings_.pipeline, std::move(routes));
+    pipeline::Gate gate = gate_->gate();
+    gate.listeners.push_back(proxy_.get());
+    dispatcher_ = std::make_unique<pipeline::Dispatcher>(parts, settings_.pipeline, std::move(routes), std::move(gate));
+    return {};
 }
 
 Result<void> TidegateServer::open_listener() {
@@ -142,6 +180,8 @@ Result<void> TidegateServer::open_listener() {
         return fail(listener.error().code, place + ": " + listener.error().message);
     }
     http_ = *std::move(listener);
+    dispatcher_->prepare_loops(http_->loops());
+    proxy_->prepare_loops(http_->loops());
     return {};
 }
 
@@ -152,6 +192,7 @@ void TidegateServer::start() {
         .field("tls", !settings_.server.tls_certificate.empty())
         .field("version", version())
         .field("text_model", text_detector_->model_version());
+    gate_->start();
     http_->start();
 }
 
@@ -165,6 +206,7 @@ void TidegateServer::shutdown(Duration wait_max) {
     blocking_->stop();
     decisions_->close();
     http_->stop();
+    gate_->stop();
     log_->line(observe::Level::kInfo, "stopped")
         .field("drained", drained)
         .field("recorded", decisions_->health().appended);

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "app/gate_assembly.h"
 #include "app/settings.h"
 #include "audit/decision_log.h"
 #include "audit/views/history.h"
@@ -25,6 +26,7 @@
 #include "pipeline/dispatcher.h"
 #include "runtime/worker_pool.h"
 #include "services/provenance/text/detector.h"
+#include "services/proxy/proxy.h"
 
 namespace tidegate::app {
 
@@ -55,20 +57,27 @@ class TidegateServer {
     Result<void> open_storage();
     Result<void> open_listener();
     void make_pools();
-    void make_dispatcher();
+    Result<void> make_gate();
+    Result<void> make_dispatcher();
     void declare_metrics();
 
     const AppSettings settings_;
     SystemClock clock_;
     SystemRandom random_;
+    SystemDisk disk_;
+    std::string database_path_;
     std::unique_ptr<observe::Logger> log_;
     observe::Registry metrics_;
     std::unique_ptr<const provenance::text::TextDetector> text_detector_;
     std::unique_ptr<audit::DecisionLog> decisions_;
     std::unique_ptr<audit::History> history_;
+    std::shared_ptr<audit::ReaderPool> readers_;
     std::unique_ptr<audit::StatisticsView> statistics_;
     std::unique_ptr<runtime::WorkerPool> cpu_;
     std::unique_ptr<runtime::WorkerPool> blocking_;
+    std::unique_ptr<GateAssembly> gate_;
+    std::unique_ptr<cache::ResponseStore> cache_;
+    std::unique_ptr<proxy::Proxy> proxy_;
     std::shared_ptr<const std::string> openapi_;
     std::unique_ptr<pipeline::Dispatcher> dispatcher_;
     std::unique_ptr<http::Server> http_;

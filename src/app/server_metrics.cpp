@@ -91,6 +91,7 @@ void TidegateServer::declare_metrics() {
     declare_http(metrics_, http_->counters());
     declare_pools(metrics_, *cpu_, *blocking_);
     declare_decisions(metrics_, *decisions_);
+    gate_->declare_metrics(metrics_);
     metrics_.callback({.name = "tidegate_log_lines_dropped_total",
                        .help = "Log lines dropped because the output was too slow.",
                        .when_it_rises = "Look at the disk of log.path."},

@@ -33,12 +33,35 @@ void declare(settings::Table& table, ProcessSettings& s) {
         .doc("Requests that may wait for a blocking thread; one more gets 503.");
 }
 
+void declare(settings::Table& table, RedisSettings& s) {
+    using std::chrono::milliseconds;
+    table.group("redis", "What several servers share: limits, spend, the second level of the cache");
+    table.add("redis.enabled", s.enabled, true).env_aliases({"REDIS_ENABLED"}).doc("Use Redis when redis.url is set.");
+    table.add("redis.url", s.url)
+        .env_aliases({"REDIS_URL"})
+        .doc("`redis://[user:password@]host[:port][/database]`; empty: each server for itself.");
+    table.add("redis.command_max_ms", s.command_max, milliseconds(50))
+        .range(milliseconds(1), milliseconds(10'000))
+        .doc("A slower answer counts as none, and the server goes on by itself.");
+    table.add("redis.connect_max_ms", s.connect_max, milliseconds(1000))
+        .range(milliseconds(10), milliseconds(60'000))
+        .doc("Longest attempt to connect.");
+}
+
 }  // namespace
 
 void declare(settings::Table& table, AppSettings& s) {
     http::declare(table, s.server);
+    limits::declare(table, s.limits);
     declare(table, s.process);
     pipeline::declare(table, s.pipeline);
+    pipeline::declare(table, s.identity);
+    pipeline::spend::declare(table, s.spend);
+    upstream::declare(table, s.admission);
+    declare(table, s.redis);
+    table.list("upstreams", s.upstreams, upstream::declare_upstream, "Other services that requests are passed on to.",
+               "name");
+    table.list("routes", s.routes, proxy::declare_route, "Which requests are passed on, and under what rules.", "name");
     audit::declare(table, s.audit);
     provenance::declare(table, s.provenance);
 }

@@ -6,8 +6,13 @@
 
 #include "audit/settings.h"
 #include "http/settings.h"
+#include "pipeline/identity/settings.h"
+#include "pipeline/limits/settings.h"
 #include "pipeline/settings.h"
+#include "pipeline/spend/settings.h"
+#include "pipeline/upstream/settings.h"
 #include "services/provenance/settings.h"
+#include "services/proxy/settings.h"
 #include "settings/load.h"
 #include "settings/table.h"
 
@@ -24,11 +29,25 @@ struct ProcessSettings {
     std::uint32_t blocking_queue_max = 0;
 };
 
+struct RedisSettings {
+    bool enabled = true;
+    settings::Secret url;
+    Duration command_max{};
+    Duration connect_max{};
+};
+
 struct AppSettings {
     ProcessSettings process;
     http::ServerSettings server;
     pipeline::PipelineSettings pipeline;
     audit::AuditSettings audit;
+    pipeline::IdentitySettings identity;
+    limits::LimitsSettings limits;
+    pipeline::spend::SpendSettings spend;
+    upstream::AdmissionSettings admission;
+    RedisSettings redis;
+    std::vector<upstream::UpstreamOptions> upstreams;
+    std::vector<proxy::RouteOptions> routes;
     provenance::ProvenanceSettings provenance;
 };
 

@@ -158,7 +158,8 @@ void Context::fail(const Error& error) {
                              .detail = error.message,
                              .request_id = request_id_,
                              .path = head().path,
-                             .errors = nullptr}));
+                             .errors = nullptr},
+                            retry_after_s_));
 }
 
 void Context::fail(std::vector<FieldError> errors) {
@@ -173,6 +174,13 @@ void Context::fail(std::vector<FieldError> errors) {
 void Context::decorate(http::Response& response) const {
     response.headers.add("X-Request-Id", request_id_);
     for (const auto& [name, value] : extra_.fields()) response.headers.add(name, value);
+    if (reservation_.cost() > Points{}) {
+        const Points charged{charged_milli_.load(std::memory_order_relaxed)};
+        response.headers.add("X-Spend-Cost", to_string(charged));
+        if (const auto left = reservation_.remaining_after(charged)) {
+            response.headers.add("X-Spend-Remaining", to_string(*left));
+        }
+    }
     if (const Cors* cors = dispatcher_.gate_.cors; cors != nullptr && cors->is_open()) {
         cors->decorate(head().headers, response.headers);
     }
@@ -231,6 +239,17 @@ std::string Context::make_id() const {
     return to_string(make_uuid7(clock(), dispatcher_.parts_.random));
 }
 
+Points Context::price(bool success, bool cache_hit) const noexcept {
+    const SpendCaps& caps = dispatcher_.gate_.caps;
+    const bool free = (!success && !caps.charge_failures) || (cache_hit && !caps.charge_cache_hits);
+    return free ? Points{} : spend_points();
+}
+
+void Context::charge(Points points) noexcept {
+    charged_milli_.store(points.milli, std::memory_order_relaxed);
+    reservation_.settle(points);
+}
+
 Points Context::spend_points() const noexcept {
     return route_ == nullptr ? Points{} : route_->route.spend_points;
 }
@@ -243,9 +262,16 @@ void Context::record(std::vector<audit::Decision> decisions, std::move_only_func
         decision.latency_us = latency_us;
         decision.stages = stages;
     }
+    Points spent;
+    for (const audit::Decision& decision : decisions) spent += decision.spend_points;
+    // What is recorded is what is charged: the decisions are the ledger's durable form.
+    auto settled = [context = self(), spent, done = std::move(done)](Result<void> durable) mutable {
+        context->charge(durable ? spent : Points{});
+        done(std::move(durable));
+    };
     auto& log = dispatcher_.parts_.decisions;
-    if (decisions.size() == 1) return log.append(std::move(decisions.front()), std::move(done));
-    log.append_batch(std::move(decisions), std::move(done));
+    if (decisions.size() == 1) return log.append(std::move(decisions.front()), std::move(settled));
+    log.append_batch(std::move(decisions), std::move(settled));
 }
 
 void Context::reply_recorded(std::vector<audit::Decision> decisions, std::string body) {

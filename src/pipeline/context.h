@@ -83,6 +83,8 @@ class Context {
     audit::Decision make_decision(std::string_view service, std::string_view operation, std::string_view input) const;
     /// A fresh UUIDv7 as text.
     std::string make_id() const;
+    /// What is charged for an answer, by the route's price and the settings on failures and cache hits.
+    Points price(bool success, bool cache_hit) const noexcept;
     /// What the route costs.
     Points spend_points() const noexcept;
     /// Records the decisions, then answers with `body`; when they cannot be made durable the answer is 503
@@ -112,6 +114,7 @@ class Context {
     static void compress(http::Response& response, http::Coding coding);
     bool answer_not_modified(http::Response& response, http::Coding coding);
     void finish(http::Response response);
+    void charge(Points points) noexcept;
     void decorate(http::Response& response) const;
     ContextPtr self() const;
 
@@ -132,12 +135,15 @@ class Context {
     Findings findings_;
     LoopParts* loop_ = nullptr;  // Null in tests without loops.
     CallerPtr caller_;           // Null where nobody was asked.
-    http::Headers extra_;        // For whatever answer comes: limits, spend, a challenge.
+    spend::Reservation reservation_;
+    int retry_after_s_ = 1;
+    http::Headers extra_;  // For whatever answer comes: limits, spend, a challenge.
     std::weak_ptr<http::Exchange> held_exchange_;
     std::shared_ptr<BodyPipe> body_pipe_;
     ContextPtr waiting_guard_;  // While a stage waits though the request is whole.
     std::uint8_t next_stage_ = 0;
     bool received_ = false;  // on_request() has been called.
+    std::atomic<std::int64_t> charged_milli_{0};
     bool answered_ = false;
     bool show_stages_ = false;  // X-Trace: true
 };

@@ -20,9 +20,11 @@ struct Stage {
 /// The way of every request with a route, in order. Naming, matching (404, 405) and metrics come before it, so that every
 /// refusal has an id and is counted; record, settlement, cache fill, compression and send follow the handler's answer
 /// (Context::reply*).
-constexpr std::array<Stage, 7> kStages{{
+constexpr std::array<Stage, 9> kStages{{
     {"overload", &Stages::overload},  // First: what will be shed must cost nothing more.
     {"identity", &Stages::identity},  // Before limits and spend, which count by caller.
+    {"limit", &Stages::limit},        // Before spend: a flood must not touch the ledger.
+    {"spend", &Stages::spend},        // Reserved before the work, settled with the answer.
     {"admit", &Stages::admit_body},   // Before the body comes: nobody uploads what will be refused.
     {"receive", &Stages::receive},    // Waits for the body, unless the handler streams it.
     {"queue", &Stages::hand_over},    // To the pool that the route names; what follows runs there.
@@ -51,6 +53,10 @@ Dispatcher::Dispatcher(Parts parts, const PipelineSettings& settings, std::vecto
         TG_ASSERT((route.any_method ? router_.add_any(route.path, id) : router_.add(route.method, route.path, id))
                       .has_value());
         routes_.push_back(std::make_unique<RouteState>(std::move(route), http_metrics_));
+        if (gate_.limiter == nullptr) continue;
+        auto rules = gate_.limiter->rules().of_route(routes_.back()->route.family, routes_.back()->route.operation);
+        TG_ASSERT(rules.has_value());  // app/ has asked before.
+        routes_.back()->limits = *std::move(rules);
     }
 }
 

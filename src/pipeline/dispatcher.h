@@ -43,6 +43,7 @@ struct RouteState {
         : route(std::move(declared)), metrics(families, http::to_string(route.method), route.path) {}
     Route route;
     RouteMetrics metrics;
+    limits::RouteRules limits;
 };
 
 class Dispatcher final : public http::Application {

@@ -9,6 +9,8 @@
 
 #include "http/client/client.h"
 #include "pipeline/identity/authenticator.h"
+#include "pipeline/limits/loop_limiter.h"
+#include "pipeline/spend/ledger.h"
 #include "runtime/event_loop.h"
 #include "store/redis.h"
 
@@ -21,6 +23,8 @@ struct LoopParts {
     std::optional<Authenticator> authenticator;
     std::unique_ptr<store::Redis> redis;  // Null without Redis.
     std::unique_ptr<http::Client> client;
+    std::optional<limits::LoopLimiter> limiter;
+    std::shared_ptr<spend::Ledger> ledger;  // Null: nothing is counted.
 };
 
 /// Whoever keeps something of its own on each loop.

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "settings/table.h"
 
@@ -11,6 +13,7 @@ struct PipelineSettings {
     bool access_log = true;
     std::uint32_t compress_bytes_min = 1024;
     std::uint32_t json_depth_max = 64;
+    std::vector<std::string> shadow;
 };
 
 inline void declare(settings::Table& table, PipelineSettings& s) {
@@ -24,6 +27,8 @@ inline void declare(settings::Table& table, PipelineSettings& s) {
         .range(4, 1000)
         .unit("levels")
         .doc("Deepest nesting of a JSON body; a deeper one is refused with 400.");
+    table.add("pipeline.shadow", s.shadow, {})
+        .doc("Stages that decide and count, and let pass: overload, identity, limit, spend.");
 }
 
 }  // namespace tidegate::pipeline

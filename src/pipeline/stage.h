@@ -9,6 +9,9 @@
 #include <cstdint>
 #include <string_view>
 
+#include "pipeline/limits/verdict.h"
+#include "pipeline/spend/ledger.h"
+
 namespace tidegate::pipeline {
 
 class Context;
@@ -21,7 +24,9 @@ struct Stages {
     static Step overload(Dispatcher& dispatcher, Context& context);
     static Step identity(Dispatcher& dispatcher, Context& context);
     static Step limit(Dispatcher& dispatcher, Context& context);
+    static Step judge_limit(Dispatcher& dispatcher, Context& context, const limits::Verdict& verdict);
     static Step spend(Dispatcher& dispatcher, Context& context);
+    static Step judge_spend(Dispatcher& dispatcher, Context& context, spend::Ledger::Outcome outcome);
     static Step admit_body(Dispatcher& dispatcher, Context& context);
     static Step receive(Dispatcher& dispatcher, Context& context);
     static Step hand_over(Dispatcher& dispatcher, Context& context);

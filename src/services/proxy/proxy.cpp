@@ -143,7 +143,7 @@ void Proxy::register_routes(std::vector<pipeline::Route>& routes) {
         made.access = route->options.access == "open" ? pipeline::Access::kOpen : pipeline::Access::kScoped;
         made.response_type = "application/octet-stream";
         // Whole in memory only where the body is part of a key or of a batch.
-        const bool gathers = route->keys_by_body() || route->options.batch.items_max > 0;
+        const bool gathers = route->keys_by_body() || route->options.batch.enabled;
         made.streams_body = [gathers](const http::RequestHead& head) {
             return !(gathers && head.method == http::Method::kPost);
         };

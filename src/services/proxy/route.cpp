@@ -36,7 +36,6 @@ Result<void> check(const RouteOptions& options) {
     if (options.cache.mode == "fixed" && options.cache.ttl == Duration{}) {
         return wrong("cache.mode `fixed` needs cache.ttl_s");
     }
-    if (options.batch.items_max > 0 && options.batch.path.empty()) return wrong("batch.items_max needs batch.path");
     if (!options.strip_prefix.empty() && !options.path.starts_with(options.strip_prefix)) {
         return wrong("strip_prefix is no beginning of path");
     }

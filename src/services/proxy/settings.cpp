@@ -34,20 +34,6 @@ void declare_cache(settings::Table& table, CacheOptions& c) {
     table.add("cache.tags", c.tags, {}).doc("Words by which these answers can be dropped together.");
 }
 
-void declare_batch(settings::Table& table, BatchOptions& b) {
-    table.add("batch.items_max", b.items_max, 0)
-        .range(0, 10'000)
-        .doc("Merge up to so many concurrent requests into one call of the upstream; 0: do not.");
-    table.add("batch.wait_ms", b.wait_max, milliseconds(2))
-        .range(milliseconds(0), seconds(10))
-        .doc("Longest that a request waits for others while a call is under way.");
-    table.add("batch.path", b.path, "").doc("Where the upstream takes the list.");
-    table.add("batch.items_field", b.items_field, "items")
-        .doc("Member that holds the list of bodies; empty: a bare list.");
-    table.add("batch.results_field", b.results_field, "results")
-        .doc("Member that holds the list of answers; empty: a bare list.");
-}
-
 void declare_record(settings::Table& table, RouteOptions& r) {
     table.add("record", r.record, "all")
         .choices({"all", "misses", "off"})
@@ -67,9 +53,9 @@ void declare_header_rule(settings::Table& table, HeaderRule& rule) {
 
 void declare_route(settings::Table& table, RouteOptions& r) {
     table.add("name", r.name, "").doc("For metrics, limits and records; empty: made from the path.");
-    table.add("path", r.path, "").doc("`/predict`, `/items/{id}`, or `/app/{rest...}` for all below.");
+    table.add("path", r.path, "").required().doc("`/predict`, `/items/{id}`, or `/app/{rest...}` for all below.");
     table.add("methods", r.methods, {}).doc("Methods passed on; empty: every one.");
-    table.add("upstream", r.upstream, "").doc("Which of `upstreams` answers.");
+    table.add("upstream", r.upstream, "").required().doc("Which of `upstreams` answers.");
     table.add("strip_prefix", r.strip_prefix, "").doc("Taken off the path before it is passed on.");
     table.add("add_prefix", r.add_prefix, "").doc("Put before the path that is passed on.");
     table.add("family", r.family, "proxy").doc("The scope that a key needs, and the tag in documents.");
@@ -98,7 +84,8 @@ void declare_route(settings::Table& table, RouteOptions& r) {
                "Fields set (or, with an empty value, removed) on the way to the upstream.");
     table.list("response_headers", r.response_headers, declare_header_rule, "Fields set (or removed) on the way back.");
     declare_cache(table, r.cache);
-    declare_batch(table, r.batch);
+    upstream::declare_batch(table, r.batch);
+    table.add("batch.path", r.batch_path, "").doc("Where the upstream takes the list; empty: the path of the request.");
 }
 
 }  // namespace tidegate::proxy

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/upstream/settings.h"
 #include "settings/table.h"
 
 namespace tidegate::proxy {
@@ -26,14 +27,6 @@ struct CacheOptions {
     bool heuristics = false;
     std::uint32_t decimals = 0;
     std::vector<std::string> tags;
-};
-
-struct BatchOptions {
-    std::uint32_t items_max = 0;
-    Duration wait_max{};
-    std::string path;
-    std::string items_field;
-    std::string results_field;
 };
 
 struct RouteOptions {
@@ -59,7 +52,8 @@ struct RouteOptions {
     std::vector<HeaderRule> response_headers;
     std::vector<std::string> query_drop;
     CacheOptions cache;
-    BatchOptions batch;
+    upstream::BatchSettings batch;
+    std::string batch_path;
 };
 
 void declare_header_rule(settings::Table& table, HeaderRule& rule);

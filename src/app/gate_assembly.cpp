@@ -1,0 +1,145 @@
+#include "app/gate_assembly.h"
+
+#include "pipeline/spend/local_ledger.h"
+
+namespace tidegate::app {
+namespace {
+
+/// The rules of the settings, and one for each proxied route that has a rate of its own.
+Result<std::vector<limits::LimitRule>> rules_of(const AppSettings& settings) {
+    TG_TRY(auto rules, limits::to_rules(settings.limits));
+    for (const proxy::RouteOptions& route : settings.routes) {
+        if (route.rate.empty()) continue;
+        TG_TRY(const pipeline::Rate rate, pipeline::parse_rate(route.rate));
+        // One for callers with a key and one for those without: a rule counts by what a request has.
+        rules.push_back({route.name + "-key", limits::Per::kKey, {}, {route.name}, rate, false});
+        rules.push_back({route.name + "-addr", limits::Per::kAddress, {}, {route.name}, rate, false});
+    }
+    return rules;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<GateAssembly>> GateAssembly::create(const GateNeeds& needs) {
+    std::unique_ptr<GateAssembly> assembly(new GateAssembly(needs));
+    TG_TRY(assembly->shadow_, pipeline::parse_shadow(needs.settings.pipeline.shadow));
+    TG_CHECK(assembly->open_redis());
+    TG_CHECK(assembly->open_identity());
+    TG_CHECK(assembly->open_limits());
+    TG_CHECK(assembly->open_spend());
+    const upstream::AdmissionSettings& admission = needs.settings.admission;
+    assembly->memory_ = std::make_unique<upstream::MemoryCeiling>(
+        upstream::MemoryOptions{.bytes_max = admission.memory_bytes_max, .share_max = admission.memory_share_max},
+        upstream::memory_allowed());
+    return assembly;
+}
+
+Result<void> GateAssembly::open_redis() {
+    const RedisSettings& settings = needs_.settings.redis;
+    if (!settings.enabled || !settings.url.is_set()) return {};
+    TG_TRY(store::RedisOptions options, store::parse_redis_url(settings.url.reveal()));
+    options.command_max = settings.command_max;
+    options.connect_max = settings.connect_max;
+    redis_ = std::move(options);
+    return {};
+}
+
+Result<void> GateAssembly::open_identity() {
+    TG_TRY(identity_, pipeline::Identity::open(needs_.settings.identity, needs_.database_path, needs_.loopback_only,
+                                               needs_.clock, needs_.random, needs_.disk));
+    TG_TRY(cors_, pipeline::Cors::create(needs_.settings.identity.cors));
+    return {};
+}
+
+Result<void> GateAssembly::open_limits() {
+    TG_TRY(auto rules, rules_of(needs_.settings));
+    TG_TRY(limiter_, limits::RateLimiter::create(std::move(rules), limits::limiter_options(needs_.settings.limits),
+                                                 needs_.clock, needs_.random));
+    limiter_->on_degraded([&log = needs_.log](bool degraded, const std::string& reason) {
+        log.line(degraded ? observe::Level::kWarn : observe::Level::kInfo, "limits_shared")
+            .field("shared", !degraded)
+            .field("reason", reason);
+    });
+    return {};
+}
+
+Result<void> GateAssembly::open_spend() {
+    const pipeline::spend::SpendSettings& settings = needs_.settings.spend;
+    TG_TRY(auto zone, pipeline::spend::load_zone(settings.time_zone, needs_.disk));
+    const UnixMillis now = needs_.clock.unix_ms();
+    book_ = std::make_shared<pipeline::spend::Book>(std::move(zone), settings.accounts_max, now, needs_.random);
+    const audit::SpendView view(needs_.readers);
+    TG_TRY(const audit::SpentSince spent, view.read(book_->day(now).begin));
+    book_->load(spent);
+    ledger_ = pipeline::spend::make_local_ledger(book_);
+    caps_ = {.key = parse_points(settings.key_daily_cap).value_or(Points{}),
+             .address = parse_points(settings.address_daily_cap).value_or(Points{}),
+             .tenant = parse_points(settings.tenant_daily_cap).value_or(Points{}),
+             .charge_failures = settings.charge_failures,
+             .charge_cache_hits = settings.charge_cache_hits};
+    return {};
+}
+
+pipeline::Gate GateAssembly::gate() {
+    pipeline::Gate gate;
+    gate.shadow = shadow_;
+    gate.counts = &counts_;
+    gate.cors = &*cors_;
+    gate.memory = memory_.get();
+    gate.limiter = limiter_.get();
+    gate.caps = caps_;
+    gate.make_loop = [this](runtime::EventLoop& loop, unsigned index) { return make_loop(loop, index); };
+    return gate;
+}
+
+std::unique_ptr<pipeline::LoopParts> GateAssembly::make_loop(runtime::EventLoop& loop, unsigned index) {
+    auto parts = std::make_unique<pipeline::LoopParts>(loop, index);
+    parts->authenticator.emplace(*identity_);
+    if (redis_) parts->redis = store::connect_redis(loop, *redis_, redis_counters_);
+    parts->client = http::make_client(loop, needs_.blocking, {}, client_counters_);
+    parts->limiter.emplace(*limiter_, loop, parts->redis.get(), limits::lease_options(needs_.settings.limits));
+    parts->ledger = ledger_;
+    return parts;
+}
+
+void GateAssembly::start() {
+    identity_->start();
+}
+
+void GateAssembly::stop() {
+    identity_->stop();
+}
+
+void GateAssembly::declare_metrics(observe::Registry& registry) {
+    pipeline::declare_metrics(registry, counts_);
+    pipeline::declare_metrics(registry, identity_->counters());
+    limits::declare_metrics(registry, *limiter_);
+}
+
+bool GateAssembly::is_degraded() const {
+    return limiter_->degraded().has_value() || identity_->keys().status().degraded;
+}
+
+void GateAssembly::append_status(JsonWriter& writer) const {
+    writer.key("identity");
+    identity_->append_status(writer);
+    writer.key("limits").begin_object();
+    const auto degraded = limiter_->degraded();
+    writer.field("shared", redis_.has_value() && !degraded);
+    if (degraded) writer.field("reason", degraded->reason).field("since", format_rfc3339(degraded->since));
+    writer.end_object();
+    writer.key("spend").begin_object().field("shared",
+                                             ledger_ != nullptr && redis_.has_value() && !ledger_->degraded());
+    writer.end_object();
+    if (redis_) {
+        writer.key("redis").begin_object();
+        writer.field("connections", redis_counters_.connected.load(std::memory_order_relaxed));
+        writer.end_object();
+    }
+    const upstream::MemorySnapshot memory = memory_->snapshot();
+    writer.key("memory").begin_object();
+    writer.field("resident_bytes", memory.resident_bytes).field("ceiling_bytes", memory.ceiling_bytes);
+    writer.field("over", memory.over).end_object();
+}
+
+}  // namespace tidegate::app
