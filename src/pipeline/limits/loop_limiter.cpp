@@ -30,6 +30,7 @@ LoopLimiter::LoopLimiter(RateLimiter& limiter, runtime::EventLoop& loop, store::
         LoopLimiter* limiter_here = *self;
         if (limiter_here == nullptr) return;
         if (connected) {
+            limiter_here->suspended_until_ = {};
             limiter_here->recover();
         } else {
             limiter_here->degrade(limiter_here->redis_->trouble());
@@ -146,15 +147,20 @@ void LoopLimiter::need_one(Key& key, Batch& batch) {
         ++batch.needs[key.index].need;
         return;
     }
-    const bool hot = loop_.now() - key.fetched < options_.lease_hold;
-    key.block = hot ? std::clamp(key.block * 2, 1U, std::max(options_.lease_max, 1U)) : 0;
+    // Ahead of need only with no other call under way: what is held stays below one block however long Redis takes.
+    std::uint32_t ahead = 0;
+    if (key.under_way == 0) {
+        const bool hot = loop_.now() - key.fetched < options_.lease_hold;
+        key.block = hot ? std::min(std::max(key.block * 2, 1U), options_.lease_max) : 0;
+        ahead = key.block;
+    }
     key.fetched = loop_.now();
     key.batch = batch_number_;
     key.index = batch.needs.size();
     ++key.under_way;
     KeyNeed need = key.identity;
     need.need = 1;
-    need.extra = std::min(key.block, options_.lease_max);
+    need.extra = ahead;
     batch.needs.push_back(need);
 }
 
@@ -218,28 +224,31 @@ void LoopLimiter::on_grants(Batch& batch, const Result<std::vector<KeyGrant>>& g
         recover();
     }
     for (std::size_t i = 0; i < batch.needs.size(); ++i) note(batch.needs[i], grants ? &(*grants)[i] : nullptr);
-    for (Waiting& request : batch.requests) {
-        const std::span<const Ask> all = request.asks.all();
-        Draft draft{.taken = request.taken};
-        for (std::size_t i = 0; i < all.size(); ++i) {
-            const Mask bit = Mask{1} << i;
-            draft.keys[i] = find_or_add(all[i]);
-            // A key forgotten meanwhile and no room for it now: its permit has gone with it.
-            if (draft.keys[i] == nullptr) draft.taken &= ~bit;
-            if (grants && (request.taken & bit) == 0) {
-                take(all[i], bit, draft.keys[i], false, draft);
-            }
+    for (Waiting& request : batch.requests) answer(request, grants.has_value());
+    if (grants) give_back_surplus(batch);
+}
+
+void LoopLimiter::answer(Waiting& request, bool granted) {
+    const std::span<const Ask> all = request.asks.all();
+    Draft draft{.taken = request.taken};
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        const Mask bit = Mask{1} << i;
+        draft.keys[i] = find_or_add(all[i]);
+        // A key forgotten meanwhile and no room for it now: its permit has gone with it.
+        if (draft.keys[i] == nullptr) draft.taken &= ~bit;
+        if (granted && (request.taken & bit) == 0) {
+            take(all[i], bit, draft.keys[i], false, draft);
         }
-        Verdict verdict;
-        if (grants) {
-            limiter_.counters_.decided_redis.add();
-            conclude(request.asks, draft, verdict);
-        } else {
-            put_back(request.asks, draft);
-            decide_degraded(request.asks, verdict);
-        }
-        request.done(verdict);
     }
+    Verdict verdict;
+    if (granted) {
+        limiter_.counters_.decided_redis.add();
+        conclude(request.asks, draft, verdict);
+    } else {
+        put_back(request.asks, draft);
+        decide_degraded(request.asks, verdict);
+    }
+    request.done(verdict);
 }
 
 void LoopLimiter::note(const KeyNeed& need, const KeyGrant* grant) {
@@ -261,19 +270,30 @@ void LoopLimiter::note(const KeyNeed& need, const KeyGrant* grant) {
     }
 }
 
-void LoopLimiter::give_back(Key& key) {
+void LoopLimiter::give_back(Key& key, std::uint32_t permits) {
     KeyNeed need = key.identity;
-    need.need = -static_cast<std::int64_t>(key.permits);
-    key.permits = 0;
-    key.block /= 2;
+    need.need = -static_cast<std::int64_t>(permits);
+    key.permits -= permits;
     open_batch(1).needs.push_back(need);
+}
+
+/// Permits fetched for requests that another rule then denied do not become a lease larger than a block.
+void LoopLimiter::give_back_surplus(const Batch& batch) {
+    for (const KeyNeed& need : batch.needs) {
+        const auto found = keys_.find(key_of(need.rule_tag, need.subject));
+        if (found == keys_.end() || found->second.permits <= found->second.block) continue;
+        give_back(found->second, found->second.permits - found->second.block);
+    }
 }
 
 void LoopLimiter::on_timer() {
     const SteadyTime now = loop_.now();
     for (auto at = keys_.begin(); at != keys_.end();) {
         Key& key = at->second;
-        if (key.permits > 0 && key.lease_until <= now) give_back(key);
+        if (key.permits > 0 && key.lease_until <= now) {
+            give_back(key, key.permits);
+            key.block /= 2;
+        }
         const bool idle = key.permits == 0 && key.under_way == 0 && key.denied_until <= now &&
                           key.fetched + options_.lease_hold <= now;
         at = idle ? keys_.erase(at) : std::next(at);
@@ -284,7 +304,7 @@ void LoopLimiter::on_timer() {
 void LoopLimiter::stop() {
     if (redis_ == nullptr) return;
     for (auto& [id, key] : keys_) {
-        if (key.permits > 0) give_back(key);
+        if (key.permits > 0) give_back(key, key.permits);
     }
     if (!batches_.empty()) send();
 }

@@ -6,12 +6,12 @@
 //             burst + elapsed time x rate are ever admitted, counted from any instant at which a key was at rest and nothing
 //             of it was leased. Within a shorter span up to (loops of all servers) x block may come on top: permits charged
 //             before it and spent in it. In return at most (loops of all servers) x block permits a key are withheld from
-//             others, each for at most lease_hold + 120 ms (sweep and timer); of a server that dies they come back as spent
-//             ones do, with time. All rules of a request allow, or none is charged to it; permits taken for a request that
-//             another rule then denied go on as a lease.
+//             others, each for at most lease_hold + 120 ms (sweep and timer), besides what a call under way has asked for; of a
+//             server that dies they come back as spent ones do, with time. All rules of a request allow, or none is charged to
+//             it: permits fetched for a request that another rule then denied are given back at once, but for a block.
 // Algorithm   A key that comes once takes exactly one permit a request, and nothing is withheld. One that comes again within
-//             lease_hold is hot: each time its permits have run out it asks for 1, 2, 4, ... up to lease_max beyond what it
-//             needs, and Redis grants of those at most a sixteenth of what is left: the block shrinks to nothing as the
+//             lease_hold is hot: each time its permits have run out, and no call for it is under way, it asks for a block of
+//             1, 2, 4, ... up to lease_max beyond what it needs, and Redis grants of those at most a sixteenth of what is left: the block shrinks to nothing as the
 //             quota empties. What is left of a lease after lease_hold is given back. A denial is remembered until the next
 //             permit, at most 5 s: a flooding key costs Redis one call per permit.
 // Memory      Keys remembered: lease_keys_max, some 150 bytes each; requests waiting: waiting_max, some 800 bytes each. Over
@@ -118,7 +118,9 @@ class LoopLimiter final : runtime::EventLoop::Deferred, runtime::Timer {
     void on_grants(Batch& batch, const Result<std::vector<KeyGrant>>& grants);
     /// `grant` null: the call failed.
     void note(const KeyNeed& need, const KeyGrant* grant);
-    void give_back(Key& key);
+    void answer(Waiting& request, bool granted);
+    void give_back(Key& key, std::uint32_t permits);
+    void give_back_surplus(const Batch& batch);
 
     RateLimiter& limiter_;
     runtime::EventLoop& loop_;
