@@ -42,8 +42,7 @@ Draft full_draft() {
     draft.status = 203;
     draft.flags = kImmutable | kAuthorized;
     draft.head = "Content-Type: text/plain\r\nLAST-modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
-    draft.common =
-        std::make_shared<const Common>(Common{.head = "Server: x\r\nVary: Accept\r\n", .tags = {tag_hash("route:r")}});
+    draft.common = Common::make("Server: x\r\nVary: Accept\r\n", {tag_hash("route:r")});
     draft.etag_hash = 0x0123456789abcdefULL;
     draft.vary = "accept";
     draft.selecting = "text/html";
@@ -80,7 +79,7 @@ TEST(Entry, GivesBackEveryPartItWasMadeOf) {
     ASSERT_EQ(headers.fields().size(), 5U);
     EXPECT_EQ(headers.get("ETag"), "\"0123456789abcdef\"");
     EXPECT_EQ(headers.get("Vary"), "Accept");
-    EXPECT_EQ(*entry->shared_head(), (*draft.common).head + std::string(draft.head) + "ETag: \"0123456789abcdef\"\r\n");
+    EXPECT_EQ(*entry->shared_head(), draft.common->head() + std::string(draft.head) + "ETag: \"0123456789abcdef\"\r\n");
 }
 
 TEST(Entry, WithoutExtrasHasNone) {
@@ -99,11 +98,11 @@ TEST(Entry, WithoutExtrasHasNone) {
 TEST(Entry, SharesALargeBodyAndAPlainCommonHeadInsteadOfCopying) {
     Draft draft = draft_of(std::string(kInlineBytesMax + 1, 'x'));
     draft.head = {};
-    draft.common = std::make_shared<const Common>(Common{.head = "A: b\r\n", .tags = {}});
+    draft.common = Common::make("A: b\r\n", {});
     const EntryPtr entry = Entry::make(key_of("/a"), draft);
     EXPECT_EQ(entry->body().data(), draft.body->data());
     EXPECT_EQ(entry->shared_body().get(), draft.body.get());
-    EXPECT_EQ(entry->shared_head().get(), &draft.common->head);
+    EXPECT_EQ(entry->shared_head().get(), &draft.common->head());
 }
 
 TEST(Entry, RefreshedHasTheNewHeadAndTheOldBody) {

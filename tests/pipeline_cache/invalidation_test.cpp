@@ -30,7 +30,7 @@ TEST(Invalidation, ByTagDropsWhatHasItAndNothingElseAndSaysHowMany) {
 TEST(Invalidation, ATagOfACommonCountsAsTheEntrysOwn) {
     ResponseStore store(StoreOptions{});
     Draft draft = draft_of("x");
-    draft.common = std::make_shared<const Common>(Common{.head = "", .tags = {tag_hash("model:a")}});
+    draft.common = Common::make("", {tag_hash("model:a")});
     store.insert(key_of(1), draft, store.begin_fill(), kNow);
     EXPECT_EQ(store.erase_tag(tag_hash("model:a"), kNow), 1U);
 }

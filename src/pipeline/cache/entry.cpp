@@ -68,8 +68,16 @@ std::uint64_t tag_hash(std::string_view tag) {
     return hash;
 }
 
+CommonPtr Common::make(std::string head, std::vector<std::uint64_t> tags) {
+    return CommonPtr::adopt(std::make_unique<const Common>(Inside(), std::move(head), std::move(tags)).release());
+}
+
+void Common::drop_reference() const noexcept {
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) std::default_delete<const Common>()(this);
+}
+
 std::size_t Entry::parts_bytes(std::uint8_t parts) noexcept {
-    return ((parts & kHasCommon) != 0 ? sizeof(std::shared_ptr<const Common>) : 0) +
+    return ((parts & kHasCommon) != 0 ? sizeof(CommonPtr) : 0) +
            ((parts & kHasSharedBody) != 0 ? sizeof(std::shared_ptr<const std::string>) : 0) +
            ((parts & kHasTimes) != 0 ? sizeof(Times) : 0) + ((parts & kHasEtagHash) != 0 ? sizeof(std::uint64_t) : 0) +
            ((parts & kHasVary) != 0 ? sizeof(VarySizes) : 0);
@@ -139,7 +147,7 @@ EntryPtr Entry::build(const Key& key, const Draft& draft, std::string_view inlin
         at += sizeof(T);
     };
     const auto copy = [&at](std::string_view text) { at = std::copy(text.begin(), text.end(), at); };
-    if (draft.common) place(std::shared_ptr<const Common>(draft.common));
+    if (draft.common) place(CommonPtr(draft.common));
     if (shared_body) place(std::move(shared_body));
     if (has_times) place(times);
     if (draft.etag_hash) place(std::uint64_t{*draft.etag_hash});
@@ -163,7 +171,7 @@ std::size_t Entry::block_bytes() const noexcept {
 
 void Entry::destroy() const noexcept {
     const std::size_t words = words_for(block_bytes());
-    if ((parts_ & kHasCommon) != 0) std::destroy_at(&part<std::shared_ptr<const Common>>(kHasCommon));
+    if ((parts_ & kHasCommon) != 0) std::destroy_at(&part<CommonPtr>(kHasCommon));
     if ((parts_ & kHasSharedBody) != 0) std::destroy_at(&part<std::shared_ptr<const std::string>>(kHasSharedBody));
     std::destroy_at(this);
     std::allocator<Word>().deallocate(reinterpret_cast<Word*>(const_cast<Entry*>(this)), words);
@@ -181,8 +189,8 @@ Timing Entry::timing() const noexcept {
     return timing;
 }
 
-const std::shared_ptr<const Common>* Entry::common() const noexcept {
-    return (parts_ & kHasCommon) != 0 ? &part<std::shared_ptr<const Common>>(kHasCommon) : nullptr;
+const Common* Entry::common() const noexcept {
+    return (parts_ & kHasCommon) != 0 ? part<CommonPtr>(kHasCommon).get() : nullptr;
 }
 
 std::string_view Entry::vary() const noexcept {
@@ -209,13 +217,13 @@ std::span<const std::uint64_t> Entry::own_tags() const noexcept {
 bool Entry::has_tag(std::uint64_t tag) const noexcept {
     if (std::ranges::find(own_tags(), tag) != own_tags().end()) return true;
     const auto* const shared = common();
-    return shared != nullptr && std::ranges::find((*shared)->tags, tag) != (*shared)->tags.end();
+    return shared != nullptr && std::ranges::find(shared->tags(), tag) != shared->tags().end();
 }
 
 std::string_view Entry::field(std::string_view name) const noexcept {
     const std::string_view own = find_field(head(), name);
     const auto* const shared = common();
-    return own.empty() && shared != nullptr ? find_field((*shared)->head, name) : own;
+    return own.empty() && shared != nullptr ? find_field(shared->head(), name) : own;
 }
 
 std::string Entry::etag() const {
@@ -225,7 +233,7 @@ std::string Entry::etag() const {
 
 http::Headers Entry::headers() const {
     http::Headers headers;
-    if (const auto* const shared = common()) add_lines((*shared)->head, headers);
+    if (const auto* const shared = common()) add_lines(shared->head(), headers);
     add_lines(head(), headers);
     if ((parts_ & kHasEtagHash) != 0) headers.add("ETag", etag());
     return headers;
@@ -234,10 +242,10 @@ http::Headers Entry::headers() const {
 std::shared_ptr<const std::string> Entry::shared_head() const {
     const auto* const shared = common();
     const bool has_etag = (parts_ & kHasEtagHash) != 0;
-    if (shared != nullptr && head_bytes_ == 0 && !has_etag) return {*shared, &(*shared)->head};
+    if (shared != nullptr && head_bytes_ == 0 && !has_etag) return shared->shared_head();
     std::string lines;
-    lines.reserve((shared != nullptr ? (*shared)->head.size() : 0) + head_bytes_ + (has_etag ? 26 : 0));
-    if (shared != nullptr) lines += (*shared)->head;
+    lines.reserve((shared != nullptr ? shared->head().size() : 0) + head_bytes_ + (has_etag ? 26 : 0));
+    if (shared != nullptr) lines += shared->head();
     lines += head();
     if (has_etag) lines.append("ETag: ").append(etag()).append("\r\n");
     return std::make_shared<const std::string>(std::move(lines));

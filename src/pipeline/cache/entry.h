@@ -31,11 +31,74 @@ inline constexpr std::size_t kInlineBytesMax = 2048;
 /// share one would be invalidated together: too much is dropped, never too little.
 std::uint64_t tag_hash(std::string_view tag);
 
-/// What many entries have alike.
-struct Common {
-    std::string head;                 // `Name: value\r\n` lines, as sent.
-    std::vector<std::uint64_t> tags;  // tag_hash() of each.
+/// A counted reference to a thing that counts its references itself: half of a std::shared_ptr.
+template <class T>
+class CountedPtr {
+  public:
+    CountedPtr() = default;
+    CountedPtr(const CountedPtr& other) noexcept : thing_(other.thing_) {
+        if (thing_ != nullptr) thing_->add_reference();
+    }
+    CountedPtr(CountedPtr&& other) noexcept : thing_(std::exchange(other.thing_, nullptr)) {}
+    CountedPtr& operator=(CountedPtr other) noexcept {
+        std::swap(thing_, other.thing_);
+        return *this;
+    }
+    ~CountedPtr() {
+        if (thing_ != nullptr) thing_->drop_reference();
+    }
+
+    /// Takes over one reference that the caller holds.
+    static CountedPtr adopt(const T* thing) noexcept {
+        CountedPtr pointer;
+        pointer.thing_ = thing;
+        return pointer;
+    }
+    static CountedPtr share(const T* thing) noexcept {
+        if (thing != nullptr) thing->add_reference();
+        return adopt(thing);
+    }
+    /// Gives the reference away, to adopt() later.
+    const T* release() noexcept { return std::exchange(thing_, nullptr); }
+
+    const T* get() const noexcept { return thing_; }
+    const T& operator*() const noexcept { return *thing_; }
+    const T* operator->() const noexcept { return thing_; }
+    explicit operator bool() const noexcept { return thing_ != nullptr; }
+
+  private:
+    const T* thing_ = nullptr;
 };
+
+/// What many entries have alike: a route's head lines and tags. Immutable.
+class Common {
+  public:
+    /// `head`: `Name: value\r\n` lines, as sent; `tags`: tag_hash() of each.
+    static CountedPtr<Common> make(std::string head, std::vector<std::uint64_t> tags);
+    const std::string& head() const noexcept { return *head_; }
+    const std::shared_ptr<const std::string>& shared_head() const noexcept { return head_; }
+    const std::vector<std::uint64_t>& tags() const noexcept { return tags_; }
+
+  private:
+    friend class CountedPtr<Common>;
+    struct Inside {
+        explicit Inside() = default;
+    };
+
+  public:
+    /// For make() alone.
+    Common(Inside, std::string head, std::vector<std::uint64_t> tags)
+        : head_(std::make_shared<const std::string>(std::move(head))), tags_(std::move(tags)) {}
+
+  private:
+    void add_reference() const noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+    void drop_reference() const noexcept;
+
+    mutable std::atomic<std::uint32_t> references_{1};
+    const std::shared_ptr<const std::string> head_;
+    const std::vector<std::uint64_t> tags_;
+};
+using CommonPtr = CountedPtr<Common>;
 
 /// RFC 9111's times of one answer. Seconds saturate at 2^31 as the RFC says.
 struct Timing {
@@ -68,7 +131,7 @@ struct Draft {
     /// `Name: value\r\n` lines of every field that is stored, as they will be sent; without Age, Content-Length, Connection.
     /// With `common` the lines of this entry alone.
     std::string_view head;
-    std::shared_ptr<const Common> common;
+    CommonPtr common;
     /// Makes the strong ETag `"<16 hex digits>"` in 8 bytes, for answers whose head lines do not carry one.
     std::optional<std::uint64_t> etag_hash;
     std::string_view vary;                // Field names as the rules normalise them; empty: the answer does not vary.
@@ -88,33 +151,7 @@ class Entry;
 template <class Node>
 struct NodeAccess;
 
-/// A counted reference to an entry.
-class EntryPtr {
-  public:
-    EntryPtr() = default;
-    EntryPtr(const EntryPtr& other) noexcept;
-    EntryPtr(EntryPtr&& other) noexcept : entry_(std::exchange(other.entry_, nullptr)) {}
-    EntryPtr& operator=(EntryPtr other) noexcept {
-        std::swap(entry_, other.entry_);
-        return *this;
-    }
-    ~EntryPtr();
-
-    /// Takes over one count that the caller holds.
-    static EntryPtr adopt(const Entry* entry) noexcept;
-    /// Adds a count.
-    static EntryPtr share(const Entry* entry) noexcept;
-    /// Gives the count away, to adopt() later.
-    const Entry* release() noexcept { return std::exchange(entry_, nullptr); }
-
-    const Entry* get() const noexcept { return entry_; }
-    const Entry& operator*() const noexcept { return *entry_; }
-    const Entry* operator->() const noexcept { return entry_; }
-    explicit operator bool() const noexcept { return entry_ != nullptr; }
-
-  private:
-    const Entry* entry_ = nullptr;
-};
+using EntryPtr = CountedPtr<Entry>;
 
 class Entry {
     struct Inside {
@@ -140,7 +177,7 @@ class Entry {
     /// The lines of this entry alone; those of common() come before.
     std::string_view head() const noexcept { return {chars() + key_bytes_, head_bytes_}; }
     /// Null when the entry stands alone.
-    const std::shared_ptr<const Common>* common() const noexcept;
+    const Common* common() const noexcept;
     std::string_view vary() const noexcept;
     std::string_view selecting() const noexcept;
     std::string_view body() const noexcept;
@@ -171,13 +208,13 @@ class Entry {
     std::size_t charge() const noexcept;
 
   private:
-    friend class EntryPtr;
+    friend class CountedPtr<Entry>;
     friend class Shard;
     friend struct NodeAccess<const Entry>;
 
     // Which parts stand between the fixed fields and the characters, in this order.
     enum Part : std::uint8_t {
-        kHasCommon = 1U << 0U,      // std::shared_ptr<const Common>
+        kHasCommon = 1U << 0U,      // CommonPtr
         kHasSharedBody = 1U << 1U,  // std::shared_ptr<const std::string>
         kHasTimes = 1U << 2U,       // Times
         kHasEtagHash = 1U << 3U,    // std::uint64_t
@@ -202,6 +239,10 @@ class Entry {
         return after_fixed() + parts_bytes(parts_) + std::size_t{tag_count_} * sizeof(std::uint64_t);
     }
     std::size_t block_bytes() const noexcept;
+    void add_reference() const noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+    void drop_reference() const noexcept {
+        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+    }
     void destroy() const noexcept;
 
     mutable std::atomic<std::uint32_t> references_{1};
@@ -223,21 +264,5 @@ class Entry {
     const std::uint16_t flags_;
 };
 static_assert(sizeof(Entry) == 64);
-
-inline EntryPtr::EntryPtr(const EntryPtr& other) noexcept : entry_(other.entry_) {
-    if (entry_ != nullptr) entry_->references_.fetch_add(1, std::memory_order_relaxed);
-}
-inline EntryPtr::~EntryPtr() {
-    if (entry_ != nullptr && entry_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) entry_->destroy();
-}
-inline EntryPtr EntryPtr::adopt(const Entry* entry) noexcept {
-    EntryPtr pointer;
-    pointer.entry_ = entry;
-    return pointer;
-}
-inline EntryPtr EntryPtr::share(const Entry* entry) noexcept {
-    if (entry != nullptr) entry->references_.fetch_add(1, std::memory_order_relaxed);
-    return adopt(entry);
-}
 
 }  // namespace tidegate::cache

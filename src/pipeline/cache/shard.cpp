@@ -99,7 +99,7 @@ InvalidationLog::Subject Shard::subject(const Entry& entry, std::uint64_t since)
     return {.path = path_of(entry.key_text()),
             .tags = entry.own_tags(),
             .more_tags =
-                common != nullptr ? std::span<const std::uint64_t>((*common)->tags) : std::span<const std::uint64_t>(),
+                common != nullptr ? std::span<const std::uint64_t>(common->tags()) : std::span<const std::uint64_t>(),
             .since = since};
 }
 

@@ -125,7 +125,7 @@ class alignas(64) Shard {
     std::size_t used_ TG_GUARDED_BY(lock_) = 0;
     Admission<const Entry> admission_ TG_GUARDED_BY(lock_);
     // The last erasure of any key that falls here. Two keys in one place: a fill of one may be refused because of the other.
-    std::array<std::uint64_t, 512> erased_ TG_GUARDED_BY(lock_){};
+    std::array<std::uint64_t, 256> erased_ TG_GUARDED_BY(lock_){};
     StoreStats stats_ TG_GUARDED_BY(lock_);
 };
 

@@ -41,10 +41,11 @@ std::uint32_t spread(std::uint32_t lifetime_s, const Key& key, UnixMillis respon
 }  // namespace
 
 struct ResponseStore::State {
-    explicit State(const StoreOptions& given) : options(given), object_bytes_max(options.object_bytes_max) {
+    explicit State(const StoreOptions& given) : options(given) {
         const std::size_t count = shard_count(options);
-        shard_bytes = options.memory_bytes_max / count;
-        object_bytes_max = std::min<std::uint64_t>(object_bytes_max, shard_bytes / kObjectShare);
+        const std::size_t shard_bytes = options.memory_bytes_max / count;
+        options.shards = static_cast<std::uint32_t>(count);
+        options.object_bytes_max = std::min<std::uint64_t>(options.object_bytes_max, shard_bytes / kObjectShare);
         for (std::size_t i = 0; i < count; ++i) {
             shards.push_back(std::make_unique<Shard>(shard_bytes, options.keep_stale, log));
         }
@@ -60,8 +61,6 @@ struct ResponseStore::State {
     void pass_ended(UnixMillis now) TG_REQUIRES(sweep_lock);
 
     StoreOptions options;
-    std::uint64_t object_bytes_max;
-    std::size_t shard_bytes = 0;
     InvalidationLog log;
     std::atomic<std::uint64_t> erasures{1};
     std::vector<std::unique_ptr<Shard>> shards;
@@ -155,21 +154,27 @@ Ticket ResponseStore::begin_fill() const noexcept {
     return {.sequence = state_->log.sequence(), .erasures = state_->erasures.load(std::memory_order_acquire)};
 }
 
-Stored ResponseStore::insert(const Key& key, const Draft& draft, Ticket ticket, UnixMillis now) {
+Stored ResponseStore::insert(const Key& key, const Draft& draft, Ticket ticket, UnixMillis now, EntryPtr* made) {
     const std::uint64_t size = (draft.body ? draft.body->size() : 0) + draft.head.size() + key.text().size() +
                                draft.vary.size() + draft.selecting.size();
-    if (size > state_->object_bytes_max) {
+    if (size > state_->options.object_bytes_max) {
         state_->shard_of(key).refused_too_large();
         return Stored::kTooLarge;
     }
-    if ((draft.flags & kOwnLifetime) == 0) return state_->keep(key, Entry::make(key, draft), ticket, now);
     Draft spread_out = draft;
-    spread_out.timing.lifetime_s = spread(draft.timing.lifetime_s, key, draft.timing.response_ms);
-    return state_->keep(key, Entry::make(key, spread_out), ticket, now);
+    if ((draft.flags & kOwnLifetime) != 0) {
+        spread_out.timing.lifetime_s = spread(draft.timing.lifetime_s, key, draft.timing.response_ms);
+    }
+    EntryPtr entry = Entry::make(key, spread_out);
+    if (made != nullptr) *made = entry;
+    return state_->keep(key, std::move(entry), ticket, now);
 }
 
-Stored ResponseStore::refresh(const Key& key, const Draft& draft, const Entry& old, Ticket ticket, UnixMillis now) {
-    return state_->keep(key, Entry::refreshed(key, draft, old), ticket, now);
+Stored ResponseStore::refresh(const Key& key, const Draft& draft, const Entry& old, Ticket ticket, UnixMillis now,
+                              EntryPtr* made) {
+    EntryPtr entry = Entry::refreshed(key, draft, old);
+    if (made != nullptr) *made = entry;
+    return state_->keep(key, std::move(entry), ticket, now);
 }
 
 Stored ResponseStore::State::keep(const Key& key, EntryPtr entry, Ticket ticket, UnixMillis now) {

@@ -95,10 +95,12 @@ class ResponseStore {
     std::vector<EntryPtr> variants(const Key& key) const;
 
     Ticket begin_fill() const noexcept;
-    /// Takes the place of a stored variant with equal `vary` and `selecting`.
-    Stored insert(const Key& key, const Draft& draft, Ticket ticket, UnixMillis now);
+    /// Takes the place of a stored variant with equal `vary` and `selecting`. `made`, where given, is the entry, whether it was
+    /// stored or not (null when it is too large): what whoever waits for the answer gets.
+    Stored insert(const Key& key, const Draft& draft, Ticket ticket, UnixMillis now, EntryPtr* made = nullptr);
     /// After a 304: new head and times, the old body.
-    Stored refresh(const Key& key, const Draft& draft, const Entry& old, Ticket ticket, UnixMillis now);
+    Stored refresh(const Key& key, const Draft& draft, const Entry& old, Ticket ticket, UnixMillis now,
+                   EntryPtr* made = nullptr);
 
     /// Each says how many entries that were still usable it dropped, variants counted one by one. erase() costs one probe; the
     /// others take effect at once and then look at every entry in small steps, about 0.1 s for a million: call them from a pool.
@@ -120,6 +122,7 @@ class ResponseStore {
     StoreStats stats() const;
     /// Entries that are fresh now; looks at all of them.
     std::uint64_t fresh_entries(UnixMillis now) const;
+    /// As they hold: object_bytes_max is no more than a shard takes, shards is not 0.
     const StoreOptions& options() const noexcept;
 
   private:
