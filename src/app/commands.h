@@ -22,6 +22,7 @@ int run_detect(const Invocation& invocation);
 int run_eval(const Invocation& invocation);
 int run_config(const Invocation& invocation);
 int run_openapi(const Invocation& invocation);
+int run_keys(const Invocation& invocation);
 
 /// Prints `tidegate: MESSAGE` to standard error and returns 2.
 int wrong_use(const std::string& message);

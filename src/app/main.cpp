@@ -20,12 +20,13 @@ struct Command {
     int (*run)(const Invocation&);
 };
 
-constexpr std::array<Command, 5> kCommands{{
+constexpr std::array<Command, 6> kCommands{{
     {"serve", "serve [--port N] [--data-dir DIR]", "start the server", run_serve},
     {"detect", "detect [--json] [FILE...]", "was this text written by a machine? (standard input without FILE)",
      run_detect},
     {"eval", "eval text --data PATH [--train PATH] [--out FILE]", "measure the text detector on labelled texts",
      run_eval},
+    {"keys", "keys create|list|revoke|rotate [--json]", "API keys: make, show, end, replace", run_keys},
     {"config", "config show [--json] | check | reference", "the settings: values and sources, a check, the reference",
      run_config},
     {"openapi", "openapi", "print the API document", run_openapi},
