@@ -30,7 +30,7 @@ class Peer {
   public:
     static constexpr int kWaitMs = 10'000;
 
-    Peer(int socket, int number) : number(number), socket_(socket) {}
+    Peer(int socket, int connection_number) : number(connection_number), socket_(socket) {}
     ~Peer() { close(); }
     Peer(const Peer&) = delete;
     Peer& operator=(const Peer&) = delete;

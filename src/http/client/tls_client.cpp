@@ -197,7 +197,10 @@ class Context final : public TlsClientContext {
     static bool expect(SSL& ssl, const std::string& name) {
         if (numeric_address(name)) return ::X509_VERIFY_PARAM_set1_ip_asc(::SSL_get0_param(&ssl), name.c_str()) == 1;
         ::SSL_set_hostflags(&ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-        return ::SSL_set1_host(&ssl, name.c_str()) == 1 && ::SSL_set_tlsext_host_name(&ssl, name.c_str()) == 1;
+        if (::SSL_set1_host(&ssl, name.c_str()) != 1) return false;
+        // SSL_set_tlsext_host_name(), whose macro has casts in it.
+        return ::SSL_ctrl(&ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                          const_cast<char*>(name.c_str())) == 1;
     }
 
     std::unique_ptr<SSL_CTX, ContextDeleter> context_;
