@@ -6,6 +6,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "observe/metrics.h"
+
 namespace tidegate::store {
 
 struct RedisCounters {
@@ -29,5 +31,8 @@ struct RedisCounters {
     Count messages{0};            // Messages of subscribed channels.
     Count subscriptions_lost{0};  // Times that messages may have been missed.
 };
+
+/// Declares `tidegate_redis_*`; `counters` outlives the registry.
+void declare_metrics(observe::Registry& registry, const RedisCounters& counters);
 
 }  // namespace tidegate::store

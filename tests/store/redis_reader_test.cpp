@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "store/redis_counters.h"
+
 namespace tidegate::store {
 namespace {
 
@@ -98,6 +100,22 @@ TEST(RedisCommand, WordsAreSentWithTheirLengths) {
 
 TEST(RedisScript, IsNamedByItsSha1) {
     EXPECT_EQ(RedisScript("return 1").sha1(), "e0e1f9fabfc9d4800c877a703b823ac0578ff8db");
+}
+
+TEST(RedisMetrics, SayWhatWasCounted) {
+    RedisCounters counters;
+    observe::Registry registry;
+    declare_metrics(registry, counters);
+    counters.connected = 2;
+    counters.timed_out = 3;
+    counters.disconnects = 4;
+    counters.writes = 5;
+    const std::string text = registry.render(observe::Exposition::kPrometheusText);
+    for (const std::string_view line :
+         {"tidegate_redis_connected 2\n", "tidegate_redis_commands_total{outcome=\"timed_out\"} 3\n",
+          "tidegate_redis_connections_total{what=\"lost\"} 4\n", "tidegate_redis_writes_total 5\n"}) {
+        EXPECT_NE(text.find(line), std::string::npos) << line;
+    }
 }
 
 TEST(RedisUrl, EveryPartIsRead) {

@@ -341,7 +341,7 @@ TEST_F(RedisTest, ASubscriptionWhosePeerVanishedIsNoticed) {
     server->freeze();
     const SteadyTime begin = driver_.clock().now();
     ASSERT_TRUE(driver_.until([&] { return lost == 2; }));
-    EXPECT_LT(driver_.clock().now() - begin, seconds(4));
+    EXPECT_LT(driver_.clock().now() - begin, seconds(10));  // 2 s on a machine that does nothing else.
     server->thaw();
     ASSERT_TRUE(driver_.until([&] { return lost == 3; }));
 }

@@ -109,7 +109,8 @@ void KeyTable::admit(std::span<const Ask> asks, SteadyTime now, Verdict& out) no
     const std::int64_t now_ns = now.time_since_epoch().count();
     std::array<Place, kAsksMax> places;
     for (std::size_t i = 0; i < asks.size(); ++i) places[i] = place(asks[i]);
-    const Locks locks(std::span(places).first(asks.size()));
+    const std::span<const Place> used(places.data(), asks.size());
+    const Locks locks(used);
     out.answer = Answer::kAllowed;
     out.shadow_denied = false;
     out.count = static_cast<std::uint8_t>(asks.size());
@@ -138,7 +139,7 @@ void KeyTable::charge(std::span<const Ask> asks, SteadyTime now) noexcept {
     const std::int64_t now_ns = now.time_since_epoch().count();
     for (const Ask& ask : asks) {
         const Place at = place(ask);
-        const Locks locks(std::span(&at, 1));
+        const Locks locks(std::span<const Place>(&at, 1));
         std::int64_t& tat = find_or_take(at, now_ns);
         tat = std::min(std::max(tat, now_ns) + ask.gcra.interval_ns, now_ns + ask.gcra.capacity_ns);
     }

@@ -3,6 +3,8 @@
 // Position    One a process. Each event loop has a LoopLimiter of its own in front of it, which asks Redis where there is
 //             one and comes here where there is none or it is away.
 // Guarantee   check_local() is exact within the process: all rules of a request allow and are charged, or none is.
+// Cost        A check of three rules: 70 to 90 ns of CPU and 1,060 instructions with a warm table, 300 ns with 600,000 keys
+//             (bench/limits_bench.cpp, Xeon 2.6 GHz).
 // Memory      The table (key_table.h); a few counters a rule.
 // Threads     Any.
 #pragma once
