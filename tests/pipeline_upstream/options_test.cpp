@@ -29,6 +29,9 @@ TEST(UpstreamOptionsTest, TheDefaultsAreGoodAndMakeTargets) {
     EXPECT_TRUE((*targets)[1].origin.tls);
     EXPECT_EQ((*targets)[1].origin.ca_file, "ca.pem");
     EXPECT_FALSE(pool_options(options).balance.round_robin);
+    options.connections.connections_max = 7;
+    EXPECT_EQ(client_options(options).connections_max, 7U);
+    EXPECT_EQ(client_options(options).idle_connections_max, 7U);
     options.balance = "round_robin";
     EXPECT_TRUE(pool_options(options).balance.round_robin);
 }

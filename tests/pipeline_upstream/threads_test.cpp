@@ -47,7 +47,9 @@ TEST(ThreadsTest, APoolLosesNoCallAndNoPlace) {
                 if (i % 3 == 0) lease->report(Outcome::kSuccess, milliseconds(3), now);
                 lease->end(bad ? Outcome::kReset : Outcome::kSuccess, milliseconds(5), now);
                 if (i % 500 == 0) pool.set_health(static_cast<std::size_t>(t), i % 1000 != 0, "test", now);
-                if (i % 100 == 0) EXPECT_EQ(pool.snapshot(now).targets.size(), 6U);
+                if (i % 100 == 0) {
+                    EXPECT_EQ(pool.snapshot(now).targets.size(), 6U);
+                }
             }
         });
         const auto shot = pool.snapshot(start_time() + minutes(10));

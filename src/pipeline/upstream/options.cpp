@@ -136,4 +136,10 @@ PoolOptions pool_options(const UpstreamOptions& options) {
     return pool;
 }
 
+http::ClientOptions client_options(const UpstreamOptions& options) {
+    http::ClientOptions client = options.connections;
+    client.idle_connections_max = std::min(client.idle_connections_max, client.connections_max);
+    return client;
+}
+
 }  // namespace tidegate::upstream

@@ -1,9 +1,15 @@
 // The settings of upstreams (elements of the list `upstreams`), of micro-batching (within a route) and of admission.
 #pragma once
 
+#include "http/client/client.h"
+#include "pipeline/upstream/admission.h"
 #include "pipeline/upstream/batch_json.h"
+#include "pipeline/upstream/breaker.h"
+#include "pipeline/upstream/health_checker.h"
 #include "pipeline/upstream/micro_batcher.h"
 #include "pipeline/upstream/options.h"
+#include "pipeline/upstream/pool.h"
+#include "pipeline/upstream/retry.h"
 #include "settings/table.h"
 
 namespace tidegate::upstream {
