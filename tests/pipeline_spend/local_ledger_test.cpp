@@ -9,6 +9,7 @@
 
 #include "fixture.h"
 #include "pipeline/identity/caller.h"
+#include "pipeline/spend/metrics.h"
 
 namespace tidegate::pipeline::spend {
 namespace {
@@ -45,8 +46,8 @@ TEST_F(LocalLedgerTest, AThousandRequestsOfATenthAgainstFiveAdmitExactlyFifty) {
     EXPECT_EQ(admitted, 50);
     EXPECT_EQ(own_balance(*ledger_, key_payer()).spent, Points::whole(5));
     EXPECT_EQ(own_balance(*ledger_, key_payer()).reserved, Points{});
-    EXPECT_EQ(book_->counters().refused_key, 950U);
-    EXPECT_EQ(book_->counters().charged_milli, 5000U);
+    EXPECT_EQ(book_->counters().refused_key.value(), 950U);
+    EXPECT_EQ(book_->counters().charged_milli.value(), 5000U);
 }
 
 TEST_F(LocalLedgerTest, RefundsMakeRoomSoThatExactlyFiftyAreChargedInTheEnd) {
@@ -132,7 +133,7 @@ TEST_F(LocalLedgerTest, ASettlementCountsOnceAndMayBeLess) {
     moved.settle(Points::whole(3));
     EXPECT_EQ(own_balance(*ledger_, key_payer()).spent, Points::whole(1));
     EXPECT_EQ(own_balance(*ledger_, key_payer()).remaining(), Points::whole(4));
-    EXPECT_EQ(book_->counters().refunded_milli, 2000U);
+    EXPECT_EQ(book_->counters().refunded_milli.value(), 2000U);
 }
 
 TEST_F(LocalLedgerTest, NoCapRefusesNobodyAndIsCountedAllTheSame) {
@@ -227,9 +228,25 @@ TEST(FullAccounts, WhoeverHoldsSomethingIsNotForgottenAndANewcomerIsRefused) {
         }
     }
     EXPECT_EQ(open.size(), 512U);
-    EXPECT_EQ(book->counters().refused_full, refused);
+    EXPECT_EQ(book->counters().refused_full.value(), refused);
     open.clear();
     EXPECT_TRUE(reserve_now(*ledger, key_payer(9999), kTenth));
+}
+
+TEST_F(LocalLedgerTest, TheMetricsCountWhatHappened) {
+    observe::Registry registry;
+    declare_metrics(registry, *book_);
+    spend(key_payer(), Points{4950});
+    EXPECT_FALSE(reserve(key_payer(), kTenth));
+    reserve(key_payer(), Points{50})->release();
+    const std::string text = registry.render(observe::Exposition::kPrometheusText);
+    for (const char* line :
+         {"tidegate_spend_reservations_total{outcome=\"admitted\"} 2\n",
+          "tidegate_spend_reservations_total{outcome=\"key\"} 1\n",
+          "tidegate_spend_points_total{outcome=\"charged\"} 4.95\n",
+          "tidegate_spend_points_total{outcome=\"refunded\"} 0.05\n", "tidegate_spend_degraded_loops 0\n"}) {
+        EXPECT_THAT(text, testing::HasSubstr(line));
+    }
 }
 
 }  // namespace

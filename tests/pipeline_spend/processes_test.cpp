@@ -18,7 +18,7 @@ namespace {
 using std::chrono::milliseconds;
 using testing::RedisServer;
 
-constexpr int kRequests = 250;  // Of each process: 1,000 in all.
+constexpr int kRequests = 250;                   // Of each process: 1,000 in all.
 constexpr Duration kLapse = milliseconds(5000);  // Longer than the others need on a busy machine.
 
 /// What the processes tell one another.
@@ -90,7 +90,7 @@ bool be_a_server(Board& board, std::uint16_t port) {
         outcome->settle(kTenth);
     }
     spend.usage(key_payer());  // Answered behind the last settlement.
-    return spend.counters().local == 0;
+    return spend.counters().local.value() == 0;
 }
 
 TEST(FourProcesses, ShareACapExactlyThoughOneIsKilledInTheMiddle) {

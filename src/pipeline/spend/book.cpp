@@ -9,10 +9,6 @@ namespace {
 
 constexpr std::string_view kAddressPrefix = "address:";
 
-void count(SpendCounters::Count& counter) {
-    counter.fetch_add(1, std::memory_order_relaxed);
-}
-
 }  // namespace
 
 Book::Book(Zone zone, std::size_t accounts_max, UnixMillis now, Random& random)
@@ -45,16 +41,16 @@ Refusal Book::refuse(Accounts::Verdict verdict, const Payer& payer, const Accoun
                      const Day& day) {
     Refusal refusal{.resets_at = day.end};
     if (verdict == Accounts::Verdict::kFull) {
-        count(counters_.refused_full);
+        counters_.refused_full.add();
         refusal.why = Refusal::Why::kFull;
         return refusal;
     }
     if (verdict == Accounts::Verdict::kTenantCap) {
-        count(counters_.refused_tenant);
+        counters_.refused_tenant.add();
         refusal.cap = Cap::kTenant;
         refusal.balance = pair.tenant.value_or(Balance{});
     } else {
-        count(payer.is_address ? counters_.refused_address : counters_.refused_key);
+        (payer.is_address ? counters_.refused_address : counters_.refused_key).add();
         refusal.cap = payer.is_address ? Cap::kAddress : Cap::kKey;
         refusal.balance = pair.actor;
     }

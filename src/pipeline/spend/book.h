@@ -14,24 +14,24 @@
 #include "audit/views/spend.h"
 #include "base/mutex.h"
 #include "base/random.h"
+#include "observe/metrics.h"
 #include "pipeline/spend/accounts.h"
 #include "pipeline/spend/zone.h"
 
 namespace tidegate::pipeline::spend {
 
-/// Relaxed atomics; app/ shows them as metrics.
+/// Shown as metrics by declare_metrics() (metrics.h).
 struct SpendCounters {
-    using Count = std::atomic<std::uint64_t>;
-    Count admitted{0};
-    Count refused_key{0}, refused_address{0}, refused_tenant{0};
-    Count refused_full{0};      // No place for the account.
-    Count charged_milli{0};     // Thousandths of points settled.
-    Count refunded_milli{0};    // Thousandths reserved and not charged.
-    Count local{0};             // Judged by this process alone although totals are shared: Redis was away or refused.
-    Count shared_failures{0};   // Commands to Redis that failed.
-    Count releases_dropped{0};  // Reservations left to expire in Redis because too many waited for it to come back.
-    Count unmirrored{0};        // Charges that will not be added to Redis when it is back: too many accounts at once.
-    Count loops_degraded{0};    // A gauge: loops whose totals are not shared though they should be.
+    observe::Counter admitted;
+    observe::Counter refused_key, refused_address, refused_tenant;
+    observe::Counter refused_full;    // No place for the account.
+    observe::Counter charged_milli;   // Thousandths of points settled.
+    observe::Counter refunded_milli;  // Thousandths reserved and not charged.
+    observe::Counter local;  // Judged by this process alone although totals are shared: Redis was away or refused.
+    observe::Counter shared_failures;   // Commands to Redis that failed.
+    observe::Counter releases_dropped;  // Reservations left to lapse in Redis: too many waited for it to come back.
+    observe::Counter unmirrored;        // Charges that Redis will not get when it is back: too many accounts at once.
+    std::atomic<std::uint64_t> loops_degraded{0};  // Loops whose totals are not shared though they should be.
 };
 
 class Book {

@@ -42,15 +42,15 @@ Ledger::Outcome reserve_locally(Book& book, std::shared_ptr<Ledger> ledger, cons
     if (verdict != Accounts::Verdict::kAdmitted) {
         return std::unexpected(book.refuse(verdict, payer, before, cost, day));
     }
-    book.counters().admitted.fetch_add(1, std::memory_order_relaxed);
+    book.counters().admitted.add();
     const Ticket ticket{.payer = payer, .cost = cost, .day = day.begin, .id = held.id};
     return Reservation(std::move(ledger), ticket, remaining_after(before, cost), day.end);
 }
 
 void count_settled(SpendCounters& counters, Points cost, Points actual) noexcept {
-    counters.charged_milli.fetch_add(static_cast<std::uint64_t>(actual.milli), std::memory_order_relaxed);
+    counters.charged_milli.add(static_cast<std::uint64_t>(actual.milli));
     const std::int64_t refund = std::max<std::int64_t>(0, cost.milli - actual.milli);
-    if (refund > 0) counters.refunded_milli.fetch_add(static_cast<std::uint64_t>(refund), std::memory_order_relaxed);
+    if (refund > 0) counters.refunded_milli.add(static_cast<std::uint64_t>(refund));
 }
 
 }  // namespace tidegate::pipeline::spend

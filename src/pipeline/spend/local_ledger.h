@@ -1,6 +1,7 @@
 // The ledger of one process: exact, in memory, never waits.
 //
-// Position    Where no Redis is set up. One for all loops.
+// Position    Where no Redis is set up. One for all loops, or, so that they share no reference count, one for each over the
+//             same Book.
 // Threads     Any.
 #pragma once
 

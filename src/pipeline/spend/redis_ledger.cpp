@@ -19,10 +19,6 @@ namespace {
 // Accounts of one publishing script: some hundred microseconds of Redis, in which nobody else is served.
 constexpr std::size_t kPublishBatch = 100;
 
-void count(SpendCounters::Count& counter) {
-    counter.fetch_add(1, std::memory_order_relaxed);
-}
-
 /// Two processes with one origin would hide each other's spend: also after a fork, which copies what a generator holds ready.
 std::uint64_t unlike_any(Random& random) {
     return random.next_u64() ^ mix64(static_cast<std::uint64_t>(::getpid()));
@@ -135,7 +131,7 @@ RedisWords Shared::reserve_words(const Payer& payer, Points cost, const Day& day
 std::optional<Ledger::Outcome> Shared::reserve(const Payer& payer, Points cost, UnixMillis now, Done done) {
     if (cost.is_zero()) return Reservation();
     if (!can_ask()) {
-        count(book_->counters().local);
+        book_->counters().local.add();
         return reserve_locally(*book_, self(), payer, cost, now, {});
     }
     const Day day = book_->day(now);
@@ -159,7 +155,7 @@ Ledger::Outcome Shared::judge(const Result<store::RedisReply>& reply, const Paye
     const auto numbers = numbers_of(reply, 1 + 2 * sides);
     if (!numbers) {
         failed();
-        count(book_->counters().local);
+        book_->counters().local.add();
         // Whether Redis has booked it is unknown: the id goes along, so that the settlement takes it back there.
         Outcome outcome = reserve_locally(*book_, self(), payer, cost, now, {.is_held = true, .day = &day, .id = id});
         if (!outcome) keep_release({.payer = payer, .cost = cost, .day = day.begin, .id = id});
@@ -181,7 +177,7 @@ Ledger::Outcome Shared::judge(const Result<store::RedisReply>& reply, const Paye
         const auto verdict = refused == 2 ? Accounts::Verdict::kTenantCap : Accounts::Verdict::kActorCap;
         return std::unexpected(book_->refuse(verdict, payer, before, cost, day));
     }
-    count(book_->counters().admitted);
+    book_->counters().admitted.add();
     const Ticket ticket{.payer = payer, .cost = cost, .day = day.begin, .id = id};
     return Reservation(self(), ticket, remaining_after(before, cost), day.end);
 }
@@ -221,7 +217,7 @@ void Shared::charge(const Ticket& ticket, Points actual) {
     }
     if (ticket.day == mirror_.day() && !actual.is_zero()) {
         for (const AccountName& name : names_of(ticket.payer)) {
-            if (!mirror_.charge(name, actual)) count(book_->counters().unmirrored);
+            if (!mirror_.charge(name, actual)) book_->counters().unmirrored.add();
         }
     }
     if (can_ask()) return send_settlement(ticket);
@@ -262,7 +258,7 @@ void Shared::send_settlement(const Ticket& ticket) {
 
 void Shared::keep_release(const Ticket& ticket) {
     if (ticket.id == 0) return;  // Only its total counts, and that is in the mirror.
-    if (releases_.size() >= options_.releases_max) return count(book_->counters().releases_dropped);
+    if (releases_.size() >= options_.releases_max) return book_->counters().releases_dropped.add();
     releases_.push_back(ticket);
 }
 
@@ -273,7 +269,7 @@ void Shared::learn(const AccountName& name, std::int64_t spent, std::int64_t res
 }
 
 void Shared::failed() {
-    count(book_->counters().shared_failures);
+    book_->counters().shared_failures.add();
     if (redis_ == nullptr) return;
     set_degraded(true);
     loop_.timers().schedule(retry_, loop_.now() + options_.retry);
