@@ -30,13 +30,20 @@ struct NodeAccess<const Entry> {
     static std::size_t charge(const Entry& e) noexcept { return e.charge(); }
 };
 
-/// Up to kVariantsMax entries of one key.
+/// The entries of one key: almost always one.
 struct Candidates {
-    std::array<EntryPtr, kVariantsMax> entries;
-    std::size_t count = 0;
+    EntryPtr first;
+    std::vector<EntryPtr> more;
 
+    void add(const Entry* entry) {
+        if (first) {
+            more.push_back(EntryPtr::share(entry));
+        } else {
+            first = EntryPtr::share(entry);
+        }
+    }
     /// One entry that answers every request for the key.
-    bool plain() const noexcept { return count == 1 && entries[0]->vary().empty(); }
+    bool plain() const noexcept { return first && more.empty() && first->vary().empty(); }
 };
 
 class alignas(64) Shard {
@@ -92,6 +99,7 @@ class alignas(64) Shard {
     std::size_t first_of(const Key& key) const noexcept TG_REQUIRES(lock_) {
         return next_of(key, home(bits_of(key.hash().low)));
     }
+    Candidates all_of(const Key& key) const TG_REQUIRES(lock_);
     std::size_t index_of(const Entry& entry) const noexcept TG_REQUIRES(lock_);
     void put(const Entry& entry) TG_REQUIRES(lock_);
     void grow() TG_REQUIRES(lock_);

@@ -128,13 +128,14 @@ Found ResponseStore::lookup(const Key& key, UnixMillis now, const Fits& fits) {
     Candidates candidates = shard.find(key, now);
     Found found;
     if (candidates.plain()) {
-        found.entry = std::move(candidates.entries[0]);
-    } else if (candidates.count > 0) {
-        for (std::size_t i = 0; i < candidates.count; ++i) {
-            EntryPtr& entry = candidates.entries[i];
+        found.entry = std::move(candidates.first);
+    } else if (candidates.first) {
+        const auto consider = [&](EntryPtr& entry) {
             const bool newer = !found.entry || entry->timing().response_ms > found.entry->timing().response_ms;
             if (newer && (entry->vary().empty() || (fits && fits(*entry)))) found.entry = std::move(entry);
-        }
+        };
+        consider(candidates.first);
+        for (EntryPtr& entry : candidates.more) consider(entry);
         shard.chosen(found.entry, now);
         found.other_variants = !found.entry;
     }
@@ -145,8 +146,8 @@ Found ResponseStore::lookup(const Key& key, UnixMillis now, const Fits& fits) {
 
 std::vector<EntryPtr> ResponseStore::variants(const Key& key) const {
     Candidates candidates = state_->shard_of(key).peek(key);
-    std::vector<EntryPtr> entries;
-    for (std::size_t i = 0; i < candidates.count; ++i) entries.push_back(std::move(candidates.entries[i]));
+    std::vector<EntryPtr> entries = std::move(candidates.more);
+    if (candidates.first) entries.insert(entries.begin(), std::move(candidates.first));
     return entries;
 }
 
