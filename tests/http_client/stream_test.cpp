@@ -234,6 +234,33 @@ TEST_F(ClientStreamTest, aBodyUnlikeItsLengthFailsTheCallAndClosesTheConnection)
     expect_failure(*heard, Kind::kInvalidRequest, Stage::kConnect, true);
 }
 
+TEST_F(ClientStreamTest, cancellingWhileTheBodyIsBeingSentClosesTheConnection) {
+    std::atomic<bool> go{false};
+    ScriptedServer server([&](Peer& peer) {
+        peer.request();
+        while (!go) ::poll(nullptr, 0, 1);
+        EXPECT_TRUE(peer.closed_by_client());
+    });
+    CallPtr call = start(server, streamed());
+    while (call->write_body(std::string(100'000, 'x'))) driver.loop().turn(milliseconds(1));
+    heard->when_writable = [] { ADD_FAILURE() << "nothing after cancel()"; };
+    call->cancel();
+    go = true;
+    EXPECT_TRUE(failed(Kind::kCancelled, 1));
+    EXPECT_EQ(counters.connections_open.load(), 0);
+    EXPECT_FALSE(heard->over());
+    // From inside on_writable(), too.
+    go = false;
+    call = start(server, streamed());
+    heard->when_writable = [&] { call->cancel(); };
+    while (call->write_body(std::string(100'000, 'x'))) driver.loop().turn(milliseconds(1));
+    go = true;
+    EXPECT_TRUE(failed(Kind::kCancelled, 2));
+    EXPECT_EQ(counters.connections_open.load(), 0);
+    EXPECT_EQ(heard->writables, 1);
+    EXPECT_FALSE(heard->over());
+}
+
 TEST_F(ClientStreamTest, anEarlyRefusalStopsTheSendingAndCostsTheConnection) {
     ScriptedServer server([](Peer& peer) {
         peer.request();

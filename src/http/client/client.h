@@ -7,6 +7,7 @@
 //             Connection-level fields never leave this room (Connection and what it names, Keep-Alive, TE, Trailer,
 //             Transfer-Encoding, Upgrade, Proxy-Connection).
 // Memory      Nothing is gathered: body bytes go to the handler as they come; a paused call stops reading its socket.
+//             A pool an origin, kept until forget(): origins come from settings, never from a caller.
 // Threads     One Client a loop; the loop's thread, all of it. Name look-ups run on the pool given and come back by mailbox.
 // When full   Over connections_max of an origin calls wait in order, up to waiting_max; one more fails with kPoolFull.
 // End         Destroying the client ends its calls as cancel() does, without a callback; on the loop's thread between two turns, or
