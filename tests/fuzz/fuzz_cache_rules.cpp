@@ -48,7 +48,7 @@ RoutePolicy policy_of(std::uint8_t bits) {
     policy.strict_age = (bits & 2U) != 0;
     policy.stale_when_gone = (bits & 4U) != 0;
     policy.share_set_cookie = (bits & 8U) != 0;
-    policy.loose_language = (bits & 16U) != 0;
+    policy.select_language = (bits & 16U) != 0;
     policy.trust_any_304 = (bits & 32U) != 0;
     policy.store_unfresh = (bits & 64U) != 0;
     if ((bits & 128U) != 0) policy.wishes = ClientWishes::all();

@@ -198,7 +198,7 @@ TEST(Property, AVariantFitsTheRequestItWasMadeFor) {
             request.add(dice.one_of(kNames), dice.one_of(kValues).substr(0, 12));
         for (std::size_t i = dice.below(4); i > 0; --i) vary += std::string(dice.one_of(kNames)) + ",";
         RoutePolicy policy;
-        policy.loose_language = dice.flip();
+        policy.select_language = dice.flip();
         const VaryNames names = read_vary(headers({{"Vary", vary}}));
         std::string selecting;
         selecting_text(names.names, request, policy, selecting);

@@ -18,7 +18,7 @@ bool fits(std::string_view vary, Fields stored_for, Fields request, const RouteP
 }
 RoutePolicy loose() {
     RoutePolicy policy;
-    policy.loose_language = true;
+    policy.select_language = true;
     return policy;
 }
 

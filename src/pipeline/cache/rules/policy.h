@@ -57,7 +57,7 @@ struct RoutePolicy {
     // Variants.
     // Of languages that are liked alike the order does not count, and `Vary: Accept-Language` is also met by an answer whose
     // Content-Language is the one the client likes best. Some origins go by the order (RFC 9110, 12.5.4), so this is off.
-    bool loose_language = false;
+    bool select_language = false;
     // Validation.
     bool trust_any_304 = false;  // A 304 whose strong tag is not the one we asked with still confirms a lone answer.
     ClientWishes wishes;

@@ -119,7 +119,7 @@ void append_value(std::string_view name, const http::Headers& request, const Rou
             append_weighted(weighted_members(name, request), true, out);
             break;
         case Form::kLanguages:
-            append_weighted(weighted_members(name, request), policy.loose_language, out);
+            append_weighted(weighted_members(name, request), policy.select_language, out);
             break;
         case Form::kMedia:
         case Form::kList:
@@ -193,7 +193,7 @@ bool variant_fits(const VariantView& variant, const http::Headers& request, cons
         value.clear();
         append_value(name, request, policy, value);
         if (value == stored) return true;
-        if (!policy.loose_language || name != "accept-language" || variant.content_language.empty()) return false;
+        if (!policy.select_language || name != "accept-language" || variant.content_language.empty()) return false;
         const std::string best = best_language(request);
         return !best.empty() && iequals(best, http::syntax::trim_blank(variant.content_language));
     });

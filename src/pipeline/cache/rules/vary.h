@@ -27,7 +27,7 @@ VaryNames read_vary(const http::Headers& response);
 /// The values of `names` in `request`, normalised; a line each, `-` for absent. Appends to `out`.
 void selecting_text(std::string_view names, const http::Headers& request, const RoutePolicy& policy, std::string& out);
 
-/// One stored variant. `content_language` matters to RoutePolicy::loose_language alone; may be empty otherwise.
+/// One stored variant. `content_language` matters to RoutePolicy::select_language alone; may be empty otherwise.
 struct VariantView {
     std::string_view names;
     std::string_view selecting;
