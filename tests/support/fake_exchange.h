@@ -105,13 +105,17 @@ class FakeExchange final : public http::Exchange {
         loop_ = &loop;
         loop_index_ = index;
     }
-    /// As a connection does that ends before the answer.
+    /// As a connection does that ends before the answer: the report.
     void leave() {
+        if (auto callback = std::exchange(sent_, nullptr))
+            callback({.status = 499, .body_bytes = 0, .complete = false});
+    }
+    /// The whole of it, on the loop: the client is gone, who asked is told, the stream takes no more, the report.
+    void hang_up() {
         gone = true;
         if (stream) stream->gone = true;
         if (auto callback = std::exchange(on_gone_, nullptr)) callback();
-        if (auto callback = std::exchange(sent_, nullptr))
-            callback({.status = 499, .body_bytes = 0, .complete = false});
+        leave();
     }
     void wait() { ready_.get_future().wait(); }
     const http::Response& answer() const { return *answer_; }
