@@ -52,19 +52,18 @@ TEST_F(IdentitySettingsTest, NobodyIsAnAdministratorByDefault) {
     EXPECT_THAT(reason(), ::testing::HasSubstr("jwt.default_scopes"));
 }
 
-TEST_F(IdentitySettingsTest, AnOpenListenerHasToBeMeant) {
-    const auto may_start = [this](const char* word, bool loopback_only, bool open_network) {
+TEST_F(IdentitySettingsTest, TheWordSaysWhoNeedsAKey) {
+    const auto required = [this](const char* word, bool loopback_only) {
         settings.required = word;
-        return check_exposure(settings, loopback_only, open_network).has_value();
+        return keys_required(settings, loopback_only);
     };
-    for (const char* word : {"auto", "always", "optional", "off"}) {
-        EXPECT_TRUE(may_start(word, true, false)) << word;
-        EXPECT_TRUE(may_start(word, false, true)) << word;
+    EXPECT_TRUE(required("auto", false));
+    EXPECT_FALSE(required("auto", true));
+    for (const bool loopback_only : {false, true}) {
+        EXPECT_TRUE(required("always", loopback_only));
+        EXPECT_FALSE(required("optional", loopback_only));
+        EXPECT_FALSE(required("off", loopback_only));
     }
-    EXPECT_TRUE(may_start("auto", false, false));
-    EXPECT_TRUE(may_start("always", false, false));
-    EXPECT_FALSE(may_start("optional", false, false));
-    EXPECT_FALSE(may_start("off", false, false));
 }
 
 TEST_F(IdentitySettingsTest, AJwksFileThatCannotBeReadStopsTheStart) {

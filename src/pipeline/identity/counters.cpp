@@ -66,15 +66,16 @@ std::string_view challenge_of(Refusal refusal) noexcept {
 }
 
 void declare_metrics(observe::Registry& registry, const IdentityCounters& counters) {
-    registry.callback({.name = "tidegate_identity_accepted_total",
-                       .help = "Requests whose caller is known, by kind: anonymous, key, token.",
-                       .labels = {"kind"},
-                       .when_it_rises = "Requests come in."},
-                      MetricType::kCounter, [&counters](Samples& out) {
-                          for (std::size_t i = 0; i < counters.accepted.size(); ++i) {
-                              out.add({to_string(static_cast<Caller::Kind>(i))}, as_double(counters.accepted[i]));
-                          }
-                      });
+    registry.callback(
+        {.name = "tidegate_identity_accepted_total",
+         .help = "Requests whose caller is known, by kind: anonymous, key, token.",
+         .labels = {"kind"},
+         .when_it_rises = "Requests come in."},
+        MetricType::kCounter, [&counters](Samples& out) {
+            for (const Caller::Kind kind : {Caller::Kind::kAnonymous, Caller::Kind::kKey, Caller::Kind::kToken}) {
+                out.add({to_string(kind)}, as_double(counters.accepted[static_cast<std::size_t>(kind)]));
+            }
+        });
     registry.callback({.name = "tidegate_identity_refused_total",
                        .help = "Requests refused because their caller is not known, by reason.",
                        .labels = {"reason"},

@@ -58,10 +58,10 @@ class Identity {
   private:
     Identity(const IdentitySettings& settings, bool loopback_only, const Clock& clock, const Disk& disk);
 
+    IdentityCounters counters_;  // First: it is aligned to cache lines.
     const IdentitySettings& settings_;
     const bool loopback_only_;
     const bool required_;
-    IdentityCounters counters_;
     JwksSource jwks_;
     std::unique_ptr<KeyStore> keys_;
     void watch() noexcept;

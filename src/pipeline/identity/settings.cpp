@@ -44,14 +44,6 @@ Result<void> check(const IdentitySettings& s) {
     return {};
 }
 
-Result<void> check_exposure(const IdentitySettings& s, bool loopback_only, bool open_network) {
-    if (loopback_only || open_network || keys_required(s, loopback_only)) return {};
-    return bad(
-        "identity.required is `" + s.required +
-        "` and other machines can reach the listener: anybody could use it. Let it be `auto` or `always`, listen on "
-        "127.0.0.1, or set server.open_network to true behind a gateway you trust");
-}
-
 bool keys_required(const IdentitySettings& s, bool loopback_only) noexcept {
     return s.required == "always" || (s.required == "auto" && !loopback_only);
 }

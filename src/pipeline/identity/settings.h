@@ -45,9 +45,6 @@ struct IdentitySettings {
 
 /// Settings that are sound one by one and not together; the reason names them.
 Result<void> check(const IdentitySettings& s);
-/// Stops a start that would let anybody in: other machines reach the listener, no key is required, and the operator has not
-/// said that this is meant (server.open_network).
-Result<void> check_exposure(const IdentitySettings& s, bool loopback_only, bool open_network);
 /// Must a request carry a key or token? `loopback_only`: no other machine can reach the listener.
 bool keys_required(const IdentitySettings& s, bool loopback_only) noexcept;
 /// Are credentials looked at at all?
