@@ -1,6 +1,8 @@
 #include "app/gate_assembly.h"
 
 #include "pipeline/spend/local_ledger.h"
+#include "pipeline/spend/metrics.h"
+#include "pipeline/spend/redis_ledger.h"
 
 namespace tidegate::app {
 namespace {
@@ -72,11 +74,7 @@ Result<void> GateAssembly::open_spend() {
     TG_TRY(const audit::SpentSince spent, view.read(book_->day(now).begin));
     book_->load(spent);
     ledger_ = pipeline::spend::make_local_ledger(book_);
-    caps_ = {.key = parse_points(settings.key_daily_cap).value_or(Points{}),
-             .address = parse_points(settings.address_daily_cap).value_or(Points{}),
-             .tenant = parse_points(settings.tenant_daily_cap).value_or(Points{}),
-             .charge_failures = settings.charge_failures,
-             .charge_cache_hits = settings.charge_cache_hits};
+    spend_policy_.emplace(settings);
     return {};
 }
 
@@ -87,7 +85,8 @@ pipeline::Gate GateAssembly::gate() {
     gate.cors = &*cors_;
     gate.memory = memory_.get();
     gate.limiter = limiter_.get();
-    gate.caps = caps_;
+    gate.spend = &*spend_policy_;
+    gate.zone = &book_->zone();
     gate.make_loop = [this](runtime::EventLoop& loop, unsigned index) { return make_loop(loop, index); };
     return gate;
 }
@@ -95,11 +94,20 @@ pipeline::Gate GateAssembly::gate() {
 std::unique_ptr<pipeline::LoopParts> GateAssembly::make_loop(runtime::EventLoop& loop, unsigned index) {
     auto parts = std::make_unique<pipeline::LoopParts>(loop, index);
     parts->authenticator.emplace(*identity_);
-    if (redis_) parts->redis = store::connect_redis(loop, *redis_, redis_counters_);
+    if (redis_) parts->redis = store::connect_redis(loop, *redis_, redis_counters_, &needs_.blocking);
     parts->client = http::make_client(loop, needs_.blocking, {}, client_counters_);
     parts->limiter.emplace(*limiter_, loop, parts->redis.get(), limits::lease_options(needs_.settings.limits));
+    if (parts->redis) parts->shared_ledger = shared_ledger(*parts);
     parts->ledger = ledger_;
+    if (parts->shared_ledger) parts->ledger = parts->shared_ledger;
     return parts;
+}
+
+std::shared_ptr<pipeline::spend::RedisLedger> GateAssembly::shared_ledger(pipeline::LoopParts& parts) {
+    const pipeline::spend::SpendSettings& settings = needs_.settings.spend;
+    return pipeline::spend::make_redis_ledger(
+        book_, *parts.redis, parts.loop, needs_.random,
+        {.reservation_max = settings.reservation_max, .accounts_max = settings.accounts_max});
 }
 
 void GateAssembly::start() {
@@ -114,10 +122,13 @@ void GateAssembly::declare_metrics(observe::Registry& registry) {
     pipeline::declare_metrics(registry, counts_);
     pipeline::declare_metrics(registry, identity_->counters());
     limits::declare_metrics(registry, *limiter_);
+    pipeline::spend::declare_metrics(registry, *book_);
+    store::declare_metrics(registry, redis_counters_);
 }
 
 bool GateAssembly::is_degraded() const {
-    return limiter_->degraded().has_value() || identity_->keys().status().degraded;
+    return limiter_->degraded().has_value() || book_->counters().loops_degraded.load(std::memory_order_relaxed) > 0 ||
+           identity_->keys().status().degraded;
 }
 
 void GateAssembly::append_status(JsonWriter& writer) const {

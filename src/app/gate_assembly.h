@@ -15,6 +15,7 @@
 #include "pipeline/identity/identity.h"
 #include "pipeline/limits/limiter.h"
 #include "pipeline/spend/book.h"
+#include "pipeline/spend/redis_ledger.h"
 #include "runtime/worker_pool.h"
 #include "store/redis_counters.h"
 
@@ -56,6 +57,7 @@ class GateAssembly {
     Result<void> open_limits();
     Result<void> open_spend();
     Result<void> open_redis();
+    std::shared_ptr<pipeline::spend::RedisLedger> shared_ledger(pipeline::LoopParts& parts);
     std::unique_ptr<pipeline::LoopParts> make_loop(runtime::EventLoop& loop, unsigned index);
 
     const GateNeeds needs_;
@@ -66,7 +68,7 @@ class GateAssembly {
     std::unique_ptr<limits::RateLimiter> limiter_;
     std::shared_ptr<pipeline::spend::Book> book_;
     std::shared_ptr<pipeline::spend::Ledger> ledger_;
-    pipeline::SpendCaps caps_;
+    std::optional<pipeline::spend::SpendPolicy> spend_policy_;
     std::unique_ptr<upstream::MemoryCeiling> memory_;
     std::optional<store::RedisOptions> redis_;
     store::RedisCounters redis_counters_;

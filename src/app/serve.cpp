@@ -69,6 +69,7 @@ int run_openapi(const Invocation& invocation) {
     AppSettings settings = invocation.settings;
     settings.process.data_dir = folder;
     settings.process.log_level = "off";
+    settings.server.address = "127.0.0.1";
     settings.server.port = 0;
     auto server = TidegateServer::create(settings);
     const std::optional<std::string> document = server ? std::optional((*server)->openapi()) : std::nullopt;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <thread>
 
+#include "app/key_routes.h"
+#include "app/keys.h"
 #include "app/operations.h"
 #include "audit/sqlite_log.h"
 #include "base/file.h"
@@ -79,6 +81,7 @@ Result<std::unique_ptr<TidegateServer>> TidegateServer::create(const AppSettings
     TG_CHECK(server->make_gate());
     TG_CHECK(server->make_dispatcher());
     TG_CHECK(server->open_listener());
+    TG_CHECK(make_first_key(server->gate_->identity()));
     server->declare_metrics();
     return server;
 }
@@ -148,6 +151,7 @@ Result<void> TidegateServer::make_dispatcher() {
                                              .history = *history_,
                                              .statistics = *statistics_,
                                              .settings = settings_.provenance});
+    register_key_routes(routes, {.keys = gate_->identity().keys(), .clock = clock_});
     proxy_->register_routes(routes);
     openapi_ = register_openapi(routes);
     TG_CHECK(check_routes(routes, gate_->limiter()));

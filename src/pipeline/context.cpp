@@ -173,13 +173,11 @@ void Context::fail(std::vector<FieldError> errors) {
 
 void Context::decorate(http::Response& response) const {
     response.headers.add("X-Request-Id", request_id_);
+    if (says_when_) response.headers.remove("Retry-After");
     for (const auto& [name, value] : extra_.fields()) response.headers.add(name, value);
     if (reservation_.cost() > Points{}) {
         const Points charged{charged_milli_.load(std::memory_order_relaxed)};
-        response.headers.add("X-Spend-Cost", to_string(charged));
-        if (const auto left = reservation_.remaining_after(charged)) {
-            response.headers.add("X-Spend-Remaining", to_string(*left));
-        }
+        spend::add_spend_headers(response.headers, charged, reservation_.remaining_after(charged));
     }
     if (const Cors* cors = dispatcher_.gate_.cors; cors != nullptr && cors->is_open()) {
         cors->decorate(head().headers, response.headers);
@@ -239,10 +237,9 @@ std::string Context::make_id() const {
     return to_string(make_uuid7(clock(), dispatcher_.parts_.random));
 }
 
-Points Context::price(bool success, bool cache_hit) const noexcept {
-    const SpendCaps& caps = dispatcher_.gate_.caps;
-    const bool free = (!success && !caps.charge_failures) || (cache_hit && !caps.charge_cache_hits);
-    return free ? Points{} : spend_points();
+Points Context::price(audit::Status status, audit::CacheState cache) const noexcept {
+    const spend::SpendPolicy* policy = dispatcher_.gate_.spend;
+    return policy == nullptr ? spend_points() : policy->charge(spend_points(), status, cache);
 }
 
 void Context::charge(Points points) noexcept {

@@ -72,8 +72,12 @@ class Context {
     const RouteState& route_state() const noexcept { return *route_; }
 
     void reply(http::Response response);
-    /// As it is: no compression, no ETag, no Cache-Control of ours. For answers of an upstream or of the cache.
-    void send(http::Response response) { finish(std::move(response)); }
+    /// As it is: no compression, no ETag, no Cache-Control of ours. For answers of an upstream or of the cache that leave no
+    /// Decision; `charged` is what they cost.
+    void send(http::Response response, Points charged = {}) {
+        charge(charged);
+        finish(std::move(response));
+    }
     void reply_json(std::string body, int status = 200);
     void fail(const Error& error);
     /// 422 with these fields.
@@ -84,7 +88,7 @@ class Context {
     /// A fresh UUIDv7 as text.
     std::string make_id() const;
     /// What is charged for an answer, by the route's price and the settings on failures and cache hits.
-    Points price(bool success, bool cache_hit) const noexcept;
+    Points price(audit::Status status, audit::CacheState cache) const noexcept;
     /// What the route costs.
     Points spend_points() const noexcept;
     /// Records the decisions, then answers with `body`; when they cannot be made durable the answer is 503
@@ -137,7 +141,8 @@ class Context {
     CallerPtr caller_;           // Null where nobody was asked.
     spend::Reservation reservation_;
     int retry_after_s_ = 1;
-    http::Headers extra_;  // For whatever answer comes: limits, spend, a challenge.
+    bool says_when_ = false;  // Retry-After stands in extra_ already.
+    http::Headers extra_;     // For whatever answer comes: limits, spend, a challenge.
     std::weak_ptr<http::Exchange> held_exchange_;
     std::shared_ptr<BodyPipe> body_pipe_;
     ContextPtr waiting_guard_;  // While a stage waits though the request is whole.

@@ -17,6 +17,7 @@
 #include "observe/metrics.h"
 #include "pipeline/identity/cors.h"
 #include "pipeline/loop_parts.h"
+#include "pipeline/spend/policy.h"
 #include "pipeline/stage.h"
 #include "pipeline/upstream/memory_ceiling.h"
 
@@ -36,20 +37,14 @@ void declare_metrics(observe::Registry& registry, const GuardCounts& counts);
 using Shadow = std::array<bool, kGuards>;
 Result<Shadow> parse_shadow(const std::vector<std::string>& names);
 
-/// The settings' daily caps; zero: none. A key's own comes before them.
-struct SpendCaps {
-    Points key, address, tenant;
-    bool charge_failures = false;
-    bool charge_cache_hits = false;
-};
-
 struct Gate {
     Shadow shadow{};
     GuardCounts* counts = nullptr;
     const Cors* cors = nullptr;
     upstream::MemoryCeiling* memory = nullptr;
     const limits::RateLimiter* limiter = nullptr;
-    SpendCaps caps;
+    const spend::SpendPolicy* spend = nullptr;  // With ledgers, required.
+    const spend::Zone* zone = nullptr;
     /// Makes what a loop has of its own, on its thread.
     std::function<std::unique_ptr<LoopParts>(runtime::EventLoop&, unsigned)> make_loop;
     std::vector<LoopListener*> listeners;

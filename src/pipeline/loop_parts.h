@@ -11,6 +11,7 @@
 #include "pipeline/identity/authenticator.h"
 #include "pipeline/limits/loop_limiter.h"
 #include "pipeline/spend/ledger.h"
+#include "pipeline/spend/redis_ledger.h"
 #include "runtime/event_loop.h"
 #include "store/redis.h"
 
@@ -18,13 +19,21 @@ namespace tidegate::pipeline {
 
 struct LoopParts {
     LoopParts(runtime::EventLoop& its_loop, unsigned its_index) : loop(its_loop), index(its_index) {}
+    /// Gives back what was taken in advance, while the connection to Redis still stands.
+    ~LoopParts() {
+        if (limiter) limiter->stop();
+        if (shared_ledger) shared_ledger->stop();
+    }
+    LoopParts(const LoopParts&) = delete;
+    LoopParts& operator=(const LoopParts&) = delete;
     runtime::EventLoop& loop;
     const unsigned index;
     std::optional<Authenticator> authenticator;
     std::unique_ptr<store::Redis> redis;  // Null without Redis.
     std::unique_ptr<http::Client> client;
     std::optional<limits::LoopLimiter> limiter;
-    std::shared_ptr<spend::Ledger> ledger;  // Null: nothing is counted.
+    std::shared_ptr<spend::Ledger> ledger;              // Null: nothing is counted.
+    std::shared_ptr<spend::RedisLedger> shared_ledger;  // The same one, where it is over Redis.
 };
 
 /// Whoever keeps something of its own on each loop.

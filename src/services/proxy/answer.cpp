@@ -50,6 +50,7 @@ audit::Decision Answer::decision(int status, const Provenance& provenance, std::
     audit::Decision made = context_->make_decision(route_->options.family, route_->options.name,
                                                    asked.empty() ? std::string_view(line) : asked);
     made.model = route_->upstream->name();
+    made.spend_points = context_->price(status_of_answer(status), provenance.state);
     made.cache = provenance.state;
     made.status = status_of_answer(status);
     if (made.status != audit::Status::kSuccess) made.error = "upstream_status: " + std::to_string(status);
@@ -124,7 +125,10 @@ void Answer::end() {
 }
 
 void Answer::send(http::Response response, const Provenance& provenance, std::string_view body) {
-    if (!records(provenance)) return context_->send(std::move(response));
+    if (!records(provenance)) {
+        const Points charged = context_->price(status_of_answer(response.status), provenance.state);
+        return context_->send(std::move(response), charged);
+    }
     std::vector<audit::Decision> decisions;
     body_bytes_ = body.size();
     decisions.push_back(decision(response.status, provenance, body, true));
@@ -217,8 +221,7 @@ void Answer::give(const cache::EntryPtr& entry, const http::RequestHead& head, U
     }
     response.headers.add("Age", std::to_string(age_s));
     add_cache_lines(provenance, response.headers);
-    held_.headers.add("Content-Type", entry->field("Content-Type"));
-    if (!records(provenance)) return context_->send(std::move(response));
+    if (records(provenance)) held_.headers.add("Content-Type", entry->field("Content-Type"));
     send(std::move(response), provenance, body);
 }
 

@@ -207,7 +207,7 @@ void Fill::on_done() {
 }
 
 void Fill::keep() {
-    const http::Headers fields = rules::stored_fields(head_.headers, decision_);
+    const http::Headers fields = rules::stored_fields(route_->answer_fields(head_.headers), decision_);
     const std::string lines = head_lines(fields);
     const rules::VaryNames vary = rules::read_vary(head_.headers);
     std::string selecting;

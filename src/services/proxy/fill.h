@@ -51,6 +51,9 @@ class Fill final : public FetchSink, public std::enable_shared_from_this<Fill> {
     void leave();
     void resume();
     const std::string& target() const noexcept;
+    /// Known once the head has come: whether the answer is being kept, and if not, why.
+    bool keeps() const noexcept { return collecting_; }
+    cache::rules::Refusal refusal() const noexcept { return decision_.refusal; }
 
   private:
     void on_interim(int status, const http::Headers& headers) override;

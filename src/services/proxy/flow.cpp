@@ -205,14 +205,15 @@ void Flow::on_interim(int status, const http::Headers& headers) {
 void Flow::on_answer(http::ResponseHead head) {
     context_->end_stage("upstream");
     if (fetch_) provenance_.target = fetch_->target();
-    if (fill_) provenance_.target = fill_->target();
-    if (!rules::is_safe(context_->head().method, context_->head().method_text)) invalidate(head);
-    provenance_.status.forward_status = head.status;
-    http::Headers fields =
-        rules::forward_response_headers(head.headers, route_->forward.pseudonym, route_->drop_from_answer);
-    for (const HeaderRule& rule : route_->options.response_headers) {
-        if (!rule.value.empty()) fields.add(rule.name, rule.value);
+    if (fill_) {
+        provenance_.target = fill_->target();
+        provenance_.status.stored = fill_->keeps();
+        if (!fill_->keeps()) provenance_.status.detail = rules::to_string(fill_->refusal());
     }
+    // A POST that is kept by its body asks, it does not change.
+    if (!key_ && !rules::is_safe(context_->head().method, context_->head().method_text)) invalidate(head);
+    provenance_.status.forward_status = head.status;
+    http::Headers fields = route_->answer_fields(head.headers);
     answer_.begin(head.status, std::move(fields), head.content_length, head.has_body, provenance_);
 }
 

@@ -33,16 +33,18 @@ class Probe final : public http::CallHandler {
     int status_ = 0;
 };
 
+/// `/Items/{id}` -> `items_id`: what a rule of the limits may be called by, with room for its endings.
 std::string name_from_path(std::string_view path) {
     std::string name;
-    for (const char c : path) {
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    for (const char c : to_lower(path)) {
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
         if (plain) {
             name.push_back(c);
         } else if (!name.empty() && name.back() != '_') {
             name.push_back('_');
         }
     }
+    name.resize(std::min<std::size_t>(name.size(), 26));
     while (name.ends_with('_')) name.pop_back();
     return name.empty() ? "root" : name;
 }

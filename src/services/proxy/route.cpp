@@ -19,6 +19,10 @@ cache::rules::RoutePolicy policy_of(const CacheOptions& options) {
     }
     policy.heuristics = options.heuristics;
     policy.stale_when_gone = options.stale_when_gone;
+    policy.strict_age = options.strict_age;
+    policy.share_set_cookie = options.share_set_cookie;
+    policy.store_post = options.store_post;
+    policy.trust_any_304 = options.trust_any_304;
     if (options.stale_while_revalidate > Duration{}) {
         policy.stale_while_revalidate_s = seconds_of(options.stale_while_revalidate);
     }
@@ -88,6 +92,14 @@ Result<std::string> ProxyRoute::upstream_target(const http::RequestHead& head) c
     }
     if (!options.add_prefix.empty()) target.insert(0, options.add_prefix);
     return query.drop.empty() ? target : cache::rules::filter_query(target, query);
+}
+
+http::Headers ProxyRoute::answer_fields(const http::Headers& upstream_fields) const {
+    http::Headers fields = cache::rules::forward_response_headers(upstream_fields, forward.pseudonym, drop_from_answer);
+    for (const HeaderRule& rule : options.response_headers) {
+        if (!rule.value.empty()) fields.add(rule.name, rule.value);
+    }
+    return fields;
 }
 
 bool ProxyRoute::takes(std::string_view method_text) const noexcept {

@@ -25,6 +25,8 @@ struct ProxyRoute {
 
     /// Path and query as the upstream sees them; kInvalidArgument for a target that two readers could read differently.
     Result<std::string> upstream_target(const http::RequestHead& head) const;
+    /// What the client gets of an upstream's fields, with those of the settings.
+    http::Headers answer_fields(const http::Headers& upstream_fields) const;
     bool takes(std::string_view method_text) const noexcept;
     /// A POST of this route may be answered from the cache.
     bool keys_by_body() const noexcept { return options.cache.mode == "fixed"; }

@@ -28,6 +28,14 @@ void declare_cache(settings::Table& table, CacheOptions& c) {
         .doc("Give a stale answer when the upstream cannot be reached, where RFC 9111 allows it.");
     table.add("cache.heuristics", c.heuristics, false)
         .doc("A tenth of the time since Last-Modified counts as lifetime when the upstream does not say.");
+    table.add("cache.strict_age", c.strict_age, false)
+        .doc("An Age of the upstream that is not one number makes its answer stale; false ignores such an Age.");
+    table.add("cache.share_set_cookie", c.share_set_cookie, false)
+        .doc("Keep answers that set a cookie, and set it for everybody.");
+    table.add("cache.store_post", c.store_post, false)
+        .doc("A POST's answer that names its own target in Content-Location serves later GETs.");
+    table.add("cache.trust_any_304", c.trust_any_304, false)
+        .doc("A 304 that names another strong tag than the one sent still confirms a lone kept answer.");
     table.add("cache.decimals", c.decimals, 0)
         .range(0, 15)
         .doc("With `fixed` and a JSON body: numbers that agree to so many decimals are one question; 0: exactly.");

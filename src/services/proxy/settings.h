@@ -25,6 +25,10 @@ struct CacheOptions {
     bool client_may_bypass = true;
     bool stale_when_gone = false;
     bool heuristics = false;
+    bool strict_age = false;
+    bool share_set_cookie = false;
+    bool store_post = false;
+    bool trust_any_304 = false;
     std::uint32_t decimals = 0;
     std::vector<std::string> tags;
 };
