@@ -10,7 +10,7 @@
 namespace tidegate::audit {
 namespace {
 
-constexpr std::array<store::Migration, 3> kMigrations{{
+constexpr std::array<store::Migration, 2> kMigrations{{
     {.version = 1, .name = "decisions, kinds, hours", .sql = R"sql(
 CREATE TABLE kinds(
   kind_id INTEGER PRIMARY KEY,
@@ -56,9 +56,6 @@ ALTER TABLE decisions RENAME COLUMN spend_points TO spend_milli;
 ALTER TABLE hours RENAME COLUMN spend_points TO spend_milli;
 UPDATE decisions SET spend_milli = spend_milli * 1000 WHERE spend_milli <> 0;
 UPDATE hours SET spend_milli = spend_milli * 1000 WHERE spend_milli <> 0;
-)sql"},
-    {.version = 3, .name = "spend of a day", .sql = R"sql(
-CREATE INDEX decisions_spend ON decisions(id, kind_id, actor, spend_milli) WHERE spend_milli > 0;
 )sql"},
 }};
 

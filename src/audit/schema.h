@@ -6,8 +6,7 @@
 // transaction as the rows they sum (audit/rollup.h).
 //
 // Indexes (id), unique: look-up by id and the order of history. (kind_id, id): a filtered page costs its own rows only.
-// (id, kind_id, actor, spend_milli) of what was charged: a start adds up the day without reading the rows.
-// All grow at few right edges, since ids ascend; measured cost: bench/results/audit_append.json.
+// Both grow at few right edges, since ids ascend; measured cost: bench/results/audit_append.json.
 #pragma once
 
 #include <cstdint>

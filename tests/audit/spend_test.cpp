@@ -1,11 +1,10 @@
-// Spend since a moment equals a sum over the decisions themselves, and reads the index only.
+// Spend since a moment equals a sum over the decisions themselves.
 #include "audit/views/spend.h"
 
 #include <gmock/gmock.h>
 
 #include <map>
 
-#include "audit/schema.h"
 #include "log_fixture.h"
 
 namespace tidegate::audit {
@@ -54,17 +53,23 @@ TEST_F(SpendTest, EqualsASumOverTheDecisionsSinceTheMoment) {
     EXPECT_TRUE(SpendView(*pool).read(-5)) << "before the epoch is everything";
 }
 
-TEST_F(SpendTest, ReadsTheIndexAndNotTheRows) {
-    open();
-    auto database = store::Database::open({.path = path(), .vfs = {}});
-    ASSERT_TRUE(database);
-    auto plan = database->prepare(
-        "EXPLAIN QUERY PLAN SELECT kind_id,actor,spend_milli FROM decisions INDEXED BY decisions_spend WHERE id>=x'00' "
-        "AND "
-        "spend_milli>0");
-    ASSERT_TRUE(plan) << plan.error().message;
-    ASSERT_TRUE(plan->step().value());
-    EXPECT_THAT(std::string(plan->text(3)), testing::HasSubstr("USING COVERING INDEX decisions_spend"));
+TEST_F(SpendTest, ADecisionThatWasRecordedAfterLaterOnesCountsByItsOwnTime) {
+    const auto log = open();
+    Decision before = charged(1);
+    clock_.advance(std::chrono::seconds(1));
+    const UnixMillis since = clock_.unix_ms();
+    Decision early = charged(2);
+    clock_.advance(std::chrono::seconds(1));
+    Decision late = charged(3);
+    std::vector<Decision> in_disorder;
+    in_disorder.push_back(std::move(late));
+    in_disorder.push_back(std::move(before));
+    in_disorder.push_back(std::move(early));
+    ASSERT_TRUE(put(*log, std::move(in_disorder)));
+    const auto spent = SpendView(readers()).read(since);
+    ASSERT_TRUE(spent) << spent.error().message;
+    EXPECT_EQ(spent->decisions, 2U);
+    EXPECT_EQ(spent->by_actor, (std::vector<Spent>{{"key:2", Points{102}}, {"key:3", Points{103}}}));
 }
 
 }  // namespace

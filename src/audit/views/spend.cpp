@@ -47,8 +47,9 @@ Result<SpentSince> SpendView::read(UnixMillis since) const {
     TG_TRY(const ReaderPool::Lease database, pool_->borrow());
     TG_TRY(const ReadTransaction transaction, ReadTransaction::begin(*database));
     TG_TRY(const KindTable kinds, read_kinds(*database));
-    TG_TRY(store::Statement rows, database->prepare("SELECT kind_id,actor,spend_milli FROM decisions INDEXED BY "
-                                                    "decisions_spend WHERE id>=? AND spend_milli>0"));
+    TG_TRY(store::Statement rows,
+           database->prepare("SELECT kind_id,actor,spend_milli FROM decisions NOT INDEXED WHERE "
+                             "seq>=(SELECT min(seq) FROM decisions WHERE id>=?1) AND id>=?1 AND spend_milli>0"));
     const auto first = first_id_of(since);
     rows.bind(1, store::Blob(first));
     SpentSince out;
