@@ -193,6 +193,12 @@ TEST(RequestFacts, NoStoreGoesPastTheCacheOnlyWhereTheRouteSaysSo) {
     EXPECT_EQ(way_of(get({{"Cache-Control", "no-store"}}), policy), Way::kPass);
 }
 
+TEST(RequestFacts, NobodyWaitsForAPartOrForWhatMayNotBeKept) {
+    EXPECT_TRUE(may_lead(get({{"Authorization", "x"}, {"Cache-Control", "no-cache"}})));
+    EXPECT_FALSE(may_lead(get({{"Range", "bytes=0-1"}})));
+    EXPECT_FALSE(may_lead(get({{"Cache-Control", "no-store"}})));
+}
+
 TEST(RequestFacts, UnknownMethodsAreNotSafe) {
     EXPECT_TRUE(is_safe(http::Method::kGet, "GET"));
     EXPECT_TRUE(is_safe(http::Method::kOther, "TRACE"));

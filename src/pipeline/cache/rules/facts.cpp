@@ -66,6 +66,10 @@ Way way_of(const RequestFacts& request, const RoutePolicy& policy) noexcept {
     return Way::kLookup;
 }
 
+bool may_lead(const RequestFacts& request) noexcept {
+    return !request.range && !request.directives.no_store && !request.body;
+}
+
 bool is_safe(http::Method method, std::string_view method_text) noexcept {
     using http::Method;
     return method == Method::kGet || method == Method::kHead || method == Method::kOptions || method_text == "TRACE";

@@ -34,6 +34,9 @@ enum class Way : std::uint8_t {
 };
 /// Whether the cache is asked at all.
 Way way_of(const RequestFacts& request, const RoutePolicy& policy) noexcept;
+/// Whether others may wait for what this request fetches. Not for a part, nor for what its client does not want kept: the fetch would
+/// tell nothing of whether the answer can be shared (and a client could keep a key from ever being fetched once for all).
+bool may_lead(const RequestFacts& request) noexcept;
 /// Methods that ask for nothing to change (RFC 9110, 9.2.1).
 bool is_safe(http::Method method, std::string_view method_text) noexcept;
 
