@@ -16,7 +16,7 @@ namespace {
 
 /// What of an address tells callers apart, as bytes: `4` and four, or `6` and the prefix; else the text itself.
 std::string canonical(std::string_view address, std::uint32_t prefix_bits) {
-    const std::string text(address.substr(0, address.find('%')));  // Without the zone of a link-local address.
+    std::string text(address.substr(0, address.find('%')));  // Without the zone of a link-local address.
     in_addr v4{};
     if (::inet_pton(AF_INET, text.c_str(), &v4) == 1) {
         return "4" + std::string(reinterpret_cast<const char*>(&v4), sizeof v4);
