@@ -175,7 +175,13 @@ Stored ResponseStore::refresh(const Key& key, const Draft& draft, const Entry& o
                               EntryPtr* made) {
     EntryPtr entry = Entry::refreshed(key, draft, old);
     if (made != nullptr) *made = entry;
-    return state_->keep(key, std::move(entry), ticket, now);
+    return keep(key, std::move(entry), ticket, now);
+}
+
+Stored ResponseStore::keep(const Key& key, EntryPtr entry, Ticket ticket, UnixMillis now) {
+    if (entry->charge() <= state_->options.object_bytes_max) return state_->keep(key, std::move(entry), ticket, now);
+    state_->shard_of(key).refused_too_large();
+    return Stored::kTooLarge;
 }
 
 Stored ResponseStore::State::keep(const Key& key, EntryPtr entry, Ticket ticket, UnixMillis now) {
@@ -261,6 +267,12 @@ std::size_t ResponseStore::sweep(UnixMillis now, std::size_t budget) {
         break;
     }
     s.sweep_lock.unlock();
+    return dropped;
+}
+
+std::size_t ResponseStore::sweep_all(UnixMillis now) {
+    std::size_t dropped = 0;
+    for (const auto& shard : state_->shards) dropped += state_->walk(*shard, now);
     return dropped;
 }
 

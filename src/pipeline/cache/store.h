@@ -103,6 +103,8 @@ class ResponseStore {
     /// Takes the place of a stored variant with equal `vary` and `selecting`. `made`, where given, is the entry, whether it was
     /// stored or not (null when it is too large): what whoever waits for the answer gets.
     Stored insert(const Key& key, const Draft& draft, Ticket ticket, UnixMillis now, EntryPtr* made = nullptr);
+    /// An entry that was made elsewhere, as it is (its lifetime is not spread again).
+    Stored keep(const Key& key, EntryPtr entry, Ticket ticket, UnixMillis now);
     /// After a 304: new head and times, the old body.
     Stored refresh(const Key& key, const Draft& draft, const Entry& old, Ticket ticket, UnixMillis now,
                    EntryPtr* made = nullptr);
@@ -123,6 +125,8 @@ class ResponseStore {
     /// Frees what has expired or was invalidated; looks at up to `budget` entries, going round. For a timer. Says how many it
     /// freed.
     std::size_t sweep(UnixMillis now, std::size_t budget);
+    /// The same for every entry, at once: from a pool, as erase_tag().
+    std::size_t sweep_all(UnixMillis now);
 
     StoreStats stats() const;
     /// Entries that are fresh now; looks at all of them.
