@@ -128,8 +128,10 @@ Result<void> TidegateServer::make_gate() {
                                         .blocking = *blocking_,
                                         .readers = readers_}));
     cache_ = std::make_unique<cache::ResponseStore>(cache::StoreOptions{});
-    TG_TRY(proxy_, proxy::Proxy::create(settings_.upstreams, settings_.routes,
-                                        {.clock = clock_, .random = random_, .log = *log_, .store = *cache_}));
+    flights_ = std::make_unique<cache::Flights>(cache::FlightOptions{});
+    TG_TRY(proxy_, proxy::Proxy::create(
+                       settings_.upstreams, settings_.routes,
+                       {.clock = clock_, .random = random_, .log = *log_, .store = *cache_, .flights = *flights_}));
     return {};
 }
 

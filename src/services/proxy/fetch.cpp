@@ -114,8 +114,8 @@ void Fetch::attempt() {
         times.total_max = std::min(times.total_max, std::max(request_.deadline - now, Duration(1)));
     }
     const bool last = request_.call.streamed || upstream_.options.retry.attempts_max <= attempts_;
-    call_ =
-        loop_.client.start(lease_.origin(), last ? std::move(request_.call) : request_.call, times, shared_from_this());
+    call_ = loop_.client_of(upstream_).start(lease_.origin(), last ? std::move(request_.call) : request_.call, times,
+                                             shared_from_this());
     if (!request_.pipe) return;
     const auto exchange = request_.exchange.lock();
     if (exchange) request_.pipe->attach(exchange, upload_);

@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "base/clock.h"
 #include "http/client/client.h"
@@ -58,8 +59,15 @@ class FetchSink {
 /// What a loop lends to its fetches.
 struct FetchLoop {
     runtime::EventLoop& loop;
-    http::Client& client;
+    http::Client& client;  // For upstreams without one of their own.
     Random& random;
+    /// By Upstream::index. The loop's own: filled at its start, emptied at its stop.
+    std::shared_ptr<std::vector<std::unique_ptr<http::Client>>> own =
+        std::make_shared<std::vector<std::unique_ptr<http::Client>>>();
+
+    http::Client& client_of(const Upstream& upstream) const {
+        return upstream.index < own->size() ? *(*own)[upstream.index] : client;
+    }
 };
 
 class Fetch final : public http::CallHandler, public runtime::Timer, public std::enable_shared_from_this<Fetch> {

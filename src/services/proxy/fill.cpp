@@ -39,12 +39,14 @@ rules::Fault fault_of(const FetchFailure& failure) {
 
 }  // namespace
 
-Fill::Fill(ProxyLoop& loop, ProxyRoutePtr route, FillQuestion question, cache::EntryPtr stored, FillClient* client)
+Fill::Fill(ProxyLoop& loop, ProxyRoutePtr route, FillQuestion question, cache::EntryPtr stored,
+           cache::Flights::Leader leader, FillClient* client)
     : loop_(loop),
       route_(std::move(route)),
       question_(std::move(question)),
       stored_(std::move(stored)),
       client_(client),
+      leader_(std::move(leader)),
       ticket_(loop.store.begin_fill()) {}
 
 void Fill::start(FetchRequest request) {
@@ -69,10 +71,9 @@ const std::string& Fill::target() const noexcept {
 void Fill::leave() {
     client_ = nullptr;
     // An answer on its way that is being kept, or that others wait for, is worth its end.
-    if (!collecting_ && !loop_.others_wait(question_.key)) {
+    if (!collecting_ && !(leader_ && leader_.others_wait())) {
         if (fetch_) fetch_->cancel();
-        loop_.flight_failed(question_.key,
-                            {.status = 503, .error = "abandoned", .detail = "Whoever asked first has left."});
+        land_failed({.status = 503, .error = "abandoned", .detail = "Whoever asked first has left."});
         close();
     }
 }
@@ -107,7 +108,10 @@ bool Fill::confirmed(const http::ResponseHead& head) {
     const rules::Candidate candidate = candidate_of(etag, *stored_);
     if (!rules::confirmed_by_304(std::span(&candidate, 1), 0, head.headers, route_->policy)) return false;
     const http::Headers fields = rules::updated_by_304(stored_->headers(), head.headers, route_->policy);
-    const rules::Exchange exchange{.request = question_.facts,
+    // What is confirmed is the stored answer to a GET, whoever asked.
+    rules::RequestFacts facts = question_.facts;
+    facts.method = http::Method::kGet;
+    const rules::Exchange exchange{.request = facts,
                                    .target = question_.target,
                                    .request_ms = asked_ms_,
                                    .response_ms = loop_.clock.unix_ms()};
@@ -124,7 +128,8 @@ bool Fill::confirmed(const http::ResponseHead& head) {
     const cache::EntryPtr entry = cache::Entry::refreshed(question_.key, draft, *stored_);
     if (decision.store()) {
         loop_.store.refresh(question_.key, draft, *stored_, ticket_, loop_.clock.unix_ms());
-    } else {
+    } else if (decision.refusal == rules::Refusal::kNoStore || decision.refusal == rules::Refusal::kPrivate) {
+        // The origin takes its word back. What only this request forbids leaves the stored answer as it was.
         loop_.store.erase(question_.key, loop_.clock.unix_ms());
     }
     if (fetch_) fetch_->let_go();
@@ -135,7 +140,7 @@ bool Fill::confirmed(const http::ResponseHead& head) {
     how.status.forward_status = 304;
     how.status.stored = decision.store();
     FillClient* client = std::exchange(client_, nullptr);
-    loop_.flight_done(question_.key, entry);
+    land_kept(entry);
     if (client != nullptr) client->on_entry(entry, std::move(how));
     close();
     return true;
@@ -156,7 +161,7 @@ bool Fill::stand_in(rules::Fault fault) {
     how.status.ttl_s = rules::ttl_s(times_of(*stored_), now);
     how.status.forward = rules::Forward::kStale;
     if (fetch_) fetch_->cancel();
-    loop_.flight_done(question_.key, stored_);
+    land_kept(stored_);
     if (FillClient* client = std::exchange(client_, nullptr)) client->on_entry(stored_, std::move(how));
     close();
     return true;
@@ -175,8 +180,14 @@ void Fill::decide(const http::ResponseHead& head) {
     head_.headers = head.headers;
     if (collecting_) {
         body_.reserve(head.content_length.value_or(0));
+        const rules::VaryNames vary = rules::read_vary(head.headers);
+        if (leader_ && !vary.names.empty()) {
+            std::string selecting;
+            rules::selecting_text(vary.names, question_.client_fields, route_->policy, selecting);
+            leader_.varies(vary.names, selecting);
+        }
     } else {
-        loop_.flight_uncacheable(question_.key, head.status < 500);
+        land_uncacheable(head.status < 500);
     }
 }
 
@@ -196,7 +207,7 @@ bool Fill::on_bytes(std::string_view bytes) {
 void Fill::give_up_keeping() {
     collecting_ = false;
     body_ = std::string();
-    loop_.flight_uncacheable(question_.key, true);
+    land_uncacheable(true);
 }
 
 void Fill::on_done() {
@@ -225,14 +236,14 @@ void Fill::keep() {
                        .tags = tags,
                        .body = std::make_shared<const std::string>(std::move(body_))};
     const auto stored = loop_.store.insert(question_.key, draft, ticket_, loop_.clock.unix_ms());
-    if (stored != cache::Stored::kStored) return loop_.flight_uncacheable(question_.key, true);
-    loop_.flight_done(question_.key, cache::Entry::make(question_.key, draft));
+    if (stored != cache::Stored::kStored) return land_uncacheable(true);
+    land_kept(cache::Entry::make(question_.key, draft));
 }
 
 void Fill::on_failed(const FetchFailure& failure) {
     if (failure.upstream_failed && !collecting_ && stand_in(fault_of(failure))) return;
     collecting_ = false;
-    loop_.flight_failed(question_.key, failure);
+    land_failed(failure);
     FillClient* client = std::exchange(client_, nullptr);
     if (client != nullptr) {
         FetchFailure told = failure;
@@ -244,6 +255,24 @@ void Fill::on_failed(const FetchFailure& failure) {
 
 void Fill::on_tunnel(http::ResponseHead) {
     on_failed({.status = 502, .error = "upstream_protocol", .detail = "The upstream switched protocols unasked."});
+}
+
+void Fill::land_failed(const FetchFailure& failure) {
+    if (!leader_) return;
+    std::exchange(leader_, {})
+        .failed({.status = failure.status,
+                 .error = std::string(failure.error),
+                 .detail = failure.detail,
+                 .retry_after = failure.retry_after,
+                 .upstream_failed = failure.upstream_failed});
+}
+
+void Fill::land_uncacheable(bool remember) {
+    if (leader_) std::exchange(leader_, {}).uncacheable(remember, loop_.fetch_loop.loop.now());
+}
+
+void Fill::land_kept(const cache::EntryPtr& entry) {
+    if (leader_) std::exchange(leader_, {}).kept(entry);
 }
 
 void Fill::close() {

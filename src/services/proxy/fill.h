@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/cache/flights.h"
 #include "pipeline/cache/rules/facts.h"
 #include "pipeline/cache/rules/reuse.h"
 #include "pipeline/cache/rules/storable.h"
@@ -29,8 +30,6 @@ class FillClient : public FetchSink {
   public:
     /// Instead of an answer: this entry is the answer (revalidated, or stale because the upstream failed).
     virtual void on_entry(const cache::EntryPtr& entry, Provenance provenance) = 0;
-    /// To those that waited: the answer cannot be kept, ask for yourself.
-    virtual void on_uncacheable() = 0;
 };
 
 /// The question, as far as the answer's keeping depends on it.
@@ -44,7 +43,9 @@ struct FillQuestion {
 class Fill final : public FetchSink, public std::enable_shared_from_this<Fill> {
   public:
     /// `stored`: what is being validated or refreshed; may be null. `client`: null for a refresh in the background.
-    Fill(ProxyLoop& loop, ProxyRoutePtr route, FillQuestion question, cache::EntryPtr stored, FillClient* client);
+    /// `leader`: for whoever else asks the same; may be empty.
+    Fill(ProxyLoop& loop, ProxyRoutePtr route, FillQuestion question, cache::EntryPtr stored,
+         cache::Flights::Leader leader, FillClient* client);
 
     void start(FetchRequest request);
     /// The client has left; the fetch goes on when others wait or the answer is being kept.
@@ -68,6 +69,9 @@ class Fill final : public FetchSink, public std::enable_shared_from_this<Fill> {
     void decide(const http::ResponseHead& head);
     void keep();
     void give_up_keeping();
+    void land_failed(const FetchFailure& failure);
+    void land_uncacheable(bool remember);
+    void land_kept(const cache::EntryPtr& entry);
     void close();
 
     ProxyLoop& loop_;
@@ -75,6 +79,7 @@ class Fill final : public FetchSink, public std::enable_shared_from_this<Fill> {
     const FillQuestion question_;
     const cache::EntryPtr stored_;
     FillClient* client_;
+    cache::Flights::Leader leader_;
     const cache::Ticket ticket_;
     UnixMillis asked_ms_ = 0;
     std::shared_ptr<Fetch> fetch_;

@@ -48,7 +48,7 @@ void Flow::start() {
     if (context_->credential_is_ours()) facts_.authorization = false;
     if (head.wants_upgrade && route_->options.websocket) return fetch_plainly();
     if (look_up()) return;
-    key_ ? fetch(true, {}) : fetch_plainly();
+    key_ ? fetch({}) : fetch_plainly();
 }
 
 /// The answer comes from the cache, or a fetch that began from what was found there is under way.
@@ -116,7 +116,7 @@ bool Flow::use_stored(const cache::EntryPtr& entry) {
     }
     provenance_.status.forward =
         decision.cause == rules::Cause::kRequest ? rules::Forward::kRequest : rules::Forward::kStale;
-    fetch(true, entry);
+    fetch(entry);
     return true;
 }
 
@@ -167,11 +167,77 @@ Result<FetchRequest> Flow::make_request(bool for_fill) {
     return request;
 }
 
-void Flow::fetch(bool for_fill, cache::EntryPtr stored) {
-    auto request = make_request(for_fill);
-    if (!request) return refuse(400, "invalid_argument", request.error().message);
+/// Asks the upstream, or waits for somebody who asks the same.
+void Flow::fetch(cache::EntryPtr stored) {
+    stored_ = std::move(stored);
     hold();
-    loop_.fill(route_, question(), std::move(stored), *this, *std::move(request), fill_);
+    // Whose answer may be nobody else's waits for nobody, and nobody for it.
+    const bool shares = rules::may_lead(facts_) && !facts_.authorization && !facts_.cookie;
+    shares ? join(*key_) : begin_fill({});
+}
+
+void Flow::join(const cache::Key& key) {
+    auto& loop = loop_.fetch_loop.loop;
+    const SteadyTime deadline = context_->exchange()->received_at() + route_->options.deadline;
+    auto joined = loop_.flights.join(key, loop.now(), deadline, loop.mailbox(),
+                                     [flow = weak_from_this()](const cache::Landing& landing) {
+                                         if (const auto alive = flow.lock()) alive->landed(landing);
+                                     });
+    if (joined.role != cache::Flights::Joined::Role::kWaiter) return begin_fill(std::move(joined.leader));
+    provenance_.status.collapsed = true;
+    waiter_ = std::move(joined.waiter);
+}
+
+void Flow::landed(const cache::Landing& landing) {
+    using Outcome = cache::Landing::Outcome;
+    const auto self = shared_from_this();
+    waiter_ = {};
+    const http::Headers& fields = context_->head().headers;
+    switch (landing.outcome) {
+        case Outcome::kKept:
+            if (rules::variant_fits({.names = landing.entry->vary(),
+                                     .selecting = landing.entry->selecting(),
+                                     .content_language = landing.entry->field("Content-Language")},
+                                    fields, route_->policy)) {
+                Provenance shared = provenance_;
+                shared.word = rules::XCache::kCoalesced;
+                shared.state = audit::CacheState::kHit;
+                return on_entry(landing.entry, std::move(shared));
+            }
+            return begin_fill({});
+        case Outcome::kVaries: {
+            std::string selecting;
+            rules::selecting_text(landing.vary, fields, route_->policy, selecting);
+            return join(cache::variant_key(*key_, landing.vary, selecting));
+        }
+        case Outcome::kUncacheable:
+            return begin_fill({});
+        case Outcome::kFailed:
+            return on_failed({.status = landing.failure->status,
+                              .error = landing.failure->error,
+                              .detail = landing.failure->detail,
+                              .retry_after = landing.failure->retry_after,
+                              .upstream_failed = landing.failure->upstream_failed});
+        case Outcome::kOverdue:
+            return on_failed({.status = 504,
+                              .error = "upstream_timeout",
+                              .detail = "The answer that others asked for too did not come in time.",
+                              .retry_after = {}});
+    }
+}
+
+void Flow::begin_fill(cache::Flights::Leader leader) {
+    auto request = make_request(true);
+    if (!request)
+        return on_failed({.status = 400,
+                          .error = "invalid_argument",
+                          .detail = request.error().message,
+                          .retry_after = {},
+                          .upstream_failed = false});
+    fill_ = std::make_shared<Fill>(loop_, route_, question(), stored_, std::move(leader), this);
+    // The client may hear of a failure before start() returns, and let go of the fill.
+    const auto fill = fill_;
+    fill->start(*std::move(request));
 }
 
 /// Alive until the end, and told when the client leaves.
@@ -186,8 +252,15 @@ FillQuestion Flow::question() const {
     return {.key = *key_, .target = target_, .facts = facts_, .client_fields = context_->head().headers};
 }
 
+/// Once, in the background: whoever comes meanwhile gets the stale answer as well.
 void Flow::refresh(const cache::EntryPtr& stored) {
-    if (auto request = make_request(true)) loop_.refresh(route_, question(), stored, *std::move(request));
+    auto leader = loop_.flights.lead(*key_, loop_.fetch_loop.loop.now());
+    if (!leader) return;
+    auto request = make_request(true);
+    if (!request) return;
+    // Nobody's body and nobody's deadline.
+    request->deadline = loop_.fetch_loop.loop.now() + route_->options.deadline;
+    std::make_shared<Fill>(loop_, route_, question(), stored, std::move(leader), nullptr)->start(*std::move(request));
 }
 
 void Flow::fetch_plainly() {
@@ -252,12 +325,6 @@ void Flow::on_entry(const cache::EntryPtr& entry, Provenance provenance) {
     finish();
 }
 
-void Flow::on_uncacheable() {
-    provenance_.status.forward = rules::Forward::kMiss;
-    fill_.reset();
-    fetch_plainly();
-}
-
 void Flow::on_tunnel(http::ResponseHead head) {
     http::Response response;
     response.status = 101;
@@ -289,6 +356,7 @@ void Flow::client_left() {
     if (!context_->exchange() || !context_->exchange()->unreachable()) return;
     if (fetch_) fetch_->cancel();
     if (fill_) fill_->leave();
+    waiter_ = {};
     finish();
 }
 

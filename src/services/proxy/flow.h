@@ -38,13 +38,15 @@ class Flow final : public FillClient, public std::enable_shared_from_this<Flow> 
     void on_tunnel_room() override;
     // FillClient
     void on_entry(const cache::EntryPtr& entry, Provenance provenance) override;
-    void on_uncacheable() override;
 
     bool look_up();
     bool use_stored(const cache::EntryPtr& entry);
     std::string key_text() const;
     Result<FetchRequest> make_request(bool for_fill);
-    void fetch(bool for_fill, cache::EntryPtr stored);
+    void fetch(cache::EntryPtr stored);
+    void join(const cache::Key& key);
+    void landed(const cache::Landing& landing);
+    void begin_fill(cache::Flights::Leader leader);
     void refresh(const cache::EntryPtr& stored);
     FillQuestion question() const;
     void hold();
@@ -64,6 +66,8 @@ class Flow final : public FillClient, public std::enable_shared_from_this<Flow> 
     Provenance provenance_;
     std::shared_ptr<Fetch> fetch_;  // Of our own.
     std::shared_ptr<Fill> fill_;
+    cache::EntryPtr stored_;  // What was found and may not be used as it is.
+    cache::Flights::Waiter waiter_;
     std::shared_ptr<Flow> self_;  // While the sink of somebody.
     std::shared_ptr<http::Tunnel> tunnel_;
 };

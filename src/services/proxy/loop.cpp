@@ -12,19 +12,6 @@ cache::rules::Times times_of(const cache::Entry& entry) {
             .stale_if_error_s = timing.stale_if_error_s};
 }
 
-void ProxyLoop::fill(const ProxyRoutePtr& route, FillQuestion question, cache::EntryPtr stored, FillClient& client,
-                     FetchRequest request, std::shared_ptr<Fill>& begun) {
-    begun = std::make_shared<Fill>(*this, route, std::move(question), std::move(stored), &client);
-    // The client may hear of a failure before start() returns, and let go of the fill.
-    const auto fill = begun;
-    fill->start(std::move(request));
-}
-
-void ProxyLoop::refresh(const ProxyRoutePtr& route, FillQuestion question, cache::EntryPtr stored,
-                        FetchRequest request) {
-    std::make_shared<Fill>(*this, route, std::move(question), std::move(stored), nullptr)->start(std::move(request));
-}
-
 void ProxyLoop::invalidate_target(std::string_view target) {
     store.invalidate_tag(cache::tag_hash("target:" + std::string(target)));
 }
@@ -32,12 +19,5 @@ void ProxyLoop::invalidate_target(std::string_view target) {
 void ProxyLoop::invalidate_group(std::string_view group) {
     store.invalidate_tag(cache::tag_hash("group:" + std::string(group)));
 }
-
-bool ProxyLoop::others_wait(const cache::Key&) const {
-    return false;
-}
-void ProxyLoop::flight_done(const cache::Key&, const cache::EntryPtr&) {}
-void ProxyLoop::flight_uncacheable(const cache::Key&, bool) {}
-void ProxyLoop::flight_failed(const cache::Key&, const FetchFailure&) {}
 
 }  // namespace tidegate::proxy

@@ -56,30 +56,42 @@ struct Proxy::LoopState final : public runtime::Timer {
     LoopState(Proxy& owner, pipeline::LoopParts& parts)
         : proxy(owner),
           event_loop(parts.loop),
-          loop(parts, owner.parts_.clock, owner.parts_.random, owner.parts_.store) {
+          loop(parts, owner.parts_.clock, owner.parts_.random, owner.parts_.store, owner.parts_.flights) {
+        if (parts.make_client) {
+            // Numbers of connections and their times are settings of each upstream, so each has a client of its own.
+            for (const auto& upstream : owner.upstreams_) {
+                loop.fetch_loop.own->push_back(parts.make_client(upstream::client_options(upstream->options)));
+            }
+        }
         if (parts.index != 0) return;
         for (const auto& upstream : owner.upstreams_) {
             if (upstream->options.health.path.empty()) continue;
             checkers.push_back(std::make_unique<upstream::HealthChecker>(
                 upstream->pool, upstream->options.health, owner.parts_.random,
-                [this, host = upstream->name()](const upstream::PoolTarget& target,
-                                                const upstream::HealthOptions& options,
-                                                upstream::HealthChecker::Done done) { probe(target, options, done); },
+                [this, &client = loop.fetch_loop.client_of(*upstream)](
+                    const upstream::PoolTarget& target, const upstream::HealthOptions& options,
+                    upstream::HealthChecker::Done done) { probe(client, target, options, done); },
                 parts.loop.now()));
         }
         parts.loop.timers().schedule(*this, parts.loop.now() + kTick);
     }
-    ~LoopState() override { event_loop.timers().cancel(*this); }
+    ~LoopState() override {
+        event_loop.timers().cancel(*this);
+        checkers.clear();
+        // Calls end with their client, and what they hold still refers to this loop.
+        loop.fetch_loop.own->clear();
+    }
 
     void on_timer() override {
         const SteadyTime now = event_loop.now();
         for (const auto& upstream : proxy.upstreams_) upstream->admission.tick(now);
         for (const auto& checker : checkers) checker->tick(now);
+        proxy.parts_.flights.expire(now);
         proxy.parts_.store.sweep(proxy.parts_.clock.unix_ms(), kSweepEntries);
         event_loop.timers().schedule(*this, now + kTick);
     }
 
-    void probe(const upstream::PoolTarget& target, const upstream::HealthOptions& options,
+    void probe(http::Client& client, const upstream::PoolTarget& target, const upstream::HealthOptions& options,
                const upstream::HealthChecker::Done& done) {
         http::ClientRequest request;
         request.target = options.path;
@@ -89,8 +101,7 @@ struct Proxy::LoopState final : public runtime::Timer {
                                     .first_byte_max = options.timeout,
                                     .idle_max = options.timeout,
                                     .total_max = options.timeout};
-        loop.fetch_loop.client.start(target.origin, std::move(request), times,
-                                     std::make_shared<Probe>(done, event_loop));
+        client.start(target.origin, std::move(request), times, std::make_shared<Probe>(done, event_loop));
     }
 
     Proxy& proxy;
@@ -111,6 +122,7 @@ Result<std::unique_ptr<Proxy>> Proxy::create(const std::vector<upstream::Upstrea
             return fail(ErrorCode::kInvalidArgument, "upstreams: the name " + options.name + " is given twice");
         }
         TG_TRY(auto upstream, Upstream::create(options, parts.random, parts.log, parts.clock.now()));
+        upstream->index = proxy->upstreams_.size();
         proxy->upstreams_.push_back(std::move(upstream));
     }
     names.clear();

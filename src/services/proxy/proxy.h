@@ -27,6 +27,7 @@ struct ProxyParts {
     Random& random;
     observe::Logger& log;
     cache::ResponseStore& store;
+    cache::Flights& flights;
 };
 
 class Proxy final : public pipeline::LoopListener {

@@ -22,6 +22,7 @@ cache::rules::RoutePolicy policy_of(const CacheOptions& options) {
     policy.strict_age = options.strict_age;
     policy.share_set_cookie = options.share_set_cookie;
     policy.store_post = options.store_post;
+    policy.select_language = options.select_language;
     policy.trust_any_304 = options.trust_any_304;
     if (options.stale_while_revalidate > Duration{}) {
         policy.stale_while_revalidate_s = seconds_of(options.stale_while_revalidate);

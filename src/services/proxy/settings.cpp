@@ -34,6 +34,8 @@ void declare_cache(settings::Table& table, CacheOptions& c) {
         .doc("Keep answers that set a cookie, and set it for everybody.");
     table.add("cache.store_post", c.store_post, false)
         .doc("A POST's answer that names its own target in Content-Location serves later GETs.");
+    table.add("cache.select_language", c.select_language, false)
+        .doc("Meet `Vary: Accept-Language` by the Content-Language that the client likes best.");
     table.add("cache.trust_any_304", c.trust_any_304, false)
         .doc("A 304 that names another strong tag than the one sent still confirms a lone kept answer.");
     table.add("cache.decimals", c.decimals, 0)

@@ -28,6 +28,7 @@ struct CacheOptions {
     bool strict_age = false;
     bool share_set_cookie = false;
     bool store_post = false;
+    bool select_language = false;
     bool trust_any_304 = false;
     std::uint32_t decimals = 0;
     std::vector<std::string> tags;

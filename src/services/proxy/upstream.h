@@ -26,6 +26,8 @@ class Upstream {
 
     const std::string& name() const noexcept { return options.name; }
 
+    /// Its place among all upstreams; set before the loops start.
+    std::size_t index = 0;
     const upstream::UpstreamOptions options;
     upstream::Pool pool;
     upstream::Admission admission;
