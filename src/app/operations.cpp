@@ -1,5 +1,6 @@
 #include "app/operations.h"
 
+#include "app/cache_routes.h"
 #include "app/server.h"
 #include "base/embedded.h"
 #include "pipeline/context.h"
@@ -54,13 +55,12 @@ void write_pool(JsonWriter& writer, const runtime::WorkerPool& pool) {
 
 void write_cache(JsonWriter& writer, const cache::ResponseStore& cache) {
     const cache::StoreStats stats = cache.stats();
-    const std::uint64_t asked = stats.hits + stats.stale_hits + stats.misses;
     writer.key("cache").begin_object();
     writer.field("total_entries", stats.entries).field("hits", stats.hits).field("misses", stats.misses);
     writer.field("stale_hits", stats.stale_hits);
     writer.key("hit_rate");
-    // Before the first question there is no rate.
-    asked == 0 ? writer.null() : writer.value(static_cast<double>(stats.hits) / static_cast<double>(asked));
+    const auto rate = hit_rate(stats);
+    rate ? writer.value(*rate) : writer.null();
     writer.field("memory_usage_bytes", stats.bytes).field("memory_bytes_max", stats.bytes_max).end_object();
 }
 
@@ -160,6 +160,19 @@ Route page(std::string path, std::string name, std::string summary, std::string 
     return route;
 }
 
+void register_cache(std::vector<Route>& routes, const OperationParts& parts) {
+    CacheRouteParts of_cache{.store = parts.cache, .clock = parts.clock, .routes = {}, .models = {"text_detector"}};
+    for (const auto& route : parts.proxy.routes()) {
+        if (!route->caches()) continue;
+        of_cache.routes.push_back(route->options.name);
+        // An upstream's model is known by the tag that the settings give its routes.
+        for (const std::string_view tag : route->options.cache.tags) {
+            if (tag.starts_with("model:")) of_cache.models.emplace_back(tag.substr(6));
+        }
+    }
+    register_cache_routes(routes, std::move(of_cache));
+}
+
 }  // namespace
 
 void register_operations(std::vector<Route>& routes, const OperationParts& parts) {
@@ -188,6 +201,7 @@ void register_operations(std::vector<Route>& routes, const OperationParts& parts
     metrics.response_type = "text/plain; version=0.0.4; charset=utf-8";
     metrics.handler = [parts](const ContextPtr& context) { reply_metrics(context, parts); };
     if (parts.metrics_enabled) routes.push_back(std::move(metrics));
+    register_cache(routes, parts);
 
     routes.push_back(page("/docs", "docs", "This API as a page.", "text/html; charset=utf-8", docs_html()));
     routes.push_back(page("/docs/docs.css", "docs_css", "Style of the page.", "text/css; charset=utf-8", docs_css()));

@@ -1,4 +1,4 @@
-// The routes that operate the server: health, metrics, the API document and its page.
+// The routes that operate the server: health, metrics, the cache, a caller's use, the API document and its page.
 #pragma once
 
 #include <atomic>
@@ -26,7 +26,7 @@ struct OperationParts {
     const std::atomic<bool>& stopping;
     const GateAssembly& gate;
     const proxy::Proxy& proxy;
-    const cache::ResponseStore& cache;
+    cache::ResponseStore& cache;
     std::string_view text_model_version;
     bool metrics_enabled = true;  // Without it there is no /metrics.
 };
