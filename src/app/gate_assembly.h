@@ -50,6 +50,8 @@ class GateAssembly {
     pipeline::Identity& identity() noexcept { return *identity_; }
     const limits::RateLimiter& limiter() const noexcept { return *limiter_; }
     pipeline::spend::Book& book() noexcept { return *book_; }
+    const pipeline::spend::SpendPolicy& spend_policy() const noexcept { return *spend_policy_; }
+    const pipeline::spend::Zone& zone() const noexcept { return book_->zone(); }
 
   private:
     explicit GateAssembly(const GateNeeds& needs) : needs_(needs) {}

@@ -2,6 +2,7 @@
 
 #include "app/cache_routes.h"
 #include "app/server.h"
+#include "app/usage_routes.h"
 #include "base/embedded.h"
 #include "pipeline/context.h"
 #include "pipeline/openapi.h"
@@ -202,6 +203,7 @@ void register_operations(std::vector<Route>& routes, const OperationParts& parts
     metrics.handler = [parts](const ContextPtr& context) { reply_metrics(context, parts); };
     if (parts.metrics_enabled) routes.push_back(std::move(metrics));
     register_cache(routes, parts);
+    register_usage(routes, parts.gate.spend_policy(), parts.gate.zone());
 
     routes.push_back(page("/docs", "docs", "This API as a page.", "text/html; charset=utf-8", docs_html()));
     routes.push_back(page("/docs/docs.css", "docs_css", "Style of the page.", "text/css; charset=utf-8", docs_css()));
