@@ -1,7 +1,6 @@
 #include "app/gate_assembly.h"
 
 #include "pipeline/spend/local_ledger.h"
-#include "pipeline/spend/metrics.h"
 #include "pipeline/spend/redis_ledger.h"
 
 namespace tidegate::app {
@@ -116,14 +115,6 @@ void GateAssembly::start() {
 
 void GateAssembly::stop() {
     identity_->stop();
-}
-
-void GateAssembly::declare_metrics(observe::Registry& registry) {
-    pipeline::declare_metrics(registry, counts_);
-    pipeline::declare_metrics(registry, identity_->counters());
-    limits::declare_metrics(registry, *limiter_);
-    pipeline::spend::declare_metrics(registry, *book_);
-    store::declare_metrics(registry, redis_counters_);
 }
 
 bool GateAssembly::is_degraded() const {

@@ -19,6 +19,13 @@
 #include "runtime/worker_pool.h"
 #include "store/redis_counters.h"
 
+namespace tidegate::cache {
+class ResponseStore;
+}
+namespace tidegate::proxy {
+class Proxy;
+}
+
 namespace tidegate::app {
 
 struct GateNeeds {
@@ -42,7 +49,8 @@ class GateAssembly {
     pipeline::Gate gate();
     void start();
     void stop();
-    void declare_metrics(observe::Registry& registry);
+    /// `store` and `proxy` outlive the registry, as the assembly does.
+    void declare_metrics(observe::Registry& registry, const cache::ResponseStore& store, const proxy::Proxy& proxy);
     /// Members of /health: identity, limits, spend, redis, memory.
     void append_status(JsonWriter& writer) const;
     /// Something shared is not shared now, or the keys cannot be read.

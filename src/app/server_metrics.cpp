@@ -21,8 +21,13 @@ void declare_http(observe::Registry& registry, const http::ServerCounters& count
     total("tidegate_http_connections_accepted_total", "Connections accepted.",
           "More clients, or clients without keep-alive.", counters.connections_accepted);
     total("tidegate_http_connections_refused_total",
-          "Connections answered 503 because limits.connections_max were open.",
+          "Connections refused: too many were open, in all or of one address, or the process had no descriptor left.",
           "Raise the limit, or look for clients that leave connections open.", counters.connections_refused);
+    total("tidegate_http_connections_refused_address_total",
+          "Of those refused: one address had its limit of connections open.",
+          "One client, or many behind one address, leaves connections open.", counters.connections_refused_address);
+    total("tidegate_http_tunnels_total", "Connections that became tunnels (WebSocket).", "Clients open more of them.",
+          counters.tunnels);
     total("tidegate_http_parse_errors_total", "Requests refused because their bytes were not HTTP/1.1.",
           "A broken client, a scanner, or an attempt at request smuggling.", counters.parse_errors);
     total("tidegate_http_timeouts_total", "Connections ended because a limit of time passed.",
@@ -33,12 +38,15 @@ void declare_http(observe::Registry& registry, const http::ServerCounters& count
           counters.bytes_in);
     total("tidegate_http_sent_bytes_total", "Bytes written to clients.", "Larger answers, or more.",
           counters.bytes_out);
-    registry.callback({.name = "tidegate_http_connections_open",
-                       .help = "Connections open now.",
-                       .when_it_rises = "Compare with limits.connections_max."},
-                      MetricType::kGauge, [&counters](Samples& out) {
-                          out.add({}, static_cast<double>(counters.connections_open.load(std::memory_order_relaxed)));
-                      });
+    const auto level = [&](std::string name, std::string help, std::string rises,
+                           const std::atomic<std::int64_t>& counter) {
+        registry.callback(
+            {.name = std::move(name), .help = std::move(help), .when_it_rises = std::move(rises)}, MetricType::kGauge,
+            [&counter](Samples& out) { out.add({}, static_cast<double>(counter.load(std::memory_order_relaxed))); });
+    };
+    level("tidegate_http_connections_open", "Connections open now.", "Compare with limits.connections_max.",
+          counters.connections_open);
+    level("tidegate_http_tunnels_open", "Tunnels open now.", "Clients keep more of them open.", counters.tunnels_open);
 }
 
 void declare_pools(observe::Registry& registry, const runtime::WorkerPool& cpu, const runtime::WorkerPool& blocking) {
@@ -91,7 +99,7 @@ void TidegateServer::declare_metrics() {
     declare_http(metrics_, http_->counters());
     declare_pools(metrics_, *cpu_, *blocking_);
     declare_decisions(metrics_, *decisions_);
-    gate_->declare_metrics(metrics_);
+    gate_->declare_metrics(metrics_, *cache_, *proxy_);
     metrics_.callback({.name = "tidegate_log_lines_dropped_total",
                        .help = "Log lines dropped because the output was too slow.",
                        .when_it_rises = "Look at the disk of log.path."},

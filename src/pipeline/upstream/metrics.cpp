@@ -232,7 +232,8 @@ void declare_metrics(observe::Registry& registry, const Clock& clock, std::vecto
     declare_targets(registry, clock, parts);
     declare_pools(registry, clock, parts);
     declare_admission(registry, clock, parts);
-    declare_batchers(registry, std::make_shared<const std::vector<BatcherPart>>(std::move(batchers)));
+    if (!batchers.empty())
+        declare_batchers(registry, std::make_shared<const std::vector<BatcherPart>>(std::move(batchers)));
     if (memory != nullptr) declare_memory(registry, *memory);
 }
 
