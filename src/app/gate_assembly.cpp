@@ -94,7 +94,10 @@ std::unique_ptr<pipeline::LoopParts> GateAssembly::make_loop(runtime::EventLoop&
     auto parts = std::make_unique<pipeline::LoopParts>(loop, index);
     parts->authenticator.emplace(*identity_);
     if (redis_) parts->redis = store::connect_redis(loop, *redis_, redis_counters_, &needs_.blocking);
-    parts->client = http::make_client(loop, needs_.blocking, {}, client_counters_);
+    parts->make_client = [this, &loop](const http::ClientOptions& options) {
+        return http::make_client(loop, needs_.blocking, options, client_counters_);
+    };
+    parts->client = parts->make_client({});
     parts->limiter.emplace(*limiter_, loop, parts->redis.get(), limits::lease_options(needs_.settings.limits));
     if (parts->redis) parts->shared_ledger = shared_ledger(*parts);
     parts->ledger = ledger_;

@@ -4,6 +4,7 @@
 // Ownership   The Dispatcher owns them from on_loop_start() to on_loop_stop().
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -31,6 +32,8 @@ struct LoopParts {
     std::optional<Authenticator> authenticator;
     std::unique_ptr<store::Redis> redis;  // Null without Redis.
     std::unique_ptr<http::Client> client;
+    /// For whoever needs a client with settings of its own. Absent: there is only that one.
+    std::function<std::unique_ptr<http::Client>(const http::ClientOptions&)> make_client;
     std::optional<limits::LoopLimiter> limiter;
     std::shared_ptr<spend::Ledger> ledger;              // Null: nothing is counted.
     std::shared_ptr<spend::RedisLedger> shared_ledger;  // The same one, where it is over Redis.
