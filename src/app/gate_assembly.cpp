@@ -1,5 +1,7 @@
 #include "app/gate_assembly.h"
 
+#include <malloc.h>
+
 #include "pipeline/spend/local_ledger.h"
 #include "pipeline/spend/redis_ledger.h"
 
@@ -31,7 +33,11 @@ Result<std::unique_ptr<GateAssembly>> GateAssembly::create(const GateNeeds& need
     const upstream::AdmissionSettings& admission = needs.settings.admission;
     assembly->memory_ = std::make_unique<upstream::MemoryCeiling>(
         upstream::MemoryOptions{.bytes_max = admission.memory_bytes_max, .share_max = admission.memory_share_max},
-        upstream::memory_allowed());
+        upstream::memory_allowed(), upstream::memory_resident, [&blocking = needs.blocking] {
+            // What was freed and lies between what is in use goes back to the system: milliseconds, so not on a loop.
+            // Refused when the pool is full: it is asked again in a second.
+            static_cast<void>(blocking.submit([] { ::malloc_trim(0); }));
+        });
     return assembly;
 }
 
