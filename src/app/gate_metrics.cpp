@@ -117,7 +117,7 @@ void declare_client(observe::Registry& registry, const http::ClientCounters& cou
     total("tidegate_client_sent_bytes_total", "Bytes written to upstreams.", "Larger requests, or more.",
           counters.bytes_out);
     level("tidegate_client_calls_waiting", "Calls without a connection now.",
-          "Compare with connections.connections_max of the upstreams.", counters.calls_waiting);
+          "Compare with connections.max of the upstreams.", counters.calls_waiting);
     level("tidegate_client_connections_open", "Connections to upstreams, open or being opened.", "More runs at once.",
           counters.connections_open);
     level("tidegate_client_connections_idle", "Of those: kept, and without a call.", "Less runs than did.",
