@@ -265,8 +265,8 @@ bool Coherence::good(const Unpacked& answer) const {
     const SpinGuard guard(lock_);
     const std::uint64_t since = answer.sequence;
     if (since < floor_ || since < all_) return false;
-    const auto later = [since](const auto& map, const auto& key) {
-        const auto found = map.find(key);
+    const auto later = [since](const auto& map, const auto& named) {
+        const auto found = map.find(named);
         return found != map.end() && found->second > since;
     };
     if (later(keys_, key)) return false;

@@ -19,6 +19,14 @@ struct CacheSettings {
     std::string prefix;
 };
 
+inline StoreOptions store_options(const CacheSettings& s) {
+    return {.memory_bytes_max = s.store.memory_bytes_max,
+            .object_bytes_max = s.store.object_bytes_max,
+            .keep_stale = s.store.keep_stale};
+}
+inline bool wants_second_level(const CacheSettings& s, bool redis_configured) {
+    return s.l2 && redis_configured;
+}
 inline FlightOptions flight_options(const CacheSettings& s) {
     FlightOptions options = s.flights;
     options.waiters_max = s.waiters_max;
