@@ -11,7 +11,6 @@ namespace tidegate::app {
 namespace {
 
 using pipeline::ContextPtr;
-using pipeline::FieldError;
 using pipeline::optional;
 using pipeline::required;
 using pipeline::Route;
