@@ -111,10 +111,8 @@ bool Fill::confirmed(const http::ResponseHead& head) {
     // What is confirmed is the stored answer to a GET, whoever asked.
     rules::RequestFacts facts = question_.facts;
     facts.method = http::Method::kGet;
-    const rules::Exchange exchange{.request = facts,
-                                   .target = question_.target,
-                                   .request_ms = asked_ms_,
-                                   .response_ms = loop_.clock.unix_ms()};
+    const rules::Exchange exchange{
+        .request = facts, .target = question_.target, .request_ms = asked_ms_, .response_ms = loop_.clock.unix_ms()};
     const rules::StoreDecision decision =
         rules::storable(exchange, {.status = stored_->status(), .headers = fields}, route_->policy);
     const std::string lines = head_lines(rules::stored_fields(fields, decision));
@@ -181,7 +179,7 @@ void Fill::decide(const http::ResponseHead& head) {
     if (collecting_) {
         body_.reserve(head.content_length.value_or(0));
         const rules::VaryNames vary = rules::read_vary(head.headers);
-        if (leader_ && !vary.names.empty()) {
+        if (leader_ && vary.names != question_.flight_vary) {
             std::string selecting;
             rules::selecting_text(vary.names, question_.client_fields, route_->policy, selecting);
             leader_.varies(vary.names, selecting);

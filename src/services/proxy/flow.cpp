@@ -208,6 +208,7 @@ void Flow::landed(const cache::Landing& landing) {
         case Outcome::kVaries: {
             std::string selecting;
             rules::selecting_text(landing.vary, fields, route_->policy, selecting);
+            flight_vary_ = landing.vary;
             return join(cache::variant_key(*key_, landing.vary, selecting));
         }
         case Outcome::kUncacheable:
@@ -249,7 +250,11 @@ void Flow::hold() {
 }
 
 FillQuestion Flow::question() const {
-    return {.key = *key_, .target = target_, .facts = facts_, .client_fields = context_->head().headers};
+    return {.key = *key_,
+            .target = target_,
+            .facts = facts_,
+            .client_fields = context_->head().headers,
+            .flight_vary = flight_vary_};
 }
 
 /// Once, in the background: whoever comes meanwhile gets the stale answer as well.

@@ -68,6 +68,7 @@ class Flow final : public FillClient, public std::enable_shared_from_this<Flow> 
     std::shared_ptr<Fill> fill_;
     cache::EntryPtr stored_;  // What was found and may not be used as it is.
     cache::Flights::Waiter waiter_;
+    std::string flight_vary_;     // See FillQuestion.
     std::shared_ptr<Flow> self_;  // While the sink of somebody.
     std::shared_ptr<http::Tunnel> tunnel_;
 };

@@ -23,10 +23,7 @@ cache::rules::Times times_of(const cache::Entry& entry);
 struct ProxyLoop {
     ProxyLoop(pipeline::LoopParts& parts, const Clock& its_clock, Random& random, cache::ResponseStore& its_store,
               cache::Flights& its_flights)
-        : clock(its_clock),
-          store(its_store),
-          flights(its_flights),
-          fetch_loop{parts.loop, *parts.client, random} {}
+        : clock(its_clock), store(its_store), flights(its_flights), fetch_loop{parts.loop, *parts.client, random} {}
 
     void invalidate_target(std::string_view target);
     void invalidate_group(std::string_view group);
