@@ -38,6 +38,7 @@ struct FillQuestion {
     std::string target;
     cache::rules::RequestFacts facts;
     http::Headers client_fields;  // What Vary selects by.
+    std::string flight_vary;      // The names whose values the key of the flight holds already.
 };
 
 class Fill final : public FetchSink, public std::enable_shared_from_this<Fill> {
