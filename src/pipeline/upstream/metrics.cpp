@@ -110,17 +110,19 @@ void declare_pools(observe::Registry& registry, const Clock& clock, const Parts<
                      if (p.retries == nullptr) return {};
                      return as_double(p.retries->refused());
                  });
-    of_upstreams(registry, counter, parts, "tidegate_upstream_probes_total", "Active health checks made.",
-                 "It does, with time.", [](const UpstreamParts& p) -> Value {
-                     if (p.health == nullptr) return {};
-                     return as_double(p.health->counters().probes.load(std::memory_order_relaxed));
-                 });
-    of_upstreams(registry, counter, parts, "tidegate_upstream_probes_failed_total",
-                 "Active health checks with a bad answer.", "Ask the target's health path by hand.",
-                 [](const UpstreamParts& p) -> Value {
-                     if (p.health == nullptr) return {};
-                     return as_double(p.health->counters().failed.load(std::memory_order_relaxed));
-                 });
+    if (std::ranges::any_of(*parts, [](const UpstreamParts& p) { return p.health != nullptr; })) {
+        of_upstreams(registry, counter, parts, "tidegate_upstream_probes_total", "Active health checks made.",
+                     "It does, with time.", [](const UpstreamParts& p) -> Value {
+                         if (p.health == nullptr) return {};
+                         return as_double(p.health->counters().probes.load(std::memory_order_relaxed));
+                     });
+        of_upstreams(registry, counter, parts, "tidegate_upstream_probes_failed_total",
+                     "Active health checks with a bad answer.", "Ask the target's health path by hand.",
+                     [](const UpstreamParts& p) -> Value {
+                         if (p.health == nullptr) return {};
+                         return as_double(p.health->counters().failed.load(std::memory_order_relaxed));
+                     });
+    }
 }
 
 void declare_admission(observe::Registry& registry, const Clock& clock, const Parts<UpstreamParts>& parts) {
