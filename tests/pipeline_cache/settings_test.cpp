@@ -27,18 +27,16 @@ TEST(CacheSettings, DefaultsAreThoseOfTheOptions) {
 
 TEST(CacheMetrics, AreDeclaredOnceAndShowWhatWasCounted) {
     observe::Registry registry;
-    ResponseStore store(StoreOptions{});
     Flights flights(FlightOptions{});
     L2Counters counters;
-    declare_metrics(registry, store);
     declare_metrics(registry, flights);
     declare_metrics(registry, counters);
-    store.lookup(Key("GET a/"), 0);
+    const auto leader = flights.lead(Key("GET a/"), {});
     counters.corrupt = 3;
     const std::string text = registry.render(observe::Exposition::kPrometheusText);
-    EXPECT_NE(text.find("tidegate_cache_lookups_total{found=\"none\"} 1"), std::string::npos) << text;
+    EXPECT_NE(text.find("tidegate_cache_flights_total{role=\"led\"} 1"), std::string::npos) << text;
     EXPECT_NE(text.find("tidegate_cache_l2_reads_total{outcome=\"corrupt\"} 3"), std::string::npos);
-    EXPECT_NE(text.find("tidegate_cache_flights_now{what=\"led\"} 0"), std::string::npos);
+    EXPECT_NE(text.find("tidegate_cache_flights_now{what=\"led\"} 1"), std::string::npos);
 }
 
 }  // namespace

@@ -28,13 +28,7 @@ void declare_parts(observe::Registry& registry, const Source& source, FamilySpec
                    std::vector<Part<Stats>> parts) {
     registry.callback(std::move(spec), type, [&source, parts = std::move(parts)](Samples& out) {
         const Stats stats = source.stats();
-        for (const auto& part : parts) {
-            if (part.value.empty()) {
-                out.add({}, as_double(stats.*part.member));
-            } else {
-                out.add({part.value}, as_double(stats.*part.member));
-            }
-        }
+        for (const auto& part : parts) out.add({part.value}, as_double(stats.*part.member));
     });
 }
 
@@ -51,56 +45,6 @@ void declare_counts(observe::Registry& registry, FamilySpec spec, std::vector<Co
 }
 
 }  // namespace
-
-void declare_metrics(observe::Registry& registry, const ResponseStore& store) {
-    using P = Part<StoreStats>;
-    declare_parts<StoreStats>(registry, store,
-                              {.name = "tidegate_cache_entries",
-                               .help = "Answers kept in memory now.",
-                               .when_it_rises = "More is kept; compare the bytes with cache.memory_bytes_max."},
-                              MetricType::kGauge, {P{"", &StoreStats::entries}});
-    declare_parts<StoreStats>(registry, store,
-                              {.name = "tidegate_cache_memory_bytes",
-                               .help = "Memory of kept answers: used, and the most there may be.",
-                               .labels = {"what"},
-                               .when_it_rises = "At the limit the least wanted leave: see the evictions."},
-                              MetricType::kGauge, {P{"used", &StoreStats::bytes}, P{"limit", &StoreStats::bytes_max}});
-    declare_parts<StoreStats>(
-        registry, store,
-        {.name = "tidegate_cache_lookups_total",
-         .help = "Look-ups in memory: fresh, stale (found, to be validated or used where allowed), none.",
-         .labels = {"found"},
-         .when_it_rises = "none: new questions, or too little memory (see the evictions)."},
-        MetricType::kCounter,
-        {P{"fresh", &StoreStats::hits}, P{"stale", &StoreStats::stale_hits}, P{"none", &StoreStats::misses}});
-    declare_parts<StoreStats>(
-        registry, store,
-        {.name = "tidegate_cache_inserts_total",
-         .help =
-             "Answers offered to the memory: kept, those of them in the place of an older one (replaced), refused as "
-             "too large, refused because what they are made of was invalidated meanwhile.",
-         .labels = {"outcome"},
-         .when_it_rises = "too_large: cache.object_bytes_max. invalidated: writes are frequent."},
-        MetricType::kCounter,
-        {P{"kept", &StoreStats::inserts}, P{"replaced", &StoreStats::replaced},
-         P{"too_large", &StoreStats::rejected_too_large}, P{"invalidated", &StoreStats::rejected_invalidated}});
-    declare_parts<StoreStats>(
-        registry, store,
-        {.name = "tidegate_cache_removed_total",
-         .help = "Answers that left the memory, by reason.",
-         .labels = {"reason"},
-         .when_it_rises = "room: more memory would keep more. variants: a Vary with too many values."},
-        MetricType::kCounter,
-        {P{"room", &StoreStats::evicted_for_room}, P{"variants", &StoreStats::evicted_variants},
-         P{"expired", &StoreStats::expired}, P{"key", &StoreStats::invalidated_key},
-         P{"prefix", &StoreStats::invalidated_prefix}, P{"tag", &StoreStats::invalidated_tag},
-         P{"all", &StoreStats::invalidated_all}});
-    declare_parts<StoreStats>(registry, store,
-                              {.name = "tidegate_cache_mode_changes_total",
-                               .help = "Times another way of choosing which answers stay took the lead.",
-                               .when_it_rises = "The kind of traffic changes; nothing to do."},
-                              MetricType::kCounter, {P{"", &StoreStats::mode_changes}});
-}
 
 void declare_metrics(observe::Registry& registry, const Flights& flights) {
     using P = Part<FlightStats>;
