@@ -1,5 +1,6 @@
 #include "pipeline/upstream/metrics.h"
 
+#include <algorithm>
 #include <memory>
 
 namespace tidegate::upstream {
