@@ -103,12 +103,18 @@ TEST_F(GateCache, WhatIsNotInTheKeyDoesNotReachTheUpstreamOrTheNextClient) {
     EXPECT_EQ(next.body.find("evil"), std::string::npos) << next.body;
 }
 
-TEST_F(GateCache, XForwardedHostOfAClientDoesNotPoison) {
+TEST_F(GateCache, AForgedHostPoisonsNobodyElse) {
+    // The upstream is told the client's Host in X-Forwarded-Host, and this one builds its answer from it.
     upstream_.on("/page", [](UpstreamCall& call) { call.answer(200, call.request().header("x-forwarded-host")); });
     const auto server = start(settings(route("mode: fixed, ttl_s: 600")));
     ASSERT_NE(server, nullptr);
-    get(server->port(), "/page", {{"X-Forwarded-Host", "evil.example"}, {"Forwarded", "host=evil.example"}});
+    RawClient forger(server->port());
+    EXPECT_EQ(forger.ask("GET /page HTTP/1.1\r\nHost: evil.example\r\n\r\n").body, "evil.example");
     EXPECT_EQ(get(server->port(), "/page").body, "localhost");
+    // Said by the client itself it counts for nothing.
+    upstream_.on("/other", [](UpstreamCall& call) { call.answer(200, call.request().header("x-forwarded-host")); });
+    get(server->port(), "/other", {{"X-Forwarded-Host", "evil.example"}, {"Forwarded", "host=evil.example"}});
+    EXPECT_EQ(get(server->port(), "/other").body, "localhost");
 }
 
 TEST_F(GateCache, TwoLengthsAreRefusedAndSmuggleNothing) {

@@ -123,9 +123,9 @@ bool Flow::use_stored(const cache::EntryPtr& entry) {
 std::string Flow::key_text() const {
     const http::RequestHead& head = context_->head();
     const std::string_view scheme = route_->upstream->pool.target(0).origin.tls ? "https" : "http";
-    const std::string_view authority = route_->options.forward_host
-                                           ? head.headers.get("Host").value_or(route_->authority)
-                                           : std::string_view(route_->authority);
+    // The client's, also where the upstream gets its own as Host: it is told the client's in X-Forwarded-Host, and what can
+    // shape an answer belongs to the key.
+    const std::string_view authority = head.headers.get("Host").value_or(route_->authority);
     const bool by_body = head.method == http::Method::kPost;
     std::string text = rules::key_text(head.method, head.method_text, scheme, authority, target_);
     text += "\nroute " + route_->options.name;
