@@ -47,6 +47,7 @@ routes:
       share_set_cookie: true
       store_post: true
       trust_any_304: true
+      select_language: true
 YAML
 
 node "$here/run.mjs" --suite "$work/suite" --base "http://127.0.0.1:$proxy_port" --origin-port "$origin_port" "$@" -- \

@@ -124,6 +124,20 @@ first_run() {
     (set -e; run_server --check --port "$port" --data-dir build/run-check)
 }
 
+# Only the conformance suite needs Node.js; a machine that has one keeps it.
+need_node() {
+    command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 && return
+    say "test: installing nodejs and npm for the cache conformance suite"
+    as_root apt-get install -y -q --no-install-recommends nodejs npm >build/node.log 2>&1 </dev/null || { tail -5 build/node.log; return 1; }
+}
+
+# 150 required and 72 optimal tests of the suite: more than any product measured (docs/benchmarks.md).
+cache_conformance() {
+    need_node && tests/cache_conformance/run.sh build/release/tidegate build/cache-conformance --floor 150,72 >build/cache-conformance.log 2>&1 ||
+        { tail -25 build/cache-conformance.log; return 1; }
+    say "test: cache conformance: $(grep -E '^(required|optimal) ' build/cache-conformance.log | paste -sd' ')"
+}
+
 verdict() {
     if [ "$failed" -gt 0 ]; then
         printf '\nFailed:\n'
@@ -163,6 +177,7 @@ run_tests() {
     if [ "$quick" = no ]; then
         gate "clang-tidy" lint_tidy || true
         labelled release system tidegate
+        gate "cache conformance" cache_conformance || true
         gate "the program is stripped and under 25 MB" size_is_small || true
         gate "docs/ is what the program says (./dev docs)" docs_are_current || true
         gate "dev run" first_run || true
