@@ -72,7 +72,7 @@ constexpr auto kBans = std::to_array<Ban>({
     {"strtod", kNumber},
     {"new", "std::make_unique or a container"},
     {"delete", "std::unique_ptr"},
-    {"malloc", "a container"},
+    {"malloc(", "a container"},
     {"throw", "fail() of base/result.h; nothing throws across a room's border"},
     {"exit(", kEnd},
     {"quick_exit", kEnd},

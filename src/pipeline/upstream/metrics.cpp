@@ -1,4 +1,5 @@
 #include "pipeline/upstream/metrics.h"
+#include <algorithm>
 
 #include <algorithm>
 #include <memory>

@@ -156,8 +156,8 @@ void Proxy::register_routes(std::vector<pipeline::Route>& routes) {
         made.body_bytes_max = route->options.body_bytes_max;
         made.access = route->options.access == "open" ? pipeline::Access::kOpen : pipeline::Access::kScoped;
         made.response_type = "application/octet-stream";
-        // Whole in memory only where the body is part of a key or of a batch.
-        const bool gathers = route->keys_by_body() || route->options.batch.enabled;
+        // Whole in memory only where the body is part of a key.
+        const bool gathers = route->keys_by_body();
         made.streams_body = [gathers](const http::RequestHead& head) {
             return !(gathers && head.method == http::Method::kPost);
         };

@@ -94,8 +94,6 @@ void declare_route(settings::Table& table, RouteOptions& r) {
                "Fields set (or, with an empty value, removed) on the way to the upstream.");
     table.list("response_headers", r.response_headers, declare_header_rule, "Fields set (or removed) on the way back.");
     declare_cache(table, r.cache);
-    upstream::declare_batch(table, r.batch);
-    table.add("batch.path", r.batch_path, "").doc("Where the upstream takes the list; empty: the path of the request.");
 }
 
 }  // namespace tidegate::proxy

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/upstream/settings.h"
 #include "settings/table.h"
 
 namespace tidegate::proxy {
@@ -57,8 +56,6 @@ struct RouteOptions {
     std::vector<HeaderRule> response_headers;
     std::vector<std::string> query_drop;
     CacheOptions cache;
-    upstream::BatchSettings batch;
-    std::string batch_path;
 };
 
 void declare_header_rule(settings::Table& table, HeaderRule& rule);
