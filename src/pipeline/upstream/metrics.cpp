@@ -1,5 +1,4 @@
 #include "pipeline/upstream/metrics.h"
-#include <algorithm>
 
 #include <algorithm>
 #include <memory>
