@@ -43,7 +43,7 @@ class Reader {
     T number() {
         T value{};
         const std::string_view bytes = take(sizeof(T));
-        if (bytes.size() == sizeof(T)) std::memcpy(&value, bytes.data(), sizeof(T));
+        std::ranges::copy(bytes, reinterpret_cast<char*>(&value));
         return value;
     }
     std::string_view text() { return take(number<std::uint32_t>()); }

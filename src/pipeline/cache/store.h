@@ -18,10 +18,10 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "base/clock.h"
@@ -61,9 +61,26 @@ struct Found {
     bool other_variants = false;  // The key is known, but no variant fits (`vary-miss`).
 };
 
-/// Whether a stored variant (its vary() and selecting()) fits the request at hand. Asked only of entries that vary, outside any
-/// lock.
-using Fits = std::function<bool(const Entry& variant)>;
+/// Whether a stored variant (its vary() and selecting()) fits the request at hand: a reference to a callable of the caller's, good
+/// for the call it is passed to. Asked only of entries that vary, outside any lock. (A std::function would take memory for
+/// every look-up.)
+class Fits {
+  public:
+    Fits() = default;
+    template <class Test>
+        requires(!std::is_same_v<std::remove_cvref_t<Test>, Fits>)
+    Fits(const Test& test) noexcept
+        : test_(&test), call_([](const void* object, const Entry& variant) -> bool {
+              return (*static_cast<const Test*>(object))(variant);
+          }) {}
+
+    explicit operator bool() const noexcept { return call_ != nullptr; }
+    bool operator()(const Entry& variant) const { return call_(test_, variant); }
+
+  private:
+    const void* test_ = nullptr;
+    bool (*call_)(const void* object, const Entry& variant) = nullptr;
+};
 
 struct StoreStats {
     std::uint64_t entries = 0;
