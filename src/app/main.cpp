@@ -88,11 +88,6 @@ int run(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-int wrong_use(const std::string& message) {
-    fmt::print(stderr, "tidegate: {}\n", message);
-    return 2;
-}
-
 }  // namespace tidegate::app
 
 int main(int argc, char** argv) {
