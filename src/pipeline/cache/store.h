@@ -9,7 +9,7 @@
 //             and 3 on variable sizes, W-TinyLFU up to 52 points to LRU where recency counts (14.2 against 66.2). So both and LRU
 //             run in miniature (tuner.h) and the best leads: at most 0.73 points below the better of the two everywhere, above
 //             it on 14 of the 27, and never more than 0.3 below LRU.
-// Speed       A look-up with the hash of its key: 95 ns with 10,000 entries, 170 with 100,000 (bench/results/cache_bench.json).
+// Speed       A look-up with the hash of its key: 70 ns with 10,000 entries, 134 with 100,000 (bench/results/cache_bench.json).
 // Memory      memory_bytes_max in all, entries charged with everything they hold; 90 bytes beside key, head and body, 10,000
 //             predictions in 4.97 MB (tests/pipeline_cache/memory_test.cpp counts). A shard has a part of it that is its own.
 // Threads     Any thread. A shard's spin lock is held for a probe of the index and a count, or for some 30 evictions, never for
