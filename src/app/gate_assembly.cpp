@@ -52,6 +52,10 @@ Result<void> GateAssembly::open_redis() {
 }
 
 Result<void> GateAssembly::open_identity() {
+    if (!needs_.settings.identity.jwt.jwks_url.empty()) {
+        return fail(ErrorCode::kInvalidArgument,
+                    "jwt.jwks_url cannot be used yet: this version fetches no keys; give them as jwt.jwks_file");
+    }
     TG_TRY(identity_, pipeline::Identity::open(needs_.settings.identity, needs_.database_path, needs_.loopback_only,
                                                needs_.clock, needs_.random, needs_.disk));
     TG_TRY(cors_, pipeline::Cors::create(needs_.settings.identity.cors));

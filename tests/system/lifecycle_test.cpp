@@ -69,8 +69,8 @@ TEST(Lifecycle, ATakenPortIsSaid) {
 
 TEST(Lifecycle, AnOpenListenerWithoutIdentityRefusesToStart) {
     const TemporaryFolder folder;
-    const RunResult run =
-        run_binary({"serve", "--port", "0", "--data-dir", folder.path(), "--server.address", "0.0.0.0"});
+    const RunResult run = run_binary({"serve", "--port", "0", "--data-dir", folder.path(), "--server.address",
+                                      "0.0.0.0", "--identity.required", "optional"});
     EXPECT_EQ(run.status, 1);
     EXPECT_NE(run.error.find("server.open_network"), std::string::npos) << run.error;
 }

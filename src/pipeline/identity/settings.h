@@ -59,7 +59,7 @@ inline void declare_jwt(settings::Table& table, JwtSettings& s) {
         .doc("Secret of HS256 tokens, 32 bytes or more; empty: none are taken.");
     table.add("jwt.jwks_file", s.jwks_file, "").doc("JSON file with the public RSA keys (JWKS) of RS256 tokens.");
     table.add("jwt.jwks_url", s.jwks_url, "")
-        .doc("Where to fetch the JWKS from instead; asks for jwt.issuer and jwt.audience.");
+        .doc("Not in this version: a start with it is refused. Use jwt.jwks_file.");
     table.add("jwt.jwks_refresh_s", s.jwks_refresh, minutes(15))
         .range(seconds(10), std::chrono::hours(24))
         .doc("How often the JWKS is read anew; an unknown key id asks for it earlier, once a minute at most.");
