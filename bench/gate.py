@@ -69,7 +69,7 @@ class Bench:
         folder = os.path.join(self.work, name)
         os.makedirs(folder, exist_ok=True)
         temp = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        conf = write(f"{folder}/nginx.conf", f"""worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/error.log;
+        conf = write(f"{folder}/nginx.conf", f"""user root; worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/error.log;
 events {{ worker_connections 4096; }}
 http {{ access_log off; keepalive_requests 1000000000; tcp_nodelay on; {temp} {body} }}""")
         return self.start(core, ["nginx", "-p", folder, "-c", conf], port)
@@ -233,7 +233,7 @@ def main():
                 print(name, json.dumps(result[name], indent=1), flush=True)
         finally:
             for process in bench.processes:
-                process.kill()
+                process.terminate()
     if args.only == parser.get_default("only"):
         with open(out, "w") as file:
             json.dump(result, file, indent=1)
