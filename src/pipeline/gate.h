@@ -15,6 +15,8 @@
 
 #include "base/result.h"
 #include "observe/metrics.h"
+#include "pipeline/cache/flights.h"
+#include "pipeline/cache/store.h"
 #include "pipeline/identity/cors.h"
 #include "pipeline/loop_parts.h"
 #include "pipeline/spend/policy.h"
@@ -45,6 +47,9 @@ struct Gate {
     const limits::RateLimiter* limiter = nullptr;
     const spend::SpendPolicy* spend = nullptr;  // With ledgers, required.
     const spend::Zone* zone = nullptr;
+    /// The response cache and who waits for whom; null: no answer is kept.
+    cache::ResponseStore* store = nullptr;
+    cache::Flights* flights = nullptr;
     /// Makes what a loop has of its own, on its thread.
     std::function<std::unique_ptr<LoopParts>(runtime::EventLoop&, unsigned)> make_loop;
     std::vector<LoopListener*> listeners;

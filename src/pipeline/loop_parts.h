@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "http/client/client.h"
+#include "pipeline/cache/second_level.h"
 #include "pipeline/identity/authenticator.h"
 #include "pipeline/limits/loop_limiter.h"
 #include "pipeline/spend/ledger.h"
@@ -34,6 +35,7 @@ struct LoopParts {
     std::unique_ptr<http::Client> client;
     /// For whoever needs a client with settings of its own. Absent: there is only that one.
     std::function<std::unique_ptr<http::Client>(const http::ClientOptions&)> make_client;
+    std::unique_ptr<cache::SecondLevel> second_level;  // Null without Redis, or with cache.l2 off.
     std::optional<limits::LoopLimiter> limiter;
     std::shared_ptr<spend::Ledger> ledger;              // Null: nothing is counted.
     std::shared_ptr<spend::RedisLedger> shared_ledger;  // The same one, where it is over Redis.
