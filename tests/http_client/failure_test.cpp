@@ -69,6 +69,49 @@ TEST_F(ClientTest, aNameWithoutAddressFailsAndIsNotAskedForAgainAtOnce) {
     EXPECT_TRUE(counted(counters.name_lookups, std::uint64_t{1}));
 }
 
+/// A resolver that knows one answer.
+NameCache::Fetch leads_to(std::vector<std::string> hosts) {
+    return [hosts = std::move(hosts)](const std::string&) {
+        Addresses out;
+        for (const std::string& host : hosts) out.push_back(numeric_address(host).value());
+        return Result<Addresses>(out);
+    };
+}
+
+TEST_F(ClientTest, aNameThatLeadsToTheMetadataOfACloudIsNotFollowed) {
+    std::uint64_t refused = 0;
+    for (const char* address : {"169.254.169.254", "169.254.0.1", "fe80::1", "fd00:ec2::254", "::ffff:169.254.169.254",
+                                "64:ff9b::a9fe:a9fe"}) {
+        make({}, leads_to({address}));
+        Origin named = origin(80);
+        named.host = "service.test";
+        const auto heard = ask(named, get());
+        expect_failure(*heard, Kind::kForbidden, Stage::kConnect, true);
+        EXPECT_TRUE(failed(Kind::kForbidden, ++refused));
+        EXPECT_EQ(counters.connections_opened.load(), 0U);
+    }
+}
+
+TEST_F(ClientTest, ofSeveralAddressesTheForbiddenOnesAreLeftOut) {
+    ScriptedServer server([](Peer& peer) {
+        peer.request();
+        peer.answer("here");
+    });
+    make({}, leads_to({"169.254.169.254", "127.0.0.1", "fe80::1"}));
+    Origin named = origin(server.port());
+    named.host = "service.test";
+    EXPECT_EQ(ask(named, get())->body, "here");
+}
+
+TEST_F(ClientTest, aLinkLocalAddressIsTriedWhereItIsAllowedOnly) {
+    Origin literal = origin(80);
+    literal.host = "169.254.169.254";
+    expect_failure(*ask(literal, get()), Kind::kForbidden, Stage::kConnect, true);
+    literal.allow_link_local = true;
+    const auto tried = ask(literal, get(), short_times());
+    EXPECT_TRUE(!tried->failure || tried->failure->kind != Kind::kForbidden) << "refused though it is allowed";
+}
+
 TEST_F(ClientTest, aLookUpThatHangsCostsTheConnectTimeAndNothingMore) {
     struct Gate {
         Mutex mutex;

@@ -37,6 +37,9 @@ struct Origin {
     std::string ca_file;      // PEM; empty: the system's.
     bool verify = true;       // Certificate and name.
     std::string server_name;  // For SNI and the check of the name; empty: host.
+    /// Also connect where clouds keep their metadata (is_link_local() in addresses.h), whether it is written so or a name
+    /// leads there.
+    bool allow_link_local = false;
     friend bool operator==(const Origin&, const Origin&) = default;
 };
 /// `http://host[:port]` or `https://...`, without path, query or user; kInvalidArgument says what is wrong.
@@ -75,8 +78,9 @@ struct CallFailure {
         kPoolFull,
         kCancelled,       // Counted only: a cancelled call hears nothing more.
         kInvalidRequest,  // The request cannot be sent as it is: CR or LF in a field, a body unlike its length.
+        kForbidden,       // All addresses are link-local ones, and Origin::allow_link_local is not set.
     };
-    static constexpr std::size_t kKinds = 9;
+    static constexpr std::size_t kKinds = 10;
     enum class Stage : std::uint8_t { kConnect, kSend, kHead, kBody };
     Kind kind = Kind::kReset;
     Stage stage = Stage::kConnect;

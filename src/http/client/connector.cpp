@@ -33,6 +33,15 @@ void Connector::on_found(const Result<Addresses>& found) {
 }
 
 void Connector::have_addresses() {
+    // Asked of what a name leads to at this moment, not of the name: who controls the name could change it later.
+    if (!origin_.allow_link_local) {
+        std::erase_if(addresses_, [](const Address& address) { return is_link_local(address); });
+        if (addresses_.empty()) {
+            return fail(CallFailure::Kind::kForbidden,
+                        "the host leads to link-local addresses only, where clouds keep "
+                        "their metadata");
+        }
+    }
     if (!origin_.tls) return connect_next();
     const std::string key = ClientCore::tls_key(origin_);
     if (const auto* known = core_.certificates.find(key)) return on_found(*known);

@@ -1,7 +1,8 @@
 // Connector: from an origin to a connection that stands: name look-up, TCP to one address after the other, TLS.
 //
 // Guarantee   Each address gets an equal share of the time that is left, so that one that hangs does not take it all. An
-//             attempt ends in one word to its owner, or in close().
+//             attempt ends in one word to its owner, or in close(). No link-local address is connected to unless the origin
+//             allows it, whatever its name resolves to (the metadata services of clouds).
 // Threads     The loop's thread.
 #pragma once
 

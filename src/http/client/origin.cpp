@@ -83,7 +83,8 @@ std::string authority_of(const Origin& origin) {
 
 std::string_view to_string(CallFailure::Kind kind) noexcept {
     constexpr std::array<std::string_view, CallFailure::kKinds> kNames = {
-        "resolve", "refused", "timeout", "tls", "reset", "protocol", "pool_full", "cancelled", "invalid_request"};
+        "resolve",   "refused",   "timeout",         "tls",      "reset", "protocol",
+        "pool_full", "cancelled", "invalid_request", "forbidden"};
     return kNames[static_cast<std::size_t>(kind)];
 }
 

@@ -5,30 +5,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "base/strings.h"
+#include "http/client/addresses.h"
 
 namespace tidegate::upstream {
 namespace {
-
-bool is_link_local_v4(std::uint32_t address) {
-    return (address & 0xffff0000U) == 0xa9fe0000U;  // 169.254.0.0/16
-}
-
-bool is_link_local_v6(const in6_addr& address) {
-    const std::uint8_t* const b = address.s6_addr;
-    if (b[0] == 0xfe && (b[1] & 0xc0U) == 0x80) return true;                        // fe80::/10
-    if (b[0] == 0xfd && b[1] == 0x00 && b[2] == 0x0e && b[3] == 0xc2) return true;  // fd00:ec2::/32, EC2
-    // The last four bytes of ::ffff:0:0/96, ::/96 and 64:ff9b::/96 are an IPv4 address.
-    static constexpr std::array<std::array<std::uint8_t, 12>, 3> kPrefixes{
-        {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, {}, {0, 0x64, 0xff, 0x9b}}};
-    const bool holds_v4 = std::ranges::any_of(
-        kPrefixes, [b](const auto& prefix) { return std::memcmp(b, prefix.data(), prefix.size()) == 0; });
-    std::uint32_t v4 = 0;
-    std::memcpy(&v4, b + 12, sizeof v4);
-    return holds_v4 && is_link_local_v4(ntohl(v4));
-}
 
 // Names under which clouds serve their metadata without an address being written.
 bool is_metadata_name(std::string_view host) {
@@ -83,10 +65,10 @@ bool is_link_local(std::string_view host) {
     if (is_metadata_name(host)) return true;
     const std::string text(host.substr(0, host.find('%')));  // Without a zone.
     in6_addr v6{};
-    if (::inet_pton(AF_INET6, text.c_str(), &v6) == 1) return is_link_local_v6(v6);
+    if (::inet_pton(AF_INET6, text.c_str(), &v6) == 1) return http::is_link_local(v6);
     in_addr v4{};
     // inet_aton takes what getaddrinfo takes: one to four parts, decimal, octal or hexadecimal.
-    return ::inet_aton(text.c_str(), &v4) == 1 && is_link_local_v4(ntohl(v4.s_addr));
+    return ::inet_aton(text.c_str(), &v4) == 1 && http::is_link_local(ntohl(v4.s_addr));
 }
 
 Result<std::vector<PoolTarget>> targets_of(const UpstreamOptions& options) {
@@ -109,6 +91,7 @@ Result<std::vector<PoolTarget>> targets_of(const UpstreamOptions& options) {
         };
         if (std::ranges::any_of(targets, same)) return wrong(options, "target `" + target.url + "` stands there twice");
         if (target.weight == 0) return wrong(options, "target `" + target.url + "` has no weight");
+        origin->allow_link_local = options.allow_link_local;
         origin->ca_file = options.tls.ca_file;
         origin->verify = options.tls.verify;
         origin->server_name = options.tls.server_name;

@@ -57,7 +57,7 @@ Result<std::vector<PoolTarget>> targets_of(const UpstreamOptions& options);
 PoolOptions pool_options(const UpstreamOptions& options);
 /// What http::make_client takes, for a client of this upstream's own on each loop; no more kept than open at once.
 http::ClientOptions client_options(const UpstreamOptions& options);
-/// Kept for the check of addresses that a name resolves to. True for 169.254.0.0/16, fe80::/10, fd00:ec2::/32, their
+/// Of what the settings say; what a name resolves to is looked at when connecting (Origin::allow_link_local). True for 169.254.0.0/16, fe80::/10, fd00:ec2::/32, their
 /// IPv4-mapped form, every spelling of them that a resolver takes (`2852039166`, `0xa9.0xfe.0.1`), and the metadata names.
 bool is_link_local(std::string_view host);
 

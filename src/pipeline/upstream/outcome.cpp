@@ -28,6 +28,7 @@ Outcome outcome_of(const http::CallFailure& failure) noexcept {
         case Kind::kResolve:
         case Kind::kRefused:
         case Kind::kTls:
+        case Kind::kForbidden:
             return Outcome::kConnectFailure;
         case Kind::kTimeout:
             return failure.stage == http::CallFailure::Stage::kConnect ? Outcome::kConnectFailure : Outcome::kTimeout;

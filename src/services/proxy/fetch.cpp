@@ -25,6 +25,10 @@ FetchFailure failure_of(const http::CallFailure& failure) {
             return {.status = 502, .error = "upstream_unknown", .detail = "The upstream's name could not be resolved."};
         case Kind::kRefused:
             return {.status = 502, .error = "upstream_refused", .detail = "The upstream cannot be reached."};
+        case Kind::kForbidden:
+            return {.status = 502,
+                    .error = "upstream_forbidden",
+                    .detail = "The upstream's name leads where it may not: to a link-local address."};
         case Kind::kTls:
             return {.status = 502, .error = "upstream_tls", .detail = "The upstream's TLS could not be trusted."};
         case Kind::kProtocol:
