@@ -42,9 +42,9 @@ double Context::elapsed_ms() const noexcept {
     return std::chrono::duration<double, std::milli>(clock().now() - exchange_.received_at()).count();
 }
 
-void Context::end_stage(const char* name) noexcept {
-    const Duration elapsed = clock().now() - exchange_.received_at();
+void Context::end_stage(const char* name, SteadyTime ended) noexcept {
     const Lock lock(told_mutex_);
+    const Duration elapsed = std::max(ended - exchange_.received_at(), lap_);
     stages_.add(name, elapsed - lap_);
     lap_ = elapsed;
 }

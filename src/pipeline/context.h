@@ -41,7 +41,9 @@ class Context {
     observe::TraceContext trace() const;
     /// Closes a stage: the time since the last one ended counts under this name. A literal, at most 16 a
     /// request.
-    void end_stage(const char* name) noexcept;
+    void end_stage(const char* name) noexcept { end_stage(name, clock().now()); }
+    /// One that has ended before now.
+    void end_stage(const char* name, SteadyTime ended) noexcept;
     observe::StageTimes stages() const;
     const Clock& clock() const noexcept;
     /// Milliseconds since the first byte of the head was read.

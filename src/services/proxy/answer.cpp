@@ -65,6 +65,7 @@ audit::Decision Answer::decision(int status, const Provenance& provenance, std::
         writer.end_object();
     }
     if (!provenance.target.empty()) made.tags.push_back({"target", std::string(provenance.target)});
+    made.tags.insert(made.tags.end(), tags_.begin(), tags_.end());
     return made;
 }
 

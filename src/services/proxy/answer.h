@@ -13,6 +13,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "audit/decision.h"
 #include "http/client/client.h"
@@ -53,6 +55,9 @@ class Answer {
     /// A refusal or failure of ours.
     void refuse(int status, std::string_view error, std::string_view detail, Duration retry_after, bool record);
 
+    /// Something more for the Decision.
+    void tag(std::string name, std::string value) { tags_.push_back({std::move(name), std::move(value)}); }
+
   private:
     audit::Decision decision(int status, const Provenance& provenance, std::string_view body, bool whole) const;
     bool records(const Provenance& provenance) const noexcept;
@@ -63,6 +68,7 @@ class Answer {
     ProxyRoutePtr route_;
     http::Response held_;
     Provenance provenance_;
+    std::vector<audit::Tag> tags_;
     std::string target_;  // What provenance_.target points to.
     std::shared_ptr<http::Stream> stream_;
     std::string backlog_;  // What a slow client has not taken.

@@ -41,6 +41,14 @@ struct FetchRequest {
     bool idempotent = false;
     upstream::Priority priority = upstream::Priority::kInteractive;
     SteadyTime deadline = SteadyTime::max();
+    std::string tenant;  // Only requests of one tenant share a merged call.
+};
+
+/// The merged call that an answer is a part of.
+struct BatchFacts {
+    std::string id;              // Also the call's X-Request-Id.
+    std::uint32_t requests = 0;  // That shared it.
+    SteadyTime cut_at{};         // When waiting for company ended.
 };
 
 class FetchSink {
@@ -54,6 +62,25 @@ class FetchSink {
     virtual void on_failed(const FetchFailure& failure) = 0;
     virtual void on_tunnel(http::ResponseHead head) = 0;
     virtual void on_tunnel_room() {}
+    /// Before on_answer or on_failed, when the request shared its call with others or could have.
+    virtual void on_batched(const BatchFacts& facts) { (void)facts; }
+};
+
+/// Where an answer comes from: a call of its own (Fetch), or its part of a merged one (BatchItem, batch_item.h).
+class Source {
+  public:
+    virtual ~Source() = default;
+    /// May tell the sink of a failure before it returns.
+    virtual void start() = 0;
+    virtual void resume() = 0;
+    virtual void cancel() = 0;
+    /// The sink has heard all it wanted; the rest comes to its end by itself.
+    virtual void let_go() noexcept = 0;
+    /// Raw bytes into the tunnel; false: enough for now, FetchSink::on_tunnel_room() tells.
+    virtual bool write(std::string_view bytes) = 0;
+    virtual void finish_writing() = 0;
+    /// The target that answered; empty before.
+    virtual const std::string& target() const noexcept = 0;
 };
 
 /// What a loop lends to its fetches.
@@ -70,22 +97,22 @@ struct FetchLoop {
     }
 };
 
-class Fetch final : public http::CallHandler, public runtime::Timer, public std::enable_shared_from_this<Fetch> {
+class Fetch final : public Source,
+                    public http::CallHandler,
+                    public runtime::Timer,
+                    public std::enable_shared_from_this<Fetch> {
   public:
     /// `loop` and `upstream` outlive it; `sink` until it has heard the end or cancel() was called.
     Fetch(const FetchLoop& loop, Upstream& upstream, FetchRequest request, FetchSink& sink);
     ~Fetch() override;
 
-    void start();
-    void resume();
-    void cancel();
-    /// The sink has heard all it wanted; the rest of the call comes to its end by itself.
-    void let_go() noexcept { sink_ = nullptr; }
-    /// Raw bytes into the tunnel; false: enough for now, FetchSink::on_tunnel_room() tells.
-    bool write(std::string_view bytes);
-    void finish_writing();
-    /// The target that answered; empty before.
-    const std::string& target() const noexcept { return target_; }
+    void start() override;
+    void resume() override;
+    void cancel() override;
+    void let_go() noexcept override { sink_ = nullptr; }
+    bool write(std::string_view bytes) override;
+    void finish_writing() override;
+    const std::string& target() const noexcept override { return target_; }
     std::uint32_t attempts() const noexcept { return attempts_; }
 
   private:

@@ -7,6 +7,7 @@
 #include "pipeline/cache/rules/reuse.h"
 #include "pipeline/cache/rules/validation.h"
 #include "pipeline/cache/rules/vary.h"
+#include "services/proxy/batch_item.h"
 #include "services/proxy/loop.h"
 
 namespace tidegate::proxy {
@@ -59,7 +60,7 @@ void Fill::start(FetchRequest request) {
         const rules::Candidate candidate = candidate_of(etag, *stored_);
         rules::add_validators(std::span(&candidate, 1), 0, request.call.headers);
     }
-    fetch_ = std::make_shared<Fetch>(loop_.fetch_loop, *route_->upstream, std::move(request), *this);
+    fetch_ = make_source(loop_.fetch_loop, *route_, std::move(request), *this);
     fetch_->start();
 }
 
@@ -93,7 +94,7 @@ void Fill::on_answer(http::ResponseHead head) {
         validating_ = false;
         const auto former = std::exchange(fetch_, nullptr);
         former->cancel();
-        fetch_ = std::make_shared<Fetch>(loop_.fetch_loop, *route_->upstream, std::move(again_), *this);
+        fetch_ = make_source(loop_.fetch_loop, *route_, std::move(again_), *this);
         fetch_->start();
         return;
     }
@@ -253,6 +254,10 @@ void Fill::on_failed(const FetchFailure& failure) {
 
 void Fill::on_tunnel(http::ResponseHead) {
     on_failed({.status = 502, .error = "upstream_protocol", .detail = "The upstream switched protocols unasked."});
+}
+
+void Fill::on_batched(const BatchFacts& facts) {
+    if (client_ != nullptr) client_->on_batched(facts);
 }
 
 void Fill::land_failed(const FetchFailure& failure) {

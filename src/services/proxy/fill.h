@@ -64,6 +64,7 @@ class Fill final : public FetchSink, public std::enable_shared_from_this<Fill> {
     void on_done() override;
     void on_failed(const FetchFailure& failure) override;
     void on_tunnel(http::ResponseHead head) override;
+    void on_batched(const BatchFacts& facts) override;
 
     bool stand_in(cache::rules::Fault fault);
     bool confirmed(const http::ResponseHead& head);
@@ -83,7 +84,7 @@ class Fill final : public FetchSink, public std::enable_shared_from_this<Fill> {
     cache::Flights::Leader leader_;
     const cache::Ticket ticket_;
     UnixMillis asked_ms_ = 0;
-    std::shared_ptr<Fetch> fetch_;
+    std::shared_ptr<Source> fetch_;
     FetchRequest again_;  // Without conditions, should a 304 confirm nothing.
     http::ResponseHead head_;
     cache::rules::StoreDecision decision_;

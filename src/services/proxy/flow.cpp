@@ -10,6 +10,7 @@
 #include "pipeline/cache/rules/reuse.h"
 #include "pipeline/cache/rules/validation.h"
 #include "pipeline/cache/rules/vary.h"
+#include "services/proxy/batch_item.h"
 #include "services/proxy/loop.h"
 #include "services/proxy/tunnel.h"
 
@@ -157,6 +158,7 @@ Result<FetchRequest> Flow::make_request(bool for_fill) {
     request.priority = route_->priority;
     request.deadline = context_->exchange()->received_at() + route_->options.deadline;
     request.exchange = context_->exchange();
+    if (context_->caller()) request.tenant = context_->caller()->tenant;
     if (context_->body_pipe()) {
         request.call.streamed = true;
         request.call.content_length = head.content_length;
@@ -272,7 +274,7 @@ void Flow::fetch_plainly() {
     auto request = make_request(false);
     if (!request) return refuse(400, "invalid_argument", request.error().message);
     hold();
-    fetch_ = std::make_shared<Fetch>(loop_.fetch_loop, *route_->upstream, *std::move(request), *this);
+    fetch_ = make_source(loop_.fetch_loop, *route_, *std::move(request), *this);
     fetch_->start();
 }
 
@@ -340,6 +342,12 @@ void Flow::on_tunnel(http::ResponseHead head) {
 
 void Flow::on_tunnel_room() {
     if (tunnel_) tunnel_->resume();
+}
+
+void Flow::on_batched(const BatchFacts& facts) {
+    context_->end_stage("batch", facts.cut_at);
+    answer_.tag("batch", facts.id);
+    answer_.tag("batch_requests", std::to_string(facts.requests));
 }
 
 /// An answer to a method that changes things makes kept answers of its target unusable (RFC 9111, 4.4).

@@ -36,6 +36,7 @@ class Flow final : public FillClient, public std::enable_shared_from_this<Flow> 
     void on_failed(const FetchFailure& failure) override;
     void on_tunnel(http::ResponseHead head) override;
     void on_tunnel_room() override;
+    void on_batched(const BatchFacts& facts) override;
     // FillClient
     void on_entry(const cache::EntryPtr& entry, Provenance provenance) override;
 
@@ -64,7 +65,7 @@ class Flow final : public FillClient, public std::enable_shared_from_this<Flow> 
     cache::rules::RequestFacts facts_;
     std::optional<cache::Key> key_;
     Provenance provenance_;
-    std::shared_ptr<Fetch> fetch_;  // Of our own.
+    std::shared_ptr<Source> fetch_;  // Of our own.
     std::shared_ptr<Fill> fill_;
     cache::EntryPtr stored_;  // What was found and may not be used as it is.
     cache::Flights::Waiter waiter_;

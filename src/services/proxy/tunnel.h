@@ -16,7 +16,7 @@ namespace tidegate::proxy {
 /// The client's side, heard on behalf of the fetch.
 class ClientEnd final : public http::TunnelEnd {
   public:
-    explicit ClientEnd(std::shared_ptr<Fetch> fetch) : fetch_(std::move(fetch)) {}
+    explicit ClientEnd(std::shared_ptr<Source> fetch) : fetch_(std::move(fetch)) {}
     bool on_bytes(std::string_view bytes) override { return fetch_->write(bytes); }
     void on_end() override { fetch_->finish_writing(); }
     void on_room() override { fetch_->resume(); }
@@ -26,7 +26,7 @@ class ClientEnd final : public http::TunnelEnd {
     }
 
   private:
-    std::shared_ptr<Fetch> fetch_;
+    std::shared_ptr<Source> fetch_;
 };
 
 }  // namespace tidegate::proxy
