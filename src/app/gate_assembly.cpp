@@ -52,12 +52,18 @@ Result<void> GateAssembly::open_redis() {
 }
 
 Result<void> GateAssembly::open_identity() {
-    if (!needs_.settings.identity.jwt.jwks_url.empty()) {
-        return fail(ErrorCode::kInvalidArgument,
-                    "jwt.jwks_url cannot be used yet: this version fetches no keys; give them as jwt.jwks_file");
-    }
     TG_TRY(identity_, pipeline::Identity::open(needs_.settings.identity, needs_.database_path, needs_.loopback_only,
                                                needs_.clock, needs_.random, needs_.disk));
+    if (!needs_.settings.identity.jwt.jwks_url.empty()) {
+        TG_TRY(JwksPlace place, jwks_place(needs_.settings.identity.jwt));
+        jwks_fetcher_ = std::make_unique<JwksFetcher>(std::move(place));
+        identity_->set_fetch(jwks_fetcher_->function());
+    }
+    identity_->on_jwks([&log = needs_.log](const pipeline::JwksStatus& status) {
+        log.line(status.failure.empty() ? observe::Level::kInfo : observe::Level::kWarn, "jwks")
+            .field("keys", status.keys)
+            .field("reason", status.failure);
+    });
     TG_TRY(cors_, pipeline::Cors::create(needs_.settings.identity.cors));
     return {};
 }
@@ -97,6 +103,7 @@ pipeline::Gate GateAssembly::gate() {
     gate.spend = &*spend_policy_;
     gate.zone = &book_->zone();
     gate.make_loop = [this](runtime::EventLoop& loop, unsigned index) { return make_loop(loop, index); };
+    if (jwks_fetcher_) gate.listeners.push_back(jwks_fetcher_.get());
     return gate;
 }
 
@@ -132,7 +139,7 @@ void GateAssembly::stop() {
 
 bool GateAssembly::is_degraded() const {
     return limiter_->degraded().has_value() || book_->counters().loops_degraded.load(std::memory_order_relaxed) > 0 ||
-           identity_->keys().status().degraded;
+           identity_->is_degraded();
 }
 
 void GateAssembly::append_status(JsonWriter& writer) const {

@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "app/jwks_fetch.h"
 #include "app/settings.h"
 #include "audit/views/spend.h"
 #include "http/client/client_counters.h"
@@ -73,6 +74,7 @@ class GateAssembly {
     const GateNeeds needs_;
     pipeline::Shadow shadow_{};
     pipeline::GuardCounts counts_;
+    std::unique_ptr<JwksFetcher> jwks_fetcher_;  // Null without jwt.jwks_url.
     std::unique_ptr<pipeline::Identity> identity_;
     std::optional<pipeline::Cors> cors_;
     std::unique_ptr<limits::RateLimiter> limiter_;

@@ -65,12 +65,16 @@ std::string_view Identity::address_salt() const noexcept {
     return settings_.address_salt.is_set() ? settings_.address_salt.reveal() : std::string_view(keys_->salt());
 }
 
+bool Identity::is_degraded() const {
+    return keys_->status().degraded || jwks_.status().is_degraded();
+}
+
 void Identity::append_status(JsonWriter& writer) const {
     const KeyStoreStatus keys = keys_->status();
     const JwksStatus jwks = jwks_.status();
     writer.begin_object();
     writer.field("required", required_).field("keys_active", keys.active).field("keys_known", keys.known);
-    writer.field("degraded", keys.degraded || !jwks.failure.empty());
+    writer.field("degraded", keys.degraded || jwks.is_degraded());
     if (keys.degraded) writer.field("keys_reason", keys.reason);
     if (jwks.configured) {
         writer.key("jwks").begin_object().field("keys", jwks.keys);

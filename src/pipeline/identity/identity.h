@@ -36,6 +36,8 @@ class Identity {
                                                   const Disk& disk);
     /// How the JWKS of jwt.jwks_url is fetched; without it such tokens stay unverifiable (503). Before start().
     void set_fetch(JwksFetch fetch) { jwks_.set_fetch(std::move(fetch)); }
+    /// Hears when the issuer's keys cannot be had, and when they can again. On any thread, after start().
+    void on_jwks(JwksListener listener) { jwks_.set_listener(std::move(listener)); }
     /// Starts the watcher of the keys and asks for the JWKS.
     void start();
     /// Ends the watcher after a last write of when keys were used.
@@ -48,6 +50,8 @@ class Identity {
     JwksSource& jwks() noexcept { return jwks_; }
     const IdentitySettings& settings() const noexcept { return settings_; }
     IdentityCounters& counters() noexcept { return counters_; }
+    /// The keys, or the issuer's keys, cannot be read anew: what is known goes on to be valid.
+    bool is_degraded() const;
     /// What addresses are hashed with: the setting, or the database's own.
     std::string_view address_salt() const noexcept;
     /// One round of the watcher, for tests; start() runs them by itself.

@@ -17,18 +17,25 @@ JwksSource::JwksSource(const JwtSettings& settings, const Clock& clock, const Di
 
 Result<void> JwksSource::take(Shared& shared, const Result<std::string>& document) {
     auto keys = document ? TokenKeys::parse(*document) : std::unexpected(document.error());
-    const Lock lock(shared.mutex);
-    shared.fetching = false;
-    if (!keys) {
-        shared.counters.jwks_failures.add();
-        shared.failure = keys.error().message;
-        return std::unexpected(std::move(keys).error());
+    const std::string failure = keys ? std::string{} : keys.error().message;
+    (keys ? shared.counters.jwks_read : shared.counters.jwks_failures).add();
+    bool changed = false;
+    JwksStatus status{.configured = true, .failure = failure};
+    {
+        const Lock lock(shared.mutex);
+        shared.fetching = false;
+        changed = shared.failure != failure || (keys && !shared.keys);
+        shared.failure = failure;
+        if (keys) {
+            shared.keys = std::make_shared<const TokenKeys>(*std::move(keys));
+            shared.read = shared.clock.unix_ms();
+            shared.version.fetch_add(1, std::memory_order_release);
+        }
+        status.keys = shared.keys ? shared.keys->size() : 0;
+        status.read = shared.read;
     }
-    shared.counters.jwks_read.add();
-    shared.failure.clear();
-    shared.keys = std::make_shared<const TokenKeys>(*std::move(keys));
-    shared.read = shared.clock.unix_ms();
-    shared.version.fetch_add(1, std::memory_order_release);
+    if (changed && shared.listener) shared.listener(status);
+    if (!keys) return std::unexpected(std::move(keys).error());
     return {};
 }
 

@@ -32,7 +32,11 @@ struct JwksStatus {
     std::size_t keys = 0;
     UnixMillis read = 0;  // When the present set was read; 0: there is none.
     std::string failure;  // Of the last attempt; empty: it went well, or there was none.
+    /// No set can be had, or no newer one. True, too, between a start and its first fetch: tokens get 503 meanwhile.
+    bool is_degraded() const noexcept { return configured && (read == 0 || !failure.empty()); }
 };
+/// Hears of a change from reading well to failing, for another reason, or back.
+using JwksListener = std::function<void(const JwksStatus&)>;
 
 class JwksSource {
   public:
@@ -40,6 +44,8 @@ class JwksSource {
 
     JwksSource(const JwtSettings& settings, const Clock& clock, const Disk& disk, IdentityCounters& counters);
     void set_fetch(JwksFetch fetch) { fetch_ = std::move(fetch); }
+    /// Before the first refresh that it should hear of.
+    void set_listener(JwksListener listener) { shared_->listener = std::move(listener); }
 
     /// Reads the file (blocks), or begins a fetch. For the start and the watcher.
     Result<void> refresh();
@@ -59,6 +65,7 @@ class JwksSource {
         Shared(const Clock& the_clock, IdentityCounters& the_counters) : clock(the_clock), counters(the_counters) {}
         const Clock& clock;
         IdentityCounters& counters;
+        JwksListener listener;
         std::atomic<std::uint64_t> version{0};
         mutable Mutex mutex;
         std::shared_ptr<const TokenKeys> keys TG_GUARDED_BY(mutex);

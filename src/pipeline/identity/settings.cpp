@@ -26,6 +26,7 @@ Result<void> check_jwt(const JwtSettings& s) {
             return bad("jwt.jwks_url needs jwt.issuer and jwt.audience: its keys sign tokens for other services too");
         }
     }
+    if (!s.jwks_ca_file.empty() && s.jwks_url.empty()) return bad("jwt.jwks_ca_file needs jwt.jwks_url");
     for (const std::string& scope : s.default_scopes) {
         if (!is_scope(scope)) return bad("jwt.default_scopes: `" + scope + "` is no scope");
         if (scope == "admin") return bad("jwt.default_scopes must not hold `admin`: a token has to name it itself");

@@ -14,6 +14,7 @@ struct JwtSettings {
     settings::Secret secret;
     std::string jwks_file;
     std::string jwks_url;
+    std::string jwks_ca_file;
     Duration jwks_refresh{};
     std::string issuer;
     std::string audience;
@@ -59,7 +60,11 @@ inline void declare_jwt(settings::Table& table, JwtSettings& s) {
         .doc("Secret of HS256 tokens, 32 bytes or more; empty: none are taken.");
     table.add("jwt.jwks_file", s.jwks_file, "").doc("JSON file with the public RSA keys (JWKS) of RS256 tokens.");
     table.add("jwt.jwks_url", s.jwks_url, "")
-        .doc("Not in this version: a start with it is refused. Use jwt.jwks_file.");
+        .doc(
+            "Where the issuer's JWKS is fetched, `https://...`; with http:// whoever is on the way could forge tokens. "
+            "Redirects are not followed.");
+    table.add("jwt.jwks_ca_file", s.jwks_ca_file, "")
+        .doc("PEM file with the authorities that the certificate of jwt.jwks_url must come from; empty: the system's.");
     table.add("jwt.jwks_refresh_s", s.jwks_refresh, minutes(15))
         .range(seconds(10), std::chrono::hours(24))
         .doc("How often the JWKS is read anew; an unknown key id asks for it earlier, once a minute at most.");
