@@ -22,9 +22,11 @@ struct Process {
         : random(seed),
           redis(
               store::connect_redis(driver.loop(), {.port = server.port(), .command_max = command_max}, redis_counters)),
-          coherence(driver.loop(), *redis, store, counters, random, "t:cache"),
+          coherence(store, counters, random, "t:cache"),
           level(driver.loop(), *redis, store, coherence, pool, driver.clock(), counters, {.prefix = "t:cache"}),
-          clock(driver.clock()) {}
+          clock(driver.clock()) {
+        coherence.start(driver.loop(), *redis);
+    }
 
     Stored keep(const Key& key, std::string body, std::optional<SharedTicket> ticket = {},
                 std::span<const std::uint64_t> tags = {}) {
@@ -268,6 +270,85 @@ TEST_F(SecondLevelTest, OneProcessLeadsAndTheOtherGetsItsAnswer) {
     ASSERT_TRUE(driver_.until([&] { return got.has_value(); }));
     EXPECT_EQ(*got, "led");
     EXPECT_EQ(b_->counters.lease_waits_served, 1U);
+}
+
+TEST_F(SecondLevelTest, WhatOneInvalidatedItDoesNotReadFromRedisFromThatMomentOn) {
+    const std::uint64_t tag = tag_hash("model:a");
+    share(*a_, key_, "old", {}, std::span(&tag, 1));
+    // Asked before the announcement can have left: it may not wait for its own message.
+    a_->store.erase_tag(tag, 0);
+    a_->coherence.announce_tag(tag);
+    EXPECT_EQ(fetch(*a_, key_), "-");
+    EXPECT_EQ(a_->local(key_), "-");
+    ASSERT_TRUE(settle(*b_, 1));
+    share(*a_, key_, "new", {}, std::span(&tag, 1));
+    ASSERT_TRUE(driver_.until([&] { return fetch(*a_, key_) == "new"; })) << "and it ends";
+}
+
+TEST_F(SecondLevelTest, WhileRedisIsFullInvalidationsAreHeardAndHoldUntilTheyAreNumbered) {
+    const std::uint64_t tag = tag_hash("model:a");
+    share(*a_, key_, "old", {}, std::span(&tag, 1));
+    ASSERT_EQ(fetch(*b_, key_), "old");
+    EXPECT_EQ(a_->coherence.trouble(), "");
+    server_->fill();
+    a_->store.erase_tag(tag, 0);
+    a_->coherence.announce_tag(tag);
+    ASSERT_TRUE(driver_.until([&] { return b_->local(key_) == "-"; }));
+    EXPECT_EQ(fetch(*b_, key_), "-") << "its bytes are in Redis, and no number says that they are too old";
+    EXPECT_EQ(fetch(*a_, key_), "-");
+    EXPECT_NE(a_->coherence.trouble(), "");
+    EXPECT_EQ(a_->counters.announced, 0U);
+    server_->command({"CONFIG", "SET", "maxmemory", "0"});
+    ASSERT_TRUE(driver_.until([&] { return a_->counters.announced == 1; }));
+    EXPECT_EQ(a_->coherence.trouble(), "");
+    EXPECT_EQ(fetch(*b_, key_), "-");
+    share(*a_, key_, "new", {}, std::span(&tag, 1));
+    ASSERT_TRUE(driver_.until([&] { return fetch(*b_, key_) == "new"; }));
+}
+
+TEST_F(SecondLevelTest, ALeaseIsHeldUntilALargeAnswerHasBeenPackedAndSent) {
+    std::string body;
+    for (int i = 0; body.size() < 200'000; ++i) body += std::to_string(i * 7919);
+    std::optional<bool> leads;
+    ASSERT_TRUE(a_->level.lease(key_, seconds(30), [&](bool mine) { leads = mine; }));
+    ASSERT_TRUE(driver_.until([&] { return leads.has_value(); }));
+    std::optional<std::string> got;
+    ASSERT_TRUE(
+        b_->level.await(key_, seconds(30), {}, [&](const EntryPtr& entry) { got = entry ? entry->body() : "-"; }));
+    a_->keep(key_, body);
+    a_->level.release(key_);
+    ASSERT_TRUE(driver_.until([&] { return got.has_value(); }));
+    EXPECT_EQ(*got, body);
+    ASSERT_TRUE(driver_.until([&] { return server_->command({"KEYS", "t:cache:l:*"}).empty(); }));
+}
+
+TEST_F(SecondLevelTest, WhoWaitsWhenTheLevelGoesHearsNothingAndLeavesNothingBehind) {
+    std::optional<bool> leads;
+    ASSERT_TRUE(a_->level.lease(key_, seconds(30), [&](bool mine) { leads = mine; }));
+    ASSERT_TRUE(driver_.until([&] { return leads.has_value(); }));
+    const auto held = std::make_shared<int>(0);
+    int heard = 0;
+    b_->level.await(key_, seconds(30), {}, [held, &heard](const EntryPtr&) { ++heard; });
+    b_->level.fetch(key_, {}, [held, &heard](const EntryPtr&) { ++heard; });
+    b_.reset();
+    EXPECT_EQ(heard, 0);
+    EXPECT_EQ(held.use_count(), 1);
+}
+
+TEST_F(SecondLevelTest, WhatWasAnnouncedBeforeTheStartIsTold) {
+    L2Counters counters;
+    SeededRandom random(5);
+    ResponseStore store{StoreOptions{}};
+    Coherence early(store, counters, random, "t:cache");
+    share(*a_, key_, "old");
+    early.announce_prefix("/");
+    early.start(driver_.loop(), *b_->redis);
+    ASSERT_TRUE(driver_.until([&] { return a_->local(key_) == "-"; }));
+    early.stop();
+    EXPECT_FALSE(early.synced());
+    early.announce_all();
+    driver_.turn_for(milliseconds(20));
+    EXPECT_EQ(counters.announced, 1U);
 }
 
 TEST_F(SecondLevelTest, ALeaseThatEndsWithoutAnAnswerAndOneThatTakesTooLongFreeWhoWaits) {

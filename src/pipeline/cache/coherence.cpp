@@ -80,41 +80,61 @@ bool is_tag(std::string_view item) noexcept {
 /// Tries again what waits: the proof, the announcements.
 class Coherence::Pulse final : public runtime::Timer {
   public:
-    explicit Pulse(Coherence& owner) : owner_(owner) {
-        owner_.loop_.timers().schedule(*this, owner_.loop_.now() + kPulse);
+    Pulse(Coherence& owner, runtime::EventLoop& loop) : owner_(owner), loop_(loop) {
+        loop_.timers().schedule(*this, loop_.now() + kPulse);
     }
-    ~Pulse() override { owner_.loop_.timers().cancel(*this); }
+    ~Pulse() override { loop_.timers().cancel(*this); }
 
   private:
     void on_timer() override {
         if (!owner_.synced()) owner_.prove();
         owner_.send_waiting();
-        owner_.loop_.timers().schedule(*this, owner_.loop_.now() + kPulse);
+        loop_.timers().schedule(*this, loop_.now() + kPulse);
     }
     Coherence& owner_;
+    runtime::EventLoop& loop_;
 };
 
-Coherence::Coherence(runtime::EventLoop& loop, store::Redis& redis, ResponseStore& store, L2Counters& counters,
-                     Random& random, std::string prefix)
-    : loop_(loop),
-      redis_(redis),
-      store_(store),
+Coherence::Coherence(ResponseStore& store, L2Counters& counters, Random& random, std::string prefix)
+    : store_(store),
       counters_(counters),
       prefix_(std::move(prefix)),
       channel_(prefix_ + ":invalidations"),
       self_(tag_item(random.next_u64())),
       alive_(std::make_shared<Coherence*>(this)),
-      pulse_(std::make_unique<Pulse>(*this)) {
-    const auto guard = [alive = std::weak_ptr(alive_)](auto member) {
+      weak_(alive_) {}
+
+Coherence::~Coherence() {
+    stop();
+}
+
+void Coherence::start(runtime::EventLoop& loop, store::Redis& redis) {
+    loop_ = &loop;
+    redis_ = &redis;
+    pulse_ = std::make_unique<Pulse>(*this, loop);
+    const auto guard = [alive = weak_](auto member) {
         return [alive, member](auto&&... arguments) {
             if (const auto self = alive.lock()) ((**self).*member)(arguments...);
         };
     };
-    redis_.subscribe(channel_, guard(&Coherence::on_message), guard(&Coherence::on_lost));
-    redis_.on_state(guard(&Coherence::on_state));
+    redis.subscribe(channel_, guard(&Coherence::on_message), guard(&Coherence::on_lost));
+    redis.on_state(guard(&Coherence::on_state));
+    connected_.store(redis.connected(), std::memory_order_relaxed);
+    std::vector<std::string> early;
+    {
+        const SpinGuard held(lock_);
+        mailbox_ = loop.mailbox();
+        early.swap(early_);
+    }
+    for (std::string& item : early) take(std::move(item));
 }
 
-Coherence::~Coherence() = default;
+void Coherence::stop() {
+    alive_.reset();
+    pulse_.reset();
+    synced_.store(false, std::memory_order_release);
+    counters_.synced.store(0, std::memory_order_relaxed);
+}
 
 // ---- Announcing.
 
@@ -132,27 +152,46 @@ void Coherence::announce_all() {
 }
 
 void Coherence::announce(std::string item) {
-    loop_.mailbox()->post([alive = std::weak_ptr(alive_), item = std::move(item)]() mutable {
-        const auto self = alive.lock();
-        if (!self) return;
-        Coherence& coherence = **self;
-        if (coherence.all_waiting_) return;
-        if (coherence.waiting_.size() >= kWaitingMax) {
-            // The batch under way stays until it has gone through.
-            coherence.waiting_.resize(
-                std::min(coherence.waiting_.size(), coherence.sending_ > 0 ? coherence.batch_ : 0));
-            coherence.all_waiting_ = true;
-            item = "a";
+    std::shared_ptr<runtime::Mailbox> mailbox;
+    {
+        const SpinGuard guard(lock_);
+        ++own_[item];
+        mailbox = mailbox_;
+        if (!mailbox && early_.size() < kWaitingMax) {
+            early_.push_back(std::move(item));
+        } else if (!mailbox) {
+            early_.assign(1, "a");
+            own_ = {{"a", 1}};
         }
-        if (!coherence.redis_.connected()) coherence.counters_.announced_late.fetch_add(1, std::memory_order_relaxed);
-        coherence.waiting_.push_back(std::move(item));
-        coherence.send_waiting();
+    }
+    if (!mailbox) return;
+    mailbox->post([alive = weak_, item = std::move(item)]() mutable {
+        if (const auto self = alive.lock()) (**self).take(std::move(item));
     });
+}
+
+void Coherence::take(std::string item) {
+    // The one for everything covers it, unless that one has left already.
+    const bool all_has_left = sending_ > 0 && batch_ >= waiting_.size();
+    if (all_waiting_ && !all_has_left) return forget_own(item);
+    all_waiting_ = false;
+    if (waiting_.size() >= kWaitingMax) {
+        // The batch under way stays until it has gone through.
+        waiting_.resize(std::min(waiting_.size(), sending_ > 0 ? batch_ : 0));
+        all_waiting_ = true;
+        item = "a";
+        const SpinGuard guard(lock_);
+        own_ = {{item, 1}};
+        for (const std::string& sent : waiting_) ++own_[sent];
+    }
+    if (!redis_->connected()) counters_.announced_late.fetch_add(1, std::memory_order_relaxed);
+    waiting_.push_back(std::move(item));
+    send_waiting();
 }
 
 // A batch at a time: one that did not go through whole is sent again whole, and a repeated invalidation does no harm.
 void Coherence::send_waiting() {
-    if (sending_ > 0 || waiting_.empty() || !redis_.connected()) return;
+    if (sending_ > 0 || waiting_.empty() || !redis_->connected()) return;
     batch_ = std::min(waiting_.size(), kBatch);
     sending_ = batch_;
     batch_failed_ = false;
@@ -164,19 +203,45 @@ void Coherence::send(const std::string& item) {
     const std::string log = prefix_ + ":log";
     const std::string floor = prefix_ + ":floor";
     const std::string size = std::to_string(kLogMax);
-    redis_.run(announce_script(), Words{number, log, floor}, Words{item, size, channel_, self_},
-               [alive = std::weak_ptr(alive_)](const Result<store::RedisReply>& reply) {
-                   if (const auto self = alive.lock()) (**self).on_sent(reply.has_value());
-               });
+    redis_->run(announce_script(), Words{number, log, floor}, Words{item, size, channel_, self_},
+                [alive = weak_, item](const Result<store::RedisReply>& reply) {
+                    if (const auto self = alive.lock()) (**self).on_sent(item, reply);
+                });
 }
 
-void Coherence::on_sent(bool through) {
-    batch_failed_ = batch_failed_ || !through;
-    if (--sending_ > 0 || batch_failed_) return;  // The pulse tries again.
+void Coherence::on_sent(const std::string& item, const Result<store::RedisReply>& reply) {
+    const auto number = reply ? parse_u64(reply->text) : std::nullopt;
+    if (number) {
+        // Known here before the message comes back: from now on the number says what is too old.
+        const SpinGuard guard(lock_);
+        note_locked(*number, item);
+    }
+    batch_failed_ = batch_failed_ || !number;
+    if (--sending_ == 0) end_batch();
+}
+
+void Coherence::end_batch() {
+    stuck_.store(batch_failed_ && redis_->connected(), std::memory_order_relaxed);
+    if (batch_failed_) return tell_unnumbered();  // The pulse tries again.
     counters_.announced.fetch_add(batch_, std::memory_order_relaxed);
+    for (std::size_t i = 0; i < batch_; ++i) forget_own(waiting_[i]);
     waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(batch_));
     all_waiting_ = all_waiting_ && !waiting_.empty();
     send_waiting();
+}
+
+// A message takes no memory in Redis. Said at every attempt: whoever has heard it does nothing.
+void Coherence::tell_unnumbered() {
+    for (std::size_t i = 0; i < batch_ && redis_->connected(); ++i) {
+        const std::string message = "unnumbered " + self_ + " " + waiting_[i];
+        redis_->command(Words{"PUBLISH", channel_, message}, [](const Result<store::RedisReply>&) {});
+    }
+}
+
+void Coherence::forget_own(const std::string& item) {
+    const SpinGuard guard(lock_);
+    const auto found = own_.find(item);
+    if (found != own_.end() && --found->second == 0) own_.erase(found);
 }
 
 // ---- Hearing.
@@ -193,17 +258,33 @@ void Coherence::on_message(std::string_view message) {
         if (own && item == std::to_string(proofs_)) take_snapshot();
         return;
     }
+    if (head == "unnumbered" && !own) return hear_unnumbered(item);
     const auto number = parse_u64(head);
     if (!number) return;
     if (!own) {
         counters_.heard.fetch_add(1, std::memory_order_relaxed);
         apply(item);
     }
-    if (!synced()) {
-        if (snapshot_under_way_) meanwhile_.push_back({*number, std::string(item)});
-        return;
+    if (synced()) {
+        hear(*number, item);
+    } else if (snapshot_under_way_) {
+        meanwhile_.push_back({*number, std::string(item)});
     }
-    hear(*number, item);
+    const SpinGuard guard(lock_);
+    if (!others_.empty()) others_.erase(std::string(item));
+}
+
+void Coherence::hear_unnumbered(std::string_view item) {
+    {
+        const SpinGuard guard(lock_);
+        if (others_.size() >= kWaitingMax) {
+            others_.clear();
+            item = "a";
+        }
+        if (!others_.try_emplace(std::string(item), 1).second) return;
+    }
+    counters_.heard.fetch_add(1, std::memory_order_relaxed);
+    apply(item);
 }
 
 void Coherence::hear(std::uint64_t number, std::string_view item) {
@@ -258,11 +339,28 @@ void Coherence::note_locked(std::uint64_t sequence, std::string_view item) {
     std::erase_if(prefixes_, [this](const auto& entry) TG_REQUIRES(lock_) { return entry.second <= floor_; });
 }
 
+/// What was announced and has no number yet names it. Few, unless Redis is full: then it is enough that there are many.
+bool Coherence::unsettled(const Unpacked& answer) const {
+    constexpr std::size_t kLookedAtMax = 256;
+    if (own_.empty() && others_.empty()) return false;
+    if (own_.size() + others_.size() > kLookedAtMax) return true;
+    const std::string_view path = path_of(answer.key_text);
+    const auto names = [&](const auto& waiting) {
+        const std::string_view item = waiting.first;
+        const std::string_view rest = item.substr(1);
+        if (is_tag(item)) return std::ranges::find(answer.tags, tag_of(rest)) != answer.tags.end();
+        if (item.starts_with('k')) return rest == answer.key_text;
+        return item.starts_with('p') ? path.starts_with(rest) : true;
+    };
+    return std::ranges::any_of(own_, names) || std::ranges::any_of(others_, names);
+}
+
 bool Coherence::good(const Unpacked& answer) const {
     if (!synced()) return false;
     const std::string key(answer.key_text);
     const std::string_view path = path_of(answer.key_text);
     const SpinGuard guard(lock_);
+    if (unsettled(answer)) return false;
     const std::uint64_t since = answer.sequence;
     if (since < floor_ || since < all_) return false;
     const auto later = [since](const auto& map, const auto& named) {
@@ -284,10 +382,23 @@ void Coherence::on_lost() {
     counters_.synced.store(0, std::memory_order_relaxed);
     synced_.store(false, std::memory_order_release);
     store_.invalidate_all();
+    {
+        // Whoever told of them tells again.
+        const SpinGuard guard(lock_);
+        others_.clear();
+    }
     prove();
 }
 
+std::string_view Coherence::trouble() const noexcept {
+    if (!connected_.load(std::memory_order_relaxed)) return "no connection to Redis, or it is slow";
+    if (!synced()) return "not sure yet to hear what other servers invalidate";
+    if (stuck_.load(std::memory_order_relaxed)) return "Redis takes no invalidations: it may be full";
+    return {};
+}
+
 void Coherence::on_state(bool connected) {
+    connected_.store(connected, std::memory_order_relaxed);
     if (!connected) return;
     if (!synced()) prove();
     send_waiting();
@@ -295,9 +406,9 @@ void Coherence::on_state(bool connected) {
 
 // Says something to itself: once it is heard, the subscription is alive.
 void Coherence::prove() {
-    if (!redis_.connected() || snapshot_under_way_) return;
+    if (!redis_->connected() || snapshot_under_way_) return;
     const std::string message = "proof " + self_ + " " + std::to_string(++proofs_);
-    redis_.command(Words{"PUBLISH", channel_, message}, [](const Result<store::RedisReply>&) {});
+    redis_->command(Words{"PUBLISH", channel_, message}, [](const Result<store::RedisReply>&) {});
 }
 
 void Coherence::take_snapshot() {
@@ -308,15 +419,15 @@ void Coherence::take_snapshot() {
     const std::string number = prefix_ + ":number";
     const std::string log = prefix_ + ":log";
     const std::string floor = prefix_ + ":floor";
-    redis_.run(snapshot_script(), Words{number, log, floor}, Words{},
-               [alive = std::weak_ptr(alive_), losses](const Result<store::RedisReply>& reply) {
-                   const auto self = alive.lock();
-                   if (!self) return;
-                   Coherence& coherence = **self;
-                   coherence.snapshot_under_way_ = false;
-                   // Lost again meanwhile: the pulse begins anew.
-                   if (reply && losses == coherence.losses_) coherence.on_snapshot(*reply);
-               });
+    redis_->run(snapshot_script(), Words{number, log, floor}, Words{},
+                [alive = weak_, losses](const Result<store::RedisReply>& reply) {
+                    const auto self = alive.lock();
+                    if (!self) return;
+                    Coherence& coherence = **self;
+                    coherence.snapshot_under_way_ = false;
+                    // Lost again meanwhile: the pulse begins anew.
+                    if (reply && losses == coherence.losses_) coherence.on_snapshot(*reply);
+                });
 }
 
 void Coherence::on_snapshot(const store::RedisReply& reply) {

@@ -256,6 +256,24 @@ std::shared_ptr<const std::string> Entry::shared_body() const {
     return std::make_shared<const std::string>(body());
 }
 
+void Entry::give_to(http::Response& response, bool with_body) const {
+    static constexpr http::Keeper::Ways kWays{
+        .hold = [](const void* entry) noexcept { static_cast<const Entry*>(entry)->add_reference(); },
+        .drop = [](const void* entry) noexcept { static_cast<const Entry*>(entry)->drop_reference(); }};
+    response.keeper = http::Keeper(this, kWays);
+    if ((parts_ & (kHasCommon | kHasEtagHash)) == 0) {
+        response.lent_head = head();
+    } else {
+        response.shared_head = shared_head();
+    }
+    if (!with_body) return;
+    if ((parts_ & kHasSharedBody) == 0) {
+        response.lent_body = body();
+    } else {
+        response.shared_body = shared_body();
+    }
+}
+
 std::uint32_t Entry::age_s(UnixMillis now) const noexcept {
     const std::int64_t resident_s = std::max<std::int64_t>(0, now - response_ms_) / 1000;
     const std::int64_t age = timing().initial_age_s + resident_s;

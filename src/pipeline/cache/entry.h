@@ -195,6 +195,8 @@ class Entry {
     /// For http::Response::shared_head and shared_body. Large bodies and heads of a Common are shared, the rest is copied.
     std::shared_ptr<const std::string> shared_head() const;
     std::shared_ptr<const std::string> shared_body() const;
+    /// The stored fields, and the body unless told not to, into an answer: what stands in the block is lent, the rest shared.
+    void give_to(http::Response& response, bool with_body) const;
 
     /// RFC 9111, 4.2.3, in whole seconds; never negative, also when the clock went back.
     std::uint32_t age_s(UnixMillis now) const noexcept;

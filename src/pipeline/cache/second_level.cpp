@@ -51,8 +51,6 @@ SecondLevel::SecondLevel(runtime::EventLoop& loop, store::Redis& redis, Response
       self_(random_name()),
       alive_(std::make_shared<SecondLevel*>(this)) {}
 
-SecondLevel::~SecondLevel() = default;
-
 // SHA-256 cut to 128 bits: the same in every process, and a collision is seen when the key's text is compared.
 std::string SecondLevel::name_of(const Key& key) const {
     return options_.prefix + ":e:" + to_hex(sha256(key.text()).data(), 16);
@@ -129,19 +127,30 @@ void SecondLevel::keep(const Key& key, const EntryPtr& entry, const SharedTicket
     const std::uint64_t sequence = ticket.sequence;
     if (entry->charge() <= kPackOnLoopMax) return write(name_of(key), pack_entry(*entry, sequence), keep_ms);
 
+    pack_elsewhere(key, entry, sequence, keep_ms);
+}
+
+void SecondLevel::pack_elsewhere(const Key& key, const EntryPtr& entry, std::uint64_t sequence, std::int64_t keep_ms) {
     const std::size_t held = entry->charge();
+    const std::string lease = lease_name_of(key);
+    // Of two at once the second releases; a lease that nobody releases runs out.
+    packing_.try_emplace(lease, false);
     writing_bytes_ += held;
     const bool taken = pool_.submit([mailbox = loop_.mailbox(), alive = std::weak_ptr(alive_), name = name_of(key),
-                                     entry, sequence, keep_ms, held]() mutable {
+                                     lease, entry, sequence, keep_ms, held]() mutable {
         std::string blob = pack_entry(*entry, sequence);
-        mailbox->post([alive, name = std::move(name), blob = std::move(blob), keep_ms, held]() mutable {
+        mailbox->post([alive, name = std::move(name), lease, blob = std::move(blob), keep_ms, held]() mutable {
             const auto self = alive.lock();
             if (!self) return;
-            (**self).writing_bytes_ -= held;
-            (**self).write(name, std::move(blob), keep_ms);
+            SecondLevel& level = **self;
+            level.writing_bytes_ -= held;
+            level.write(name, std::move(blob), keep_ms);
+            const auto packed = level.packing_.extract(lease);
+            if (packed && packed.mapped()) level.send_release(lease);
         });
     });
     if (taken) return;
+    packing_.erase(lease);
     writing_bytes_ -= held;
     count(counters_.writes_dropped);
 }
@@ -186,12 +195,17 @@ bool SecondLevel::lease(const Key& key, Duration hold_max, Leased done) {
 }
 
 void SecondLevel::release(const Key& key) {
-    if (!redis_.connected()) return;  // It runs out by itself.
     const std::string name = lease_name_of(key);
-    redis_.run(release_script(), Words{name}, Words{self_}, [](const Result<RedisReply>&) {});
+    const auto packing = packing_.find(name);
+    packing != packing_.end() ? static_cast<void>(packing->second = true) : send_release(name);
 }
 
-/// Looks for the answer of another process. Keeps itself alive while it is scheduled or a reply is to come.
+void SecondLevel::send_release(const std::string& lease_name) {
+    if (!redis_.connected()) return;  // It runs out by itself.
+    redis_.run(release_script(), Words{lease_name}, Words{self_}, [](const Result<RedisReply>&) {});
+}
+
+/// Looks for the answer of another process. The level holds it; a reply on its way holds it, too.
 class SecondLevel::Wait final : public runtime::Timer, public std::enable_shared_from_this<Wait> {
   public:
     Wait(SecondLevel& level, const Key& key, SteadyTime until, CommonPtr common, Brought done)
@@ -203,9 +217,11 @@ class SecondLevel::Wait final : public runtime::Timer, public std::enable_shared
           done_(std::move(done)) {}
     ~Wait() override = default;
 
-    void start() {
-        self_ = shared_from_this();
-        loop_.timers().schedule(*this, loop_.now() + kStep);
+    void start() { loop_.timers().schedule(*this, loop_.now() + kStep); }
+    /// The level goes: nothing is said any more.
+    void drop() {
+        loop_.timers().cancel(*this);
+        done_ = nullptr;
     }
 
   private:
@@ -214,22 +230,24 @@ class SecondLevel::Wait final : public runtime::Timer, public std::enable_shared
 
     void on_timer() override {
         const auto level = level_.lock();
-        if (!level) return end({});
+        if (!level) return;
         SecondLevel& it = **level;
         if (loop_.now() >= until_ || !it.usable()) return end({});
         const std::string lease = it.lease_name_of(key_);
         const std::string name = it.name_of(key_);
         // In this order: a lease that is gone after its answer was written is seen together with the answer.
-        it.redis_.command(Words{"EXISTS", lease}, [wait = self_](const Result<RedisReply>& reply) {
+        it.redis_.command(Words{"EXISTS", lease}, [wait = shared_from_this()](const Result<RedisReply>& reply) {
             wait->led_ = reply && reply->integer == 1;
         });
         const Ticket ticket = it.store_.begin_fill();
-        it.redis_.command(Words{"GET", name},
-                          [wait = self_, ticket](const Result<RedisReply>& reply) { wait->on_reply(reply, ticket); });
+        it.redis_.command(Words{"GET", name}, [wait = shared_from_this(), ticket](const Result<RedisReply>& reply) {
+            wait->on_reply(reply, ticket);
+        });
     }
     void on_reply(const Result<RedisReply>& reply, Ticket ticket) {
         const auto level = level_.lock();
-        if (!level || !reply) return end({});
+        if (!level) return;
+        if (!reply) return end({});
         EntryPtr entry;
         if (reply->kind == RedisReply::Kind::kText) entry = (**level).take(key_, reply->text, common_, ticket);
         if (entry) count((**level).counters_.lease_waits_served);
@@ -237,7 +255,8 @@ class SecondLevel::Wait final : public runtime::Timer, public std::enable_shared
         loop_.timers().schedule(*this, std::min(loop_.now() + kStep, std::max(until_, loop_.now())));
     }
     void end(EntryPtr entry) {
-        const auto self = std::exchange(self_, nullptr);
+        const auto self = shared_from_this();
+        if (const auto level = level_.lock()) std::erase((**level).waits_, self);
         if (Brought done = std::exchange(done_, nullptr)) done(std::move(entry));
     }
 
@@ -248,12 +267,16 @@ class SecondLevel::Wait final : public runtime::Timer, public std::enable_shared
     const CommonPtr common_;
     Brought done_;
     bool led_ = false;
-    std::shared_ptr<Wait> self_;
 };
+
+SecondLevel::~SecondLevel() {
+    for (const auto& wait : waits_) wait->drop();
+}
 
 bool SecondLevel::await(const Key& key, Duration wait_max, CommonPtr common, Brought done) {
     if (!usable()) return false;
-    std::make_shared<Wait>(*this, key, loop_.now() + wait_max, std::move(common), std::move(done))->start();
+    waits_.push_back(std::make_shared<Wait>(*this, key, loop_.now() + wait_max, std::move(common), std::move(done)));
+    waits_.back()->start();
     return true;
 }
 

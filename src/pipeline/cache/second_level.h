@@ -6,7 +6,7 @@
 // Speed       One round trip; commands of one turn leave in one write. A slow or absent Redis costs one wait of the connection's
 //             time limit (store/redis.h), then nothing is asked until it answers again.
 // Memory      writes_bytes_max under way; one more is dropped and counted.
-// Threads     The loop's.
+// Threads     The loop's. When it goes, what was asked is answered no more: the callbacks are dropped.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <vector>
 
 #include "base/clock.h"
 #include "pipeline/cache/coherence.h"
@@ -65,7 +67,7 @@ class SecondLevel {
 
     /// Whether this process may fetch for all: true as well when nobody can tell. `hold_max`: about one origin time.
     bool lease(const Key& key, Duration hold_max, Leased done);
-    /// The fill has ended, in whatever way.
+    /// The fill has ended, in whatever way; after keep(), where the answer was kept: who waits finds it then.
     void release(const Key& key);
     /// Another process leads: looks again and again until its answer is there, its lease is gone, or `wait_max` has passed.
     bool await(const Key& key, Duration wait_max, CommonPtr common, Brought done);
@@ -75,6 +77,8 @@ class SecondLevel {
 
     std::string name_of(const Key& key) const;
     std::string lease_name_of(const Key& key) const;
+    void pack_elsewhere(const Key& key, const EntryPtr& entry, std::uint64_t sequence, std::int64_t keep_ms);
+    void send_release(const std::string& lease_name);
     bool usable() const noexcept { return redis_.connected() && coherence_.synced(); }
     EntryPtr take(const Key& key, std::string_view blob, const CommonPtr& common, Ticket ticket);
     void write(const std::string& name, std::string blob, std::int64_t keep_ms);
@@ -89,6 +93,9 @@ class SecondLevel {
     const SecondLevelOptions options_;
     const std::string self_;  // Marks leases of this object.
     std::size_t writing_bytes_ = 0;
+    // By the name of their lease: answers that are being packed, and whether the lease is to be released after them.
+    std::unordered_map<std::string, bool> packing_;
+    std::vector<std::shared_ptr<Wait>> waits_;
     std::shared_ptr<SecondLevel*> alive_;
 };
 

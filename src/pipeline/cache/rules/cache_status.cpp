@@ -48,7 +48,8 @@ void add_cache_status(const CacheStatus& status, http::Headers& response) {
     if (response.get("cache-status") && !sf::parse_list(sf::joined(response, "cache-status"))) {
         response.remove("Cache-Status");
     }
-    std::string ours;
+    thread_local std::string ours;
+    ours.clear();
     append_cache_status(status, ours);
     response.add("Cache-Status", ours);
 }

@@ -136,6 +136,13 @@ std::optional<ByteRange> parse_range(std::string_view field, std::uint64_t size)
     return ByteRange{true, first, open ? size - 1 : std::min(last, size - 1)};
 }
 
+bool is_conditional(const http::Headers& request) noexcept {
+    return std::ranges::any_of(request.fields(), [](const auto& field) {
+        const std::string_view name = field.first;
+        return (name.size() == 5 && iequals(name, "range")) || (name.size() >= 8 && iequals(name.substr(0, 3), "if-"));
+    });
+}
+
 Answer answer_for(http::Method method, const http::Headers& request, const Representation& stored, UnixMillis now) {
     if (method != http::Method::kGet && method != http::Method::kHead) return {};
     // RFC 9110, 13.2.1: conditions count only where the plain answer would be a success.

@@ -41,6 +41,8 @@ struct Answer {
     std::uint64_t first = 0;  // kPart: bytes first to last, both included.
     std::uint64_t last = 0;
 };
+/// Whether any condition or range stands in the request; without one answer_for() says kWhole.
+bool is_conditional(const http::Headers& request) noexcept;
 /// For GET and HEAD of a stored answer that may be used. `now` tells the century of a date with a year of two digits.
 Answer answer_for(http::Method method, const http::Headers& request, const Representation& stored, UnixMillis now);
 
