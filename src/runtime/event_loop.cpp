@@ -147,10 +147,39 @@ void EventLoop::run_deferred() {
     deferred_now_.clear();
 }
 
+EventLoop::Alarm::~Alarm() {
+    TG_ASSERT(due_ == SteadyTime::max());
+}
+
+void EventLoop::set_alarm(Alarm& alarm, SteadyTime due) {
+    const bool was_set = alarm.due_ != SteadyTime::max();
+    alarm.due_ = due;
+    if (due == SteadyTime::max()) {
+        std::erase(alarms_, &alarm);
+    } else if (!was_set) {
+        alarms_.push_back(&alarm);
+    }
+}
+
+void EventLoop::ring_alarms() {
+    // One that is set anew to a time that has passed rings in the next turn.
+    std::size_t left = alarms_.size();
+    for (std::size_t i = 0; left > 0 && i < alarms_.size(); --left) {
+        Alarm* alarm = alarms_[i];
+        if (alarm->due_ > now_) {
+            ++i;
+            continue;
+        }
+        set_alarm(*alarm, SteadyTime::max());
+        alarm->on_alarm();
+    }
+}
+
 int EventLoop::wait_ms(Duration wait_max) const noexcept {
     if (!deferred_.empty()) return 0;
     Duration wait = std::min(wait_max, kSleepMax);
     if (timers_.next_look() != SteadyTime::max()) wait = std::min(wait, timers_.next_look() - now_);
+    for (const Alarm* alarm : alarms_) wait = std::min(wait, alarm->due_ - now_);
     if (wait <= Duration::zero()) return 0;
     // Rounded up: waking a little late is better than turning without work.
     return static_cast<int>((wait + std::chrono::milliseconds(1) - Duration(1)) / std::chrono::milliseconds(1));
@@ -172,6 +201,7 @@ void EventLoop::turn(Duration wait_max) {
         mailbox_->drain();
     }
     timers_.advance(now_);
+    if (!alarms_.empty()) ring_alarms();
     if (end_of_turn_) end_of_turn_();
     if (!deferred_.empty()) run_deferred();
 }

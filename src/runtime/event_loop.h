@@ -82,6 +82,19 @@ class EventLoop {
         bool waiting_ = false;
     };
 
+    /// A deadline kept to about a millisecond, for the few that need it: a timer of the wheel may be 20 ms late. Derive, and
+    /// set_alarm() to never before destruction.
+    class Alarm {
+      public:
+        virtual ~Alarm();
+        /// Its time has come; it is not set any more and may be set again here.
+        virtual void on_alarm() = 0;
+
+      private:
+        friend class EventLoop;
+        SteadyTime due_ = SteadyTime::max();
+    };
+
     static Result<std::unique_ptr<EventLoop>> create(const Clock& clock);
     ~EventLoop();
     EventLoop(const EventLoop&) = delete;
@@ -104,6 +117,9 @@ class EventLoop {
     void defer(Deferred& task);
     void undefer(Deferred& task) noexcept;
 
+    /// Sets or moves an alarm; SteadyTime::max() means never. Rings after the timers of a turn, never early.
+    void set_alarm(Alarm& alarm, SteadyTime due);
+
     /// Runs at the end of every turn, after events, tasks and timers.
     void set_end_of_turn(std::move_only_function<void()> hook) { end_of_turn_ = std::move(hook); }
 
@@ -116,6 +132,7 @@ class EventLoop {
     EventLoop(const Clock& clock, int epoll_fd, std::shared_ptr<Mailbox> mailbox);
     int wait_ms(Duration wait_max) const noexcept;
     void run_deferred();
+    void ring_alarms();
 
     const Clock& clock_;
     const int epoll_fd_;
@@ -125,6 +142,7 @@ class EventLoop {
     std::move_only_function<void()> end_of_turn_;
     std::vector<Deferred*> deferred_;
     std::vector<Deferred*> deferred_now_;  // Those being run; null: taken back meanwhile. Both keep their capacity.
+    std::vector<Alarm*> alarms_;           // Those that are set: a handful.
     std::atomic<bool> stopping_{false};
 };
 

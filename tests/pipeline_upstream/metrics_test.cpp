@@ -29,7 +29,8 @@ TEST(UpstreamMetricsTest, ShowWhatWasCounted) {
     const auto held = admission.ask({.mailbox = mailbox, .told = [](Admitted, SteadyTime) {}}, clock.now());
     EXPECT_TRUE(std::holds_alternative<Shed>(
         admission.ask({.mailbox = mailbox, .told = [](Admitted, SteadyTime) {}}, clock.now())));
-    EXPECT_TRUE(batcher.submit({.json = "1", .mailbox = mailbox, .told = [](const ItemAnswer&) {}}, clock.now()));
+    EXPECT_TRUE(batcher.submit({.json = "1", .mailbox = mailbox, .told = [](const ItemAnswer&, const Attachment&) {}},
+                               clock.now()));
     const std::string text = registry.render(observe::Exposition::kPrometheusText);
     for (const char* line :
          {"tidegate_upstream_target_usable{upstream=\"app\",target=\"target0\"} 0",
@@ -40,7 +41,7 @@ TEST(UpstreamMetricsTest, ShowWhatWasCounted) {
           "tidegate_upstream_retries_total{upstream=\"app\"} 0", "tidegate_admission_in_work{upstream=\"app\"} 1",
           "tidegate_admission_shed_total{upstream=\"app\",why=\"full\"} 1",
           "tidegate_batch_items_total{route=\"score\"} 1", "tidegate_batch_calls_total{route=\"score\",cut=\"idle\"} 1",
-          "tidegate_batch_sizes_total{route=\"score\",items=\"1\"} 1", "tidegate_memory_ceiling_bytes 5000"}) {
+          "tidegate_batch_sizes_total{route=\"score\",requests=\"1\"} 1", "tidegate_memory_ceiling_bytes 5000"}) {
         EXPECT_THAT(text, HasSubstr(line));
     }
     EXPECT_THAT(text, testing::Not(HasSubstr("tidegate_upstream_probes_total{"))) << "there is no checker";

@@ -33,7 +33,7 @@ struct MicroBatcherTest : testing::Test {
     Result<MicroBatcher::ItemId> submit(const std::string& json, const std::string& group = "",
                                         SteadyTime deadline = SteadyTime::max()) {
         auto id = batcher->submit({group, json, deadline, mailbox,
-                                   [this, json](ItemAnswer answer) {
+                                   [this, json](const ItemAnswer& answer, const Attachment&) {
                                        EXPECT_FALSE(answers.contains(json)) << "told twice";
                                        answers[json] = answer ? *answer : "error: " + answer.error().message;
                                    }},
@@ -104,7 +104,7 @@ TEST_F(MicroBatcherTest, AFullBatchAndOneThatWaitedGoAtOnceWhileThereIsRoom) {
     const auto shot = batcher->snapshot();
     EXPECT_EQ(shot.items, 8U);
     EXPECT_EQ(shot.batches, 5U);
-    EXPECT_EQ(shot.cuts, (std::array<std::uint64_t, 3>{1, 2, 2}));
+    EXPECT_EQ(shot.cuts, (std::array<std::uint64_t, kCuts>{1, 2, 2, 0}));
     EXPECT_EQ(shot.sizes[0], 4U);
     EXPECT_EQ(shot.sizes[2], 1U) << "the one of four";
     EXPECT_EQ(shot.wait_ns, 55'000'000U);
@@ -149,7 +149,7 @@ TEST_F(MicroBatcherTest, AnotherNumberOfResultsIsAnErrorForAll) {
     mailbox->drain();
     EXPECT_TRUE(answers["1"].starts_with("error: "));
     EXPECT_TRUE(answers["2"].starts_with("error: "));
-    EXPECT_EQ(batcher->snapshot().count_mismatches, 1U);
+    EXPECT_EQ(batcher->snapshot().mismatches, 1U);
     EXPECT_EQ(batcher->snapshot().items_failed, 2U);
 }
 
@@ -232,6 +232,67 @@ TEST_F(MicroBatcherTest, TooManyWaitersAreRefused) {
     EXPECT_EQ(batcher->snapshot().refused, 1U);
     while (!calls.empty()) answer_first();
     EXPECT_EQ(answers.size(), 22U);
+}
+
+TEST_F(MicroBatcherTest, AnIsolatedBatchGoesOutItemByItemBeforeWhoeverWaits) {
+    make();
+    for (const char* item : {"0", "1", "2", "3"}) put(item);
+    answer_first();
+    ASSERT_EQ(calls[0].batch.items, (Items{"1", "2", "3"}));
+    put("later");
+    EXPECT_TRUE(batcher->cancel(ids["2"])) << "it has left while its call was under way";
+    Call refused = std::move(calls.front());
+    calls.pop_front();
+    refused.done.isolate(std::move(refused.batch.items), now);
+    ASSERT_EQ(calls.size(), 2U) << "calls_max holds for single ones too";
+    EXPECT_EQ(calls[0].batch.items, Items{"1"});
+    EXPECT_EQ(calls[1].batch.items, Items{"3"});
+    EXPECT_TRUE(calls[0].batch.alone);
+    EXPECT_EQ(calls[0].batch.cut, Cut::kAlone);
+    answer_first();
+    answer_first();
+    ASSERT_EQ(calls.size(), 1U);
+    EXPECT_EQ(calls[0].batch.items, Items{"later"});
+    EXPECT_FALSE(calls[0].batch.alone);
+    answer_first();
+    EXPECT_EQ(answers["1"], "<1>");
+    EXPECT_EQ(answers["3"], "<3>");
+    EXPECT_FALSE(answers.contains("2"));
+    EXPECT_EQ(batcher->snapshot().isolated, 2U);
+    EXPECT_EQ(batcher->snapshot().waiting, 0U);
+}
+
+TEST_F(MicroBatcherTest, RowsCountNotRequests) {
+    make();
+    const auto put_rows = [this](const std::string& json, std::uint32_t count) {
+        EXPECT_TRUE(batcher->submit(
+            {.json = json, .mailbox = mailbox, .told = [](const ItemAnswer&, const Attachment&) {}, .count = count},
+            now));
+    };
+    put_rows("0", 1);
+    put_rows("a", 3);
+    put_rows("b", 2);
+    ASSERT_EQ(calls.size(), 2U);
+    EXPECT_EQ(calls[1].batch.items, Items{"a"}) << "five rows are more than four";
+    EXPECT_EQ(calls[1].batch.counts, std::vector<std::uint32_t>{3});
+    while (!calls.empty()) answer_first();
+    put_rows("0", 1);
+    put_rows("big", 9);
+    ASSERT_EQ(calls.size(), 2U);
+    EXPECT_EQ(calls[1].batch.items, Items{"big"}) << "more than a batch by itself: alone";
+}
+
+TEST_F(MicroBatcherTest, ClosedItSendsNothingMore) {
+    make();
+    for (const char* item : {"0", "1", "2"}) put(item);
+    batcher->close();
+    mailbox->drain();
+    EXPECT_EQ(answers["1"], "error: shutting down");
+    EXPECT_FALSE(submit("3"));
+    answer_first();
+    EXPECT_EQ(answers["0"], "<0>");
+    EXPECT_TRUE(calls.empty());
+    EXPECT_EQ(batcher->snapshot().waiting, 0U);
 }
 
 // Any order of submitting, answering, cancelling and time: each hears once, its own answer, and limits hold.

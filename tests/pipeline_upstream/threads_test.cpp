@@ -162,7 +162,7 @@ TEST(ThreadsTest, TheMicroBatcherGivesEachThreadItsOwnAnswers) {
             const auto id = batcher.submit({.json = item,
                                             .mailbox = mailbox,
                                             .told =
-                                                [&, item](ItemAnswer answer) {
+                                                [&, item](ItemAnswer answer, const Attachment&) {
                                                     EXPECT_TRUE(mailbox->on_loop_thread());
                                                     EXPECT_EQ(answer.value_or("error"), item + "!");
                                                     --open;

@@ -181,5 +181,69 @@ TEST(EventLoop, ADeferredTaskRunsOnceAtTheEndOfTheTurnAfterTheHook) {
     EXPECT_EQ(order, (std::vector<int>{0, 1, 0, 2, 0}));
 }
 
+class Bell final : public EventLoop::Alarm {
+  public:
+    explicit Bell(EventLoop& loop) : loop_(loop) {}
+    ~Bell() override { loop_.set_alarm(*this, SteadyTime::max()); }
+    void on_alarm() override {
+        ++rung;
+        if (again != SteadyTime::max()) loop_.set_alarm(*this, again);
+    }
+    int rung = 0;
+    SteadyTime again = SteadyTime::max();
+
+  private:
+    EventLoop& loop_;
+};
+
+TEST(EventLoopAlarm, RingsOnceNeverEarlyAndInTheFirstTurnAfterItsTime) {
+    ManualClock clock;
+    const auto loop = EventLoop::create(clock);
+    ASSERT_TRUE(loop);
+    Bell bell(**loop);
+    Bell moved(**loop);
+    Bell never(**loop);
+    const SteadyTime start = clock.now();
+    (*loop)->set_alarm(bell, start + milliseconds(3));
+    (*loop)->set_alarm(moved, start + milliseconds(3));
+    (*loop)->set_alarm(moved, start + milliseconds(5));
+    (*loop)->set_alarm(never, start + milliseconds(3));
+    (*loop)->set_alarm(never, SteadyTime::max());
+    for (int ms = 1; ms <= 10; ++ms) {
+        clock.advance(milliseconds(1));
+        (*loop)->turn(Duration::zero());
+        EXPECT_EQ(bell.rung, ms >= 3 ? 1 : 0) << ms;
+        EXPECT_EQ(moved.rung, ms >= 5 ? 1 : 0) << ms;
+    }
+    EXPECT_EQ(never.rung, 0);
+}
+
+TEST(EventLoopAlarm, OneSetAnewToAPassedTimeRingsOnceATurn) {
+    ManualClock clock;
+    const auto loop = EventLoop::create(clock);
+    ASSERT_TRUE(loop);
+    Bell bell(**loop);
+    bell.again = clock.now();
+    (*loop)->set_alarm(bell, clock.now());
+    for (int turn = 1; turn <= 3; ++turn) {
+        (*loop)->turn(seconds(1));
+        EXPECT_EQ(bell.rung, turn);
+    }
+    bell.again = SteadyTime::max();
+}
+
+TEST(EventLoopAlarm, TheLoopSleepsNoLongerThanToTheAlarm) {
+    const SystemClock clock;
+    const auto loop = EventLoop::create(clock);
+    ASSERT_TRUE(loop);
+    Bell bell(**loop);
+    const SteadyTime due = clock.now() + milliseconds(30);
+    (*loop)->set_alarm(bell, due);
+    while (bell.rung == 0) (*loop)->turn(seconds(1));
+    EXPECT_GE((*loop)->now(), due);
+    // Far below the second that a turn may sleep; wide, as the machine may be busy.
+    EXPECT_LT((*loop)->now(), due + milliseconds(500));
+}
+
 }  // namespace
 }  // namespace tidegate::runtime

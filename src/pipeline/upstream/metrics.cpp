@@ -180,9 +180,14 @@ void declare_batchers(observe::Registry& registry, const Parts<BatcherPart>& par
          [](const Shot& s) { return as_double(s.cancelled); });
     read(counter, "tidegate_batch_items_failed_total", "Requests that got an error.", "See the upstream's answers.",
          [](const Shot& s) { return as_double(s.items_failed); });
-    read(counter, "tidegate_batch_mismatches_total", "Answers with another number of results than items.",
+    read(counter, "tidegate_batch_calls_failed_total", "Merged calls that failed for all their requests.",
+         "See the upstream's answers.", [](const Shot& s) { return as_double(s.calls_failed); });
+    read(counter, "tidegate_batch_mismatches_total", "Answers that were no list of one result for each item.",
          "The upstream does not do what the route says it does.",
-         [](const Shot& s) { return as_double(s.count_mismatches); });
+         [](const Shot& s) { return as_double(s.mismatches); });
+    read(counter, "tidegate_batch_isolated_total", "Requests sent again alone because their merged call was refused.",
+         "Some client sends what the upstream refuses, at its neighbours' cost.",
+         [](const Shot& s) { return as_double(s.isolated); });
     read(MetricType::kGauge, "tidegate_batch_waiting", "Requests that wait for their batch.", "The upstream is slow.",
          [](const Shot& s) { return as_double(s.waiting); });
     family(registry, counter, parts,
@@ -198,8 +203,8 @@ void declare_batchers(observe::Registry& registry, const Parts<BatcherPart>& par
            });
     family(registry, counter, parts,
            {.name = "tidegate_batch_sizes_total",
-            .help = "Merged calls by the number of their items.",
-            .labels = {"route", "items"},
+            .help = "Merged calls by the number of requests in them.",
+            .labels = {"route", "requests"},
             .when_it_rises = "It shows how much merging brings."},
            [](const BatcherPart& part, Samples& out) {
                const auto shot = part.batcher->snapshot();

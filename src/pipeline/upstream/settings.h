@@ -1,6 +1,9 @@
 // The settings of upstreams (elements of the list `upstreams`), of micro-batching (within a route) and of admission.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "http/client/client.h"
 #include "pipeline/upstream/admission.h"
 #include "pipeline/upstream/batch_json.h"
@@ -17,6 +20,9 @@ namespace tidegate::upstream {
 /// Of a route whose upstream takes lists.
 struct BatchSettings {
     bool enabled = false;
+    std::string target;
+    bool isolate = true;
+    std::vector<std::string> ignore_headers;
     BatchOptions options;
     BatchFormat format;
 };
@@ -212,7 +218,12 @@ inline void declare_batch(settings::Table& t, BatchSettings& s) {
     using std::chrono::milliseconds;
     BatchOptions& o = s.options;
     t.add("batch.enabled", s.enabled, false)
-        .doc("Merge requests that come at the same time into one call with a list.");
+        .doc("Merge POST requests that come at the same time into one call with a list.");
+    t.add("batch.target", s.target, "").doc("Path of the call with the list; empty: the path of the request.");
+    t.add("batch.isolate", s.isolate, true)
+        .doc("When a merged call is refused with a 4xx, ask about each of its items alone, once; false: 502 for all.");
+    t.add("batch.ignore_headers", s.ignore_headers, {})
+        .doc("Request fields that do not matter: they are not passed on, and may differ within a batch.");
     t.add("batch.items_max", o.items_max, o.items_max).range(1, 65536).doc("Items of one call.");
     t.add("batch.bytes_max", o.bytes_max, o.bytes_max)
         .range(1024, 1U << 30U)
@@ -226,6 +237,8 @@ inline void declare_batch(settings::Table& t, BatchSettings& s) {
         .range(1, 1'000'000)
         .doc("Items that wait; one more gets 503.");
     BatchFormat& f = s.format;
+    t.add("batch.lists", f.lists, false)
+        .doc("Clients send and get lists themselves, in the upstream's own form; false: one item, one result.");
     t.add("batch.item_field", f.item_field, "")
         .doc("Member of the request that is the item; empty: the whole body. Other members must be equal in a batch.");
     t.add("batch.items_field", f.items_field, "")
@@ -233,7 +246,11 @@ inline void declare_batch(settings::Table& t, BatchSettings& s) {
     t.add("batch.results_field", f.results_field, "").doc("Member of its answer that is the list; empty: the body.");
     t.add("batch.result_field", f.result_field, "").doc("Member of our answer that is the result; empty: the body.");
     t.add("batch.error_field", f.error_field, "")
-        .doc("A result with this member, not null, is an error of its own item; empty: there are none.");
+        .doc("A result with this member, not null, is an error of its own item (422); empty: there are none.");
+    t.add("batch.index_field", f.index_field, "")
+        .doc("Member of a result that is its place in the list, written anew for each client; empty: none.");
+    t.add("batch.answer_fields", f.answer_fields, {})
+        .doc("Members of the upstream's answer that hold for each item, and go to every client; others go to nobody.");
 }
 
 inline void declare(settings::Table& t, AdmissionSettings& s) {
