@@ -36,11 +36,11 @@ void Connection::open_refused(const Response& response) {
     linger_ = true;
     close_after_flush_ = true;
     HeadOptions options;
-    options.content_length = response.shared_body ? response.shared_body->size() : response.body.size();
+    options.content_length = response.payload().size();
     options.close = true;
     context_.writer.write_head(out_.begin_text(), response, options);
     out_.end_text();
-    response.shared_body ? out_.append(response.shared_body) : out_.append(response.body);
+    response.shared_body ? out_.append(response.shared_body) : out_.append(std::string(response.payload()));
     corked_ = true;
     end_turn();
     corked_ = false;
@@ -134,7 +134,7 @@ void Connection::write_answer(ServerExchange& exchange) {
     if (response.close || last_of_all) linger_ = true;
     const bool till_close = stream && !exchange.http_1_1 && !response.content_length;
     const bool close = !exchange.keep_alive || response.close || last_of_all || till_close;
-    const std::uint64_t body_bytes = response.shared_body ? response.shared_body->size() : response.body.size();
+    const std::uint64_t body_bytes = response.payload().size();
     const bool head_only = exchange.head().method == Method::kHead;
 
     HeadOptions options;
@@ -148,7 +148,12 @@ void Connection::write_answer(ServerExchange& exchange) {
     out_.end_text();
     const bool send_body = !bodiless && !head_only;
     if (send_body && !stream) {
-        response.shared_body ? out_.append(std::move(response.shared_body)) : out_.append(std::move(response.body));
+        if (response.lent_body.data() != nullptr) {
+            out_.begin_text().append(response.lent_body);
+            out_.end_text();
+        } else {
+            response.shared_body ? out_.append(std::move(response.shared_body)) : out_.append(std::move(response.body));
+        }
     }
     const bool both_ways = stream && receiving_.get() == &exchange && phase_ == Phase::kBody;
     if (close && !both_ways) {
@@ -296,11 +301,12 @@ void Connection::note_sent() {
         stream_marks_.erase(stream_marks_.begin());
         if (streaming_) pipeline_.front()->stream()->sent(bytes);
     }
-    if (sent_marks_.empty() || sent_marks_.front().offset > out_.sent()) return;
-    const auto out = std::ranges::find_if(sent_marks_, [&](const SentMark& mark) { return mark.offset > out_.sent(); });
-    std::vector<SentMark> done(std::make_move_iterator(sent_marks_.begin()), std::make_move_iterator(out));
-    sent_marks_.erase(sent_marks_.begin(), out);
-    for (const SentMark& mark : done) mark.exchange->report_sent(mark.report);
+    // Taken out before it is told: whoever hears it may end this connection.
+    while (!sent_marks_.empty() && sent_marks_.front().offset <= out_.sent()) {
+        const SentMark mark = std::move(sent_marks_.front());
+        sent_marks_.erase(sent_marks_.begin());
+        mark.exchange->report_sent(mark.report);
+    }
 }
 
 void Connection::finish_close() {

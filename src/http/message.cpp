@@ -83,27 +83,6 @@ std::string_view to_string(Method method) noexcept {
     return kNames[static_cast<std::size_t>(method)];
 }
 
-void Headers::set(std::string_view name, std::string_view value) {
-    remove(name);
-    add(name, value);
-}
-
-void Headers::remove(std::string_view name) {
-    std::erase_if(fields_, [&](const Field& field) { return iequals(field.first, name); });
-}
-
-std::optional<std::string_view> Headers::get(std::string_view name) const noexcept {
-    for (const Field& field : fields_) {
-        if (field.first.size() == name.size() && iequals(field.first, name)) return field.second;
-    }
-    return std::nullopt;
-}
-
-std::size_t Headers::count(std::string_view name) const noexcept {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(fields_, [&](const Field& field) { return iequals(field.first, name); }));
-}
-
 std::optional<std::vector<std::pair<std::string, std::string>>> parse_query(std::string_view query) {
     std::vector<std::pair<std::string, std::string>> pairs;
     while (!query.empty()) {

@@ -12,31 +12,12 @@
 #include <utility>
 #include <vector>
 
+#include "http/headers.h"
+
 namespace tidegate::http {
 
 enum class Method : std::uint8_t { kGet, kHead, kPost, kPut, kPatch, kDelete, kOptions, kOther };
 std::string_view to_string(Method method) noexcept;
-
-/// Header fields in the order they came. Names compare without regard to case.
-class Headers {
-  public:
-    using Field = std::pair<std::string, std::string>;
-    void add(std::string_view name, std::string_view value) {
-        if (fields_.capacity() == 0) fields_.reserve(8);  // What an answer has, in one allocation.
-        fields_.emplace_back(name, value);
-    }
-    /// Replaces every field of that name.
-    void set(std::string_view name, std::string_view value);
-    void remove(std::string_view name);
-    /// The first field of that name.
-    std::optional<std::string_view> get(std::string_view name) const noexcept;
-    std::size_t count(std::string_view name) const noexcept;
-    const std::vector<Field>& fields() const noexcept { return fields_; }
-    void clear() noexcept { fields_.clear(); }
-
-  private:
-    std::vector<Field> fields_;
-};
 
 /// What stood before the body. `path` is percent-decoded and free of `.` and `..` segments; `query` is raw.
 struct RequestHead {
@@ -60,6 +41,34 @@ std::optional<std::string> query_value(std::string_view query, std::string_view 
 /// All pairs of a raw query, decoded; nullopt when an escape is broken.
 std::optional<std::vector<std::pair<std::string, std::string>>> parse_query(std::string_view query);
 
+/// Keeps somebody's counted thing alive, without memory of its own: what a Response lends bytes of.
+class Keeper {
+  public:
+    struct Ways {
+        void (*hold)(const void* thing) noexcept;
+        void (*drop)(const void* thing) noexcept;
+    };
+    Keeper() = default;
+    /// Takes one more hold of `thing`. `ways` is static.
+    Keeper(const void* thing, const Ways& ways) noexcept : thing_(thing), ways_(&ways) { ways.hold(thing); }
+    Keeper(const Keeper& other) noexcept : thing_(other.thing_), ways_(other.ways_) {
+        if (thing_ != nullptr) ways_->hold(thing_);
+    }
+    Keeper(Keeper&& other) noexcept : thing_(std::exchange(other.thing_, nullptr)), ways_(other.ways_) {}
+    Keeper& operator=(Keeper other) noexcept {
+        std::swap(thing_, other.thing_);
+        std::swap(ways_, other.ways_);
+        return *this;
+    }
+    ~Keeper() {
+        if (thing_ != nullptr) ways_->drop(thing_);
+    }
+
+  private:
+    const void* thing_ = nullptr;
+    const Ways* ways_ = nullptr;
+};
+
 struct Response {
     int status = 200;
     Headers headers;  // Content-Length, Connection and (without has_date) Date are written by the server.
@@ -75,6 +84,16 @@ struct Response {
     /// Of a stream: how long its body will be. Of an answer to HEAD and of a 304: the length of what is not sent; absent
     /// from a 304 it is not said, absent from a HEAD it is that of the body given here. Otherwise unused: the body tells.
     std::optional<std::uint64_t> content_length = std::nullopt;
+    /// As shared_head and shared_body, lent by whatever `keeper` keeps alive; a body is sent that is not null. It is copied behind
+    /// the head, so it should be small.
+    std::string_view lent_head{};
+    std::string_view lent_body{};
+    Keeper keeper{};
+
+    std::string_view payload() const noexcept {
+        if (lent_body.data() != nullptr) return lent_body;
+        return shared_body ? std::string_view(*shared_body) : std::string_view(body);
+    }
 };
 
 /// `OK`, `Not Found`, ...; empty for a code we do not send.

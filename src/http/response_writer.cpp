@@ -1,5 +1,6 @@
 #include "http/response_writer.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -47,8 +48,20 @@ void append_status_line(std::string& out, int status) {
 }
 
 void append_fields(std::string& out, const Headers& headers, bool has_date) {
-    for (const auto& [name, value] : headers.fields()) {
-        if (is_ours(name, has_date)) continue;
+    const bool ours =
+        std::ranges::any_of(headers.fields(), [&](const auto& field) { return is_ours(field.first, has_date); });
+    const auto lines = headers.lines();
+    if (lines && !ours && headers.is_plain()) {
+        out.append(*lines);
+        return;
+    }
+    for (std::size_t i = 0; i < headers.size(); ++i) {
+        if (is_ours(headers.field(i).first, has_date)) continue;
+        if (headers.is_plain()) {
+            out.append(headers.line(i));
+            continue;
+        }
+        const auto [name, value] = headers.field(i);
         append_clean(out, name);
         out.append(": ");
         append_clean(out, value);
@@ -76,6 +89,7 @@ void ResponseWriter::write_head(std::string& out, const Response& response, cons
         refresh_date();
         out.append(date_line_);
     }
+    out.append(response.lent_head);
     if (response.shared_head) out.append(*response.shared_head);
     append_fields(out, response.headers, response.has_date);
     if (options.content_length) {

@@ -117,6 +117,32 @@ TEST(AnswerHead, AHeadAnd304CarryTheLengthOfWhatTheyDoNotSend) {
     EXPECT_EQ(streamed(get("/"), 1234, {}, true, 304), "HTTP/1.1 304 Not Modified\r\nContent-Length: 1234\r\n\r\n");
 }
 
+TEST(AnswerHead, LentBytesAreHeldUntilTheyAreWrittenAndLetGoOnce) {
+    struct Lender {
+        const std::string head = "ETag: \"x\"\r\n";
+        const std::string body = "lent";
+        mutable int holds = 0;
+    } lender;
+    static constexpr Keeper::Ways kWays{
+        .hold = [](const void* thing) noexcept { ++static_cast<const Lender*>(thing)->holds; },
+        .drop = [](const void* thing) noexcept { --static_cast<const Lender*>(thing)->holds; }};
+    Wire wire{.input = get("/")};
+    Bench bench(wire);
+    bench.application.handler = [&](const ExchangePtr& exchange) {
+        Response response;
+        response.lent_head = lender.head;
+        response.lent_body = lender.body;
+        response.has_date = true;
+        response.keeper = Keeper(&lender, kWays);
+        const Response copy = response;
+        EXPECT_EQ(lender.holds, 2);
+        exchange->respond(std::move(response));
+    };
+    bench.run();
+    EXPECT_EQ(wire.output, "HTTP/1.1 200 OK\r\nETag: \"x\"\r\nContent-Length: 4\r\n\r\nlent");
+    EXPECT_EQ(lender.holds, 0);
+}
+
 TEST(AnswerHead, OneMadeBeforehandIsSentAsItIsAndTheDateIsTheOriginsWhereItHasOne) {
     const auto shared = std::make_shared<const std::string>("Date: Tue, 15 Nov 1994 08:12:31 GMT\r\nETag: \"x\"\r\n");
     Wire wire{.input = get("/")};

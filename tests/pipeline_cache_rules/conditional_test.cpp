@@ -162,7 +162,7 @@ TEST(NotModified, CarriesWhatTheClientNeedsToUpdateItsCopy) {
                                                            {"Access-Control-Allow-Origin", "*"},
                                                            {"X-Other", "1"}}));
     std::string names;
-    for (const auto& [name, value] : out.fields()) names += name + " ";
+    for (const auto& [name, value] : out.fields()) names.append(name).append(" ");
     EXPECT_EQ(names, "ETag Cache-Control Content-Location Date Expires Vary Access-Control-Allow-Origin ");
     EXPECT_TRUE(not_modified_fields(headers({{"Last-Modified", date(-9)}})).get("last-modified"));
 }

@@ -45,7 +45,7 @@ TEST(ForwardRequest, NothingOfTheConnectionTravels) {
                                                  {"Accept", "*/*"},
                                                  {"Authorization", "Bearer x"}}));
     std::string names;
-    for (const auto& [name, value] : out.fields()) names += name + " ";
+    for (const auto& [name, value] : out.fields()) names.append(name).append(" ");
     EXPECT_EQ(names, "Host Accept Authorization X-Forwarded-For X-Forwarded-Proto X-Forwarded-Host Via ");
     EXPECT_EQ(out.get("host"), "10.0.0.1:9000");
     EXPECT_EQ(out.get("x-forwarded-host"), "a");
@@ -175,7 +175,7 @@ TEST(ForwardResponse, EndToEndFieldsComeBackWithOurVia) {
                                                                 {"Via", "1.1 o"}}),
                                                        "tidegate", {"server"});
     std::string all;
-    for (const auto& [name, value] : out.fields()) all += name + "=" + value + ";";
+    for (const auto& [name, value] : out.fields()) all.append(name).append("=").append(value).append(";");
     EXPECT_EQ(all, "c=3;Via=1.1 o;Via=1.1 tidegate;");
 }
 

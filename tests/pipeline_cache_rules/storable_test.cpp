@@ -307,7 +307,7 @@ TEST(StoredFields, LeaveOutWhatConcernsOneConnectionOrOneRequest) {
                                           {"X-Unknown", "11"}});
     const http::Headers kept = stored_fields(answer, store(answer));
     std::string names;
-    for (const auto& [name, value] : kept.fields()) names += name + "=" + value + ";";
+    for (const auto& [name, value] : kept.fields()) names.append(name).append("=").append(value).append(";");
     EXPECT_EQ(names, "Cache-Control=max-age=9, no-cache=\"x-own\";C=3;X-Unknown=10;X-Unknown=11;Date=" + date(0) + ";");
 }
 

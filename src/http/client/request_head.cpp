@@ -65,7 +65,7 @@ Result<std::string> write_request_head(const Origin& origin, const ClientRequest
     int hosts = 0;
     for (const auto& [name, value] : request.headers.fields()) {
         if (!syntax::is_token(name)) return refuse("a header name is no token");
-        if (!value.empty() && !syntax::all(value, syntax::kValueChar)) {
+        if (!request.headers.is_plain() && !value.empty() && !syntax::all(value, syntax::kValueChar)) {
             return refuse("a control character in a header value");
         }
         if (name.size() == 4 && iequals(name, "host")) ++hosts;
@@ -76,8 +76,8 @@ Result<std::string> write_request_head(const Origin& origin, const ClientRequest
     out.reserve(bytes);
     out.append(request.method).append(" ").append(request.target).append(" HTTP/1.1\r\n");
     if (hosts == 0) add_field(out, "Host", authority_of(origin));
-    for (const auto& [name, value] : request.headers.fields()) {
-        if (!is_client_own(name)) add_field(out, name, value);
+    for (std::size_t i = 0; i < request.headers.size(); ++i) {
+        if (!is_client_own(request.headers.field(i).first)) out.append(request.headers.line(i));
     }
     add_framing(out, request);
     out.append("\r\n");

@@ -185,24 +185,23 @@ void Answer::give(const cache::EntryPtr& entry, const http::RequestHead& head, U
     begun_ = true;
     http::Response response;
     const std::string_view body = entry->body();
-    const std::string etag = entry->etag();
-    const rules::Representation stored{.status = entry->status(),
-                                       .etag = etag,
-                                       .last_modified = entry->field("Last-Modified"),
-                                       .date_ms = entry->timing().date_ms,
-                                       .body_bytes = body.size()};
-    const bool conditional = head.method == http::Method::kGet || head.method == http::Method::kHead;
-    const rules::Answer how = conditional ? rules::answer_for(head.method, head.headers, stored, now) : rules::Answer{};
+    rules::Answer how;
+    const bool reads = head.method == http::Method::kGet || head.method == http::Method::kHead;
+    if (reads && rules::is_conditional(head.headers)) {
+        const std::string etag = entry->etag();
+        const rules::Representation stored{.status = entry->status(),
+                                           .etag = etag,
+                                           .last_modified = entry->field("Last-Modified"),
+                                           .date_ms = entry->timing().date_ms,
+                                           .body_bytes = body.size()};
+        how = rules::answer_for(head.method, head.headers, stored, now);
+    }
     response.status = entry->status();
     response.has_date = !entry->field("Date").empty();
     switch (how.kind) {
         case rules::Answer::Kind::kWhole:
-            response.shared_head = entry->shared_head();
-            if (head.method == http::Method::kHead) {
-                response.content_length = body.size();
-            } else {
-                response.shared_body = entry->shared_body();
-            }
+            entry->give_to(response, head.method != http::Method::kHead);
+            if (head.method == http::Method::kHead) response.content_length = body.size();
             break;
         case rules::Answer::Kind::kNotModified:
             response.status = 304;
