@@ -153,7 +153,11 @@ void GateAssembly::declare_metrics(observe::Registry& registry, const cache::Res
                              .health = nullptr,
                              .admission = &upstream->admission});
     }
-    upstream::declare_metrics(registry, needs_.clock, std::move(upstreams), {}, memory_.get());
+    std::vector<upstream::BatcherPart> batchers;
+    for (const auto& route : proxy.routes()) {
+        if (route->batching) batchers.push_back({route->options.name, &route->batching->batcher()});
+    }
+    upstream::declare_metrics(registry, needs_.clock, std::move(upstreams), std::move(batchers), memory_.get());
 }
 
 }  // namespace tidegate::app

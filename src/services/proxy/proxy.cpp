@@ -56,12 +56,16 @@ struct Proxy::LoopState final : public runtime::Timer {
     LoopState(Proxy& owner, pipeline::LoopParts& parts)
         : proxy(owner),
           event_loop(parts.loop),
+          index(parts.index),
           loop(parts, owner.parts_.clock, owner.parts_.random, owner.parts_.store, owner.parts_.flights) {
         if (parts.make_client) {
             // Numbers of connections and their times are settings of each upstream, so each has a client of its own.
             for (const auto& upstream : owner.upstreams_) {
                 loop.fetch_loop.own->push_back(parts.make_client(upstream::client_options(upstream->options)));
             }
+        }
+        for (const ProxyRoutePtr& route : owner.routes_) {
+            if (route->batching) route->batching->on_loop_start(parts.index, loop.fetch_loop);
         }
         if (parts.index != 0) return;
         for (const auto& upstream : owner.upstreams_) {
@@ -77,6 +81,9 @@ struct Proxy::LoopState final : public runtime::Timer {
     }
     ~LoopState() override {
         event_loop.timers().cancel(*this);
+        for (const ProxyRoutePtr& route : proxy.routes_) {
+            if (route->batching) route->batching->on_loop_stop(index);
+        }
         checkers.clear();
         // Calls end with their client, and what they hold still refers to this loop.
         loop.fetch_loop.own->clear();
@@ -106,6 +113,7 @@ struct Proxy::LoopState final : public runtime::Timer {
 
     Proxy& proxy;
     runtime::EventLoop& event_loop;
+    const unsigned index;
     ProxyLoop loop;
     std::vector<std::unique_ptr<upstream::HealthChecker>> checkers;
 };
@@ -137,7 +145,7 @@ Result<std::unique_ptr<Proxy>> Proxy::create(const std::vector<upstream::Upstrea
             return fail(ErrorCode::kInvalidArgument,
                         "routes: " + options.name + ": there is no upstream `" + options.upstream + "`");
         }
-        TG_TRY(auto route, ProxyRoute::create(options, **found));
+        TG_TRY(auto route, ProxyRoute::create(options, **found, parts.clock));
         proxy->routes_.push_back(std::move(route));
     }
     return proxy;
@@ -156,8 +164,8 @@ void Proxy::register_routes(std::vector<pipeline::Route>& routes) {
         made.body_bytes_max = route->options.body_bytes_max;
         made.access = route->options.access == "open" ? pipeline::Access::kOpen : pipeline::Access::kScoped;
         made.response_type = "application/octet-stream";
-        // Whole in memory only where the body is part of a key.
-        const bool gathers = route->keys_by_body();
+        // Whole in memory only where the body is part of a key or of a list.
+        const bool gathers = route->gathers();
         made.streams_body = [gathers](const http::RequestHead& head) {
             return !(gathers && head.method == http::Method::kPost);
         };
@@ -172,6 +180,9 @@ void Proxy::answer(const pipeline::ContextPtr& context, const ProxyRoutePtr& rou
 
 void Proxy::prepare_loops(unsigned loops) {
     loops_.resize(loops);
+    for (const ProxyRoutePtr& route : routes_) {
+        if (route->batching) route->batching->prepare_loops(loops);
+    }
 }
 
 void Proxy::on_loop_start(pipeline::LoopParts& parts) {

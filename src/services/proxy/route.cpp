@@ -49,6 +49,15 @@ Result<void> check(const RouteOptions& options) {
             return wrong("request_headers cannot set `" + rule.name + "`");
         }
     }
+    const upstream::BatchSettings& batch = options.batch;
+    if (!batch.enabled && (!batch.target.empty() || !batch.format.items_field.empty())) {
+        return wrong("batch.* is set, but batch.enabled is not");
+    }
+    if (!batch.target.empty() && !cache::rules::check_target(batch.target, {})) {
+        return wrong("batch.target is no path");
+    }
+    const auto format = upstream::check(batch.format);
+    if (!format) return wrong(format.error().message);
     return {};
 }
 
@@ -60,7 +69,7 @@ std::string authority_of(const http::Origin& origin) {
 
 }  // namespace
 
-Result<ProxyRoutePtr> ProxyRoute::create(const RouteOptions& options, Upstream& upstream) {
+Result<ProxyRoutePtr> ProxyRoute::create(const RouteOptions& options, Upstream& upstream, const Clock& clock) {
     TG_CHECK(check(options));
     auto route = std::make_shared<ProxyRoute>();
     route->options = options;
@@ -80,6 +89,9 @@ Result<ProxyRoutePtr> ProxyRoute::create(const RouteOptions& options, Upstream& 
     for (const std::string& tag : options.cache.tags) route->tags.push_back(cache::tag_hash(tag));
     for (const HeaderRule& rule : options.response_headers) route->drop_from_answer.push_back(to_lower(rule.name));
     route->priority = upstream::parse_priority(options.priority).value_or(upstream::Priority::kInteractive);
+    if (options.batch.enabled) {
+        route->batching = std::make_unique<Batching>(options.batch, upstream, route->priority, clock);
+    }
     return ProxyRoutePtr(std::move(route));
 }
 

@@ -1,6 +1,6 @@
 // ProxyRoute: one route of the settings, prepared at start: where it leads, what it may keep, what it adds and removes.
 //
-// Threads     Immutable; any thread.
+// Threads     Immutable, save for who waits in `batching`; any thread.
 #pragma once
 
 #include <memory>
@@ -14,6 +14,7 @@
 #include "pipeline/cache/rules/forwarding.h"
 #include "pipeline/cache/rules/policy.h"
 #include "pipeline/cache/rules/target_key.h"
+#include "services/proxy/batch.h"
 #include "services/proxy/settings.h"
 #include "services/proxy/upstream.h"
 
@@ -21,7 +22,8 @@ namespace tidegate::proxy {
 
 struct ProxyRoute {
     /// kInvalidArgument names the route and the setting that is wrong.
-    static Result<std::shared_ptr<const ProxyRoute>> create(const RouteOptions& options, Upstream& upstream);
+    static Result<std::shared_ptr<const ProxyRoute>> create(const RouteOptions& options, Upstream& upstream,
+                                                            const Clock& clock);
 
     /// Path and query as the upstream sees them; kInvalidArgument for a target that two readers could read differently.
     Result<std::string> upstream_target(const http::RequestHead& head) const;
@@ -30,6 +32,8 @@ struct ProxyRoute {
     bool takes(std::string_view method_text) const noexcept;
     /// A POST of this route may be answered from the cache.
     bool keys_by_body() const noexcept { return options.cache.mode == "fixed"; }
+    /// A POST is whole in memory before it is passed on.
+    bool gathers() const noexcept { return keys_by_body() || batching != nullptr; }
     bool caches() const noexcept { return options.cache.mode != "off"; }
 
     RouteOptions options;
@@ -42,6 +46,7 @@ struct ProxyRoute {
     std::vector<std::uint64_t> tags;            // tag_hash() of the route's name and of cache.tags.
     std::string authority;                      // Of the upstream: part of the key.
     upstream::Priority priority = upstream::Priority::kInteractive;
+    std::unique_ptr<Batching> batching;  // Null: each request is a call of its own.
 };
 using ProxyRoutePtr = std::shared_ptr<const ProxyRoute>;
 

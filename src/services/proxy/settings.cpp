@@ -94,6 +94,7 @@ void declare_route(settings::Table& table, RouteOptions& r) {
                "Fields set (or, with an empty value, removed) on the way to the upstream.");
     table.list("response_headers", r.response_headers, declare_header_rule, "Fields set (or removed) on the way back.");
     declare_cache(table, r.cache);
+    upstream::declare_batch(table, r.batch);
 }
 
 }  // namespace tidegate::proxy

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/upstream/settings.h"
 #include "settings/table.h"
 
 namespace tidegate::proxy {
@@ -56,6 +57,7 @@ struct RouteOptions {
     std::vector<HeaderRule> response_headers;
     std::vector<std::string> query_drop;
     CacheOptions cache;
+    upstream::BatchSettings batch;
 };
 
 void declare_header_rule(settings::Table& table, HeaderRule& rule);

@@ -21,7 +21,15 @@ void write_target(JsonWriter& writer, const upstream::TargetSnapshot& target) {
     writer.end_object();
 }
 
-void write_upstream(JsonWriter& writer, const Upstream& upstream, SteadyTime now) {
+void write_batching(JsonWriter& writer, const ProxyRoute& route) {
+    const upstream::BatchSnapshot shot = route.batching->batcher().snapshot();
+    writer.begin_object().field("route", route.options.name).field("waiting", shot.waiting);
+    writer.field("calls_under_way", shot.under_way).field("requests", shot.items).field("calls", shot.batches);
+    writer.field("mismatches", shot.mismatches).field("isolated", shot.isolated).end_object();
+}
+
+void write_upstream(JsonWriter& writer, const Upstream& upstream, const std::vector<ProxyRoutePtr>& routes,
+                    SteadyTime now) {
     const upstream::PoolSnapshot pool = upstream.pool.snapshot(now);
     const upstream::AdmissionSnapshot admission = upstream.admission.snapshot(now);
     writer.begin_object().field("name", upstream.name()).field("panic", pool.panic);
@@ -29,14 +37,25 @@ void write_upstream(JsonWriter& writer, const Upstream& upstream, SteadyTime now
     writer.field("waiting", admission.waiting[0] + admission.waiting[1]);
     writer.key("targets").begin_array();
     for (const upstream::TargetSnapshot& target : pool.targets) write_target(writer, target);
-    writer.end_array().end_object();
+    writer.end_array();
+    const auto merges = [&upstream](const ProxyRoutePtr& route) {
+        return route->upstream == &upstream && route->batching != nullptr;
+    };
+    if (std::ranges::any_of(routes, merges)) {
+        writer.key("batching").begin_array();
+        for (const ProxyRoutePtr& route : routes) {
+            if (merges(route)) write_batching(writer, *route);
+        }
+        writer.end_array();
+    }
+    writer.end_object();
 }
 
 }  // namespace
 
 void Proxy::append_status(JsonWriter& writer, SteadyTime now) const {
     writer.key("upstreams").begin_array();
-    for (const auto& upstream : upstreams_) write_upstream(writer, *upstream, now);
+    for (const auto& upstream : upstreams_) write_upstream(writer, *upstream, routes_, now);
     writer.end_array();
 }
 
