@@ -164,7 +164,11 @@ Result<void> TidegateServer::make_dispatcher() {
                                 .decisions = *decisions_,
                                 .cpu = *cpu_,
                                 .blocking = *blocking_};
+    TG_CHECK(pipeline::check_answers(settings_.pipeline.answers, routes));
     pipeline::Gate gate = gate_->gate();
+    gate.store = cache_.get();
+    gate.flights = flights_.get();
+    gate.build = version();
     gate.listeners.push_back(proxy_.get());
     dispatcher_ = std::make_unique<pipeline::Dispatcher>(parts, settings_.pipeline, std::move(routes), std::move(gate));
     return {};

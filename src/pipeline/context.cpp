@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "pipeline/dispatcher.h"
 #include "pipeline/problem.h"
+#include "pipeline/recall.h"
 
 namespace tidegate::pipeline {
 namespace {
@@ -92,6 +93,7 @@ ContextPtr Context::self() const {
 }
 
 void Context::reply(http::Response response) {
+    if (recall_ && response.status == 200) return recall_->reply(*this, {}, std::move(response));
     const http::Coding coding = choose_coding(response);
     if (route_ != nullptr && response.status == 200 && route_->route.cache == CachePolicy::kRevalidate) {
         if (answer_not_modified(response, coding)) return finish(std::move(response));
@@ -130,6 +132,12 @@ http::Coding Context::choose_coding(http::Response& response) const {
     return accepted ? http::choose_coding(*accepted) : http::Coding::kIdentity;
 }
 
+bool Context::packs(std::size_t bytes) const {
+    if (bytes < dispatcher_.settings_.compress_bytes_min) return false;
+    const auto accepted = head().headers.get("Accept-Encoding");
+    return accepted && http::choose_coding(*accepted) != http::Coding::kIdentity;
+}
+
 void Context::compress(http::Response& response, http::Coding coding) {
     if (coding == http::Coding::kIdentity) return;
     const std::string_view body = response.shared_body ? std::string_view(*response.shared_body) : response.body;
@@ -153,6 +161,7 @@ void Context::reply_json(std::string body, int status) {
 }
 
 void Context::fail(const Error& error) {
+    if (recall_) recall_->fail(error);
     finish(problem_response({.status = status_of(error.code),
                              .error = to_string(error.code),
                              .detail = error.message,
@@ -187,6 +196,7 @@ void Context::decorate(http::Response& response) const {
 
 void Context::finish(http::Response response) {
     TG_ASSERT(!std::exchange(answered_, true));
+    if (recall_) recall_->let_go();
     decorate(response);
     exchange_.respond(std::move(response));
 }
@@ -204,6 +214,7 @@ std::shared_ptr<http::Tunnel> Context::start_tunnel(http::Response response, std
 
 std::shared_ptr<http::Stream> Context::send_stream(http::Response response) {
     TG_ASSERT(!std::exchange(answered_, true));
+    if (recall_) recall_->let_go(true);
     decorate(response);
     return exchange_.start_stream(std::move(response));
 }
@@ -217,6 +228,17 @@ void Context::fail_stream(const Error& error) {
 
 audit::Decision Context::make_decision(std::string_view service, std::string_view operation,
                                        std::string_view input) const {
+    audit::Decision decision = blank_decision();
+    decision.service = service;
+    decision.operation = operation;
+    decision.input_hash = sha256(input);
+    decision.input_size = input.size();
+    decision.spend_points = spend_points();
+    return decision;
+}
+
+/// Who asks, when, and under what id.
+audit::Decision Context::blank_decision() const {
     audit::Decision decision;
     decision.id = make_uuid7(clock(), dispatcher_.parts_.random);
     decision.request_id = request_id_;
@@ -224,12 +246,7 @@ audit::Decision Context::make_decision(std::string_view service, std::string_vie
         decision.actor = caller_->actor;
         decision.tenant = caller_->tenant;
     }
-    decision.service = service;
-    decision.operation = operation;
-    decision.input_hash = sha256(input);
-    decision.input_size = input.size();
     decision.trace_id = trace().trace_id;
-    decision.spend_points = spend_points();
     return decision;
 }
 
@@ -274,6 +291,10 @@ void Context::record(std::vector<audit::Decision> decisions, std::move_only_func
 void Context::reply_recorded(std::vector<audit::Decision> decisions, std::string body) {
     http::Response response;
     response.headers.add("Content-Type", "application/json");
+    if (recall_) {
+        response.body = std::move(body);
+        return recall_->reply(*this, std::move(decisions), std::move(response));
+    }
     response.headers.add("Cache-Control", "no-store");
     response.body = std::move(body);
     // Compressed here, on the worker: the writer thread that calls back has every other caller waiting.
@@ -285,7 +306,10 @@ void Context::reply_recorded(std::vector<audit::Decision> decisions, std::string
 void Context::send_recorded(std::vector<audit::Decision> decisions, http::Response response) {
     record(std::move(decisions), [context = self(), response = std::move(response)](Result<void> durable) mutable {
         context->end_stage("record");
-        if (durable) return context->finish(std::move(response));
+        if (durable) {
+            if (context->recall_) context->recall_->keep();
+            return context->finish(std::move(response));
+        }
         context->dispatcher_.parts_.log.line(observe::Level::kError, "decision_not_recorded")
             .field("request_id", context->request_id_)
             .field("reason", durable.error().message);

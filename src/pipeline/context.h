@@ -29,6 +29,7 @@
 namespace tidegate::pipeline {
 
 class Dispatcher;
+class Recall;
 struct RouteState;
 
 class Context {
@@ -113,7 +114,11 @@ class Context {
 
   private:
     friend class Dispatcher;
+    friend class Recall;
     friend struct Stages;
+    audit::Decision blank_decision() const;
+    /// Whether an answer of so many bytes of JSON would be packed for this client.
+    bool packs(std::size_t bytes) const;
     bool parse_body(std::uint32_t depth_max);
     bool parse_parameters();
     http::Coding choose_coding(http::Response& response) const;
@@ -147,9 +152,11 @@ class Context {
     http::Headers extra_;     // For whatever answer comes: limits, spend, a challenge.
     std::weak_ptr<http::Exchange> held_exchange_;
     std::shared_ptr<BodyPipe> body_pipe_;
-    ContextPtr waiting_guard_;  // While a stage waits though the request is whole.
+    std::shared_ptr<Recall> recall_;  // Only where answers are kept.
+    ContextPtr waiting_guard_;        // While a stage waits though the request is whole.
     std::uint8_t next_stage_ = 0;
-    bool received_ = false;  // on_request() has been called.
+    bool received_ = false;   // on_request() has been called.
+    bool validated_ = false;  // On the loop already.
     std::atomic<std::int64_t> charged_milli_{0};
     bool answered_ = false;
     bool show_stages_ = false;  // X-Trace: true

@@ -20,17 +20,26 @@ struct Stage {
 /// The way of every request with a route, in order. Naming, matching (404, 405) and metrics come before it, so that every
 /// refusal has an id and is counted; record, settlement, cache fill, compression and send follow the handler's answer
 /// (Context::reply*).
-constexpr std::array<Stage, 9> kStages{{
+constexpr std::array<Stage, 11> kStages{{
     {"overload", &Stages::overload},  // First: what will be shed must cost nothing more.
     {"identity", &Stages::identity},  // Before limits and spend, which count by caller.
     {"limit", &Stages::limit},        // Before spend: a flood must not touch the ledger.
     {"spend", &Stages::spend},        // Reserved before the work, settled with the answer.
     {"admit", &Stages::admit_body},   // Before the body comes: nobody uploads what will be refused.
     {"receive", &Stages::receive},    // Waits for the body, unless the handler streams it.
+    {"look", &Stages::look},          // A small question whose answer is kept needs no other thread.
     {"queue", &Stages::hand_over},    // To the pool that the route names; what follows runs there.
     {"validate", &Stages::validate},  // Before the cache: only valid requests have a canonical form.
+    {"cache", &Stages::cache},        // Before the work: what is known or being made is not made again.
     {"handle", &Stages::handle},      // The service, or the proxy with its breaker, admission and balancing.
 }};
+
+constexpr std::uint8_t index_of(Step (*run)(Dispatcher&, Context&)) {
+    std::uint8_t index = 0;
+    while (kStages[index].run != run) ++index;
+    return index;
+}
+constexpr std::uint8_t kQueue = index_of(&Stages::hand_over);
 
 Context& context_of(const http::Exchange& exchange) {
     return *static_cast<Context*>(exchange.attachment.get());
@@ -53,11 +62,36 @@ Dispatcher::Dispatcher(Parts parts, const PipelineSettings& settings, std::vecto
         TG_ASSERT((route.any_method ? router_.add_any(route.path, id) : router_.add(route.method, route.path, id))
                       .has_value());
         routes_.push_back(std::make_unique<RouteState>(std::move(route), http_metrics_));
+        RouteState& state = *routes_.back();
+        state.recall =
+            plan_recall(state.route, settings_.answers, gate_.store, gate_.flights, parts_.clock, gate_.build);
         if (gate_.limiter == nullptr) continue;
         auto rules = gate_.limiter->rules().of_route(routes_.back()->route.family, routes_.back()->route.operation);
         TG_ASSERT(rules.has_value());  // app/ has asked before.
         routes_.back()->limits = *std::move(rules);
     }
+    declare_recall();
+}
+
+void Dispatcher::declare_recall() {
+    if (std::ranges::none_of(routes_, [](const auto& state) { return state->recall != nullptr; })) return;
+    parts_.metrics.callback(
+        {.name = "tidegate_kept_answers_total",
+         .help =
+             "Questions to our own routes whose answers are kept: answered from the cache (hit), by the answer that "
+             "another one was waiting for (coalesced), by the service (miss), or past the cache (bypass).",
+         .labels = {"operation", "outcome"},
+         .when_it_rises = "`miss` alone: questions that never repeat, or cache.answers is too short."},
+        observe::MetricType::kCounter, [this](observe::Samples& out) {
+            for (const auto& state : routes_) {
+                if (state->recall == nullptr) continue;
+                const RecallPlan& plan = *state->recall;
+                out.add({plan.operation, "hit"}, static_cast<double>(plan.hits.value()));
+                out.add({plan.operation, "coalesced"}, static_cast<double>(plan.coalesced.value()));
+                out.add({plan.operation, "miss"}, static_cast<double>(plan.misses.value()));
+                out.add({plan.operation, "bypass"}, static_cast<double>(plan.bypassed.value()));
+            }
+        });
 }
 
 void Dispatcher::on_loop_start(runtime::EventLoop& loop, unsigned index) {
@@ -117,6 +151,11 @@ void Dispatcher::advance(Context& context) {
         ++context.next_stage_;
         if (context.show_stages_) context.end_stage(stage.name);
     }
+}
+
+void Dispatcher::enter_queue(Context& context) {
+    context.next_stage_ = kQueue;
+    advance(context);
 }
 
 void Dispatcher::resume(const http::ExchangePtr& exchange, Step step) {
@@ -228,6 +267,16 @@ http::Response Dispatcher::on_protocol_error(const http::Exchange* exchange, int
 
 void Dispatcher::sent(Context& context, const http::Exchange::Sent& outcome) {
     context.waiting_guard_.reset();
+    if (context.recall_) {
+        // Who waited may be the last to hold the exchange.
+        const http::ExchangePtr held = context.exchange();
+        context.recall_->leave();
+        return report(context, outcome);
+    }
+    report(context, outcome);
+}
+
+void Dispatcher::report(Context& context, const http::Exchange::Sent& outcome) {
     // 499 is for the log and the metrics: a client that has left gets nothing. A stream that we cut is not the client's
     // doing.
     const int cut = context.stream_failure_.load(std::memory_order_relaxed);

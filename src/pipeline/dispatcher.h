@@ -19,6 +19,7 @@
 #include "observe/metrics.h"
 #include "pipeline/context.h"
 #include "pipeline/gate.h"
+#include "pipeline/recall.h"
 #include "pipeline/route.h"
 #include "pipeline/route_metrics.h"
 #include "pipeline/settings.h"
@@ -44,6 +45,7 @@ struct RouteState {
     Route route;
     RouteMetrics metrics;
     limits::RouteRules limits;
+    std::unique_ptr<RecallPlan> recall;  // Null: answers are not kept.
 };
 
 class Dispatcher final : public http::Application {
@@ -71,12 +73,16 @@ class Dispatcher final : public http::Application {
     void name_request(Context& context);
     bool match(Context& context);
     void advance(Context& context);
+    /// From a wait on the loop, wherever that began, to the thread that the route names.
+    void enter_queue(Context& context);
+    void declare_recall();
     Step pass(Guard guard) noexcept;
     /// Answers with `error`, or lets pass what a guard in shadow would have refused.
     Step refuse(Context& context, Guard guard, const Error& error);
     bool answer_preflight(Context& context, std::string_view methods);
     void answer_for_dropped(Context& context);
     void sent(Context& context, const http::Exchange::Sent& outcome);
+    void report(Context& context, const http::Exchange::Sent& outcome);
 
     Parts parts_;
     const PipelineSettings settings_;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -50,6 +51,7 @@ struct Gate {
     /// The response cache and who waits for whom; null: no answer is kept.
     cache::ResponseStore* store = nullptr;
     cache::Flights* flights = nullptr;
+    std::string build;  // Of the program: part of the key of what it keeps.
     /// Makes what a loop has of its own, on its thread.
     std::function<std::unique_ptr<LoopParts>(runtime::EventLoop&, unsigned)> make_loop;
     std::vector<LoopListener*> listeners;

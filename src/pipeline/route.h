@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/points.h"
 #include "http/message.h"
 #include "pipeline/schema.h"
@@ -42,6 +43,16 @@ enum class CachePolicy : std::uint8_t {
     kRevalidate,  // Same bytes until the binary changes: strong ETag, `Cache-Control: no-cache`.
 };
 
+/// That answers of a route may be kept and given again to whoever asks the same: method, path, query, body, tenant. Only those
+/// with status 200. cache.answers changes it.
+struct KeptAnswer {
+    Duration ttl{};                 // 0: off.
+    unsigned decimals = 0;          // Numbers of the body that agree to so many are one question; 0: exactly.
+    bool shared = false;            // Tenants share answers.
+    std::vector<std::string> tags;  // What the answer reads: `model:text_detector`.
+    std::string version;            // Of what makes the answer: another one asks anew.
+};
+
 /// The error shape of the clients that call this family (API.md).
 enum class ErrorShape : std::uint8_t { kProblem };
 
@@ -65,6 +76,7 @@ struct Route {
     std::string response_type = "application/json";
     Points spend_points;
     CachePolicy cache = CachePolicy::kNoStore;
+    std::optional<KeptAnswer> keep;   // None: never kept, whatever the settings say.
     std::vector<std::string> scopes;  // Any of these lets a key in.
     ErrorShape errors = ErrorShape::kProblem;
     std::uint64_t body_bytes_max = 0;  // 0: no body.

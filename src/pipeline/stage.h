@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "pipeline/cache/flights.h"
 #include "pipeline/limits/verdict.h"
 #include "pipeline/spend/ledger.h"
 
@@ -29,10 +30,21 @@ struct Stages {
     static Step judge_spend(Dispatcher& dispatcher, Context& context, spend::Ledger::Outcome outcome);
     static Step admit_body(Dispatcher& dispatcher, Context& context);
     static Step receive(Dispatcher& dispatcher, Context& context);
+    static Step look(Dispatcher& dispatcher, Context& context);
     static Step hand_over(Dispatcher& dispatcher, Context& context);
     static Step validate(Dispatcher& dispatcher, Context& context);
     static Step cache(Dispatcher& dispatcher, Context& context);
     static Step handle(Dispatcher& dispatcher, Context& context);
+
+    // Of the stage "cache", in the order in which one may follow another.
+    static Step ask(Dispatcher& dispatcher, Context& context, bool on_loop);
+    static Step give(Context& context, cache::EntryPtr entry, bool coalesced, bool on_loop);
+    static Step consult(Dispatcher& dispatcher, Context& context);
+    static Step join(Dispatcher& dispatcher, Context& context);
+    static void landed(Dispatcher& dispatcher, Context& context, const cache::Landing& landing);
+    static Step lead(Dispatcher& dispatcher, Context& context);
+    static void leased(Dispatcher& dispatcher, Context& context, bool mine);
+    static void go_on(Dispatcher& dispatcher, Context& context, Step step);
 };
 
 /// Stages that decide whether a request may go on: each has counters and may run in shadow (decide and count only).

@@ -15,6 +15,7 @@
 
 #include "audit/decision_log.h"
 #include "base/assert.h"
+#include "base/mutex.h"
 #include "http/exchange.h"
 #include "runtime/event_loop.h"
 
@@ -76,6 +77,7 @@ class FakeExchange final : public http::Exchange {
     void respond(http::Response response) override {
         EXPECT_FALSE(answer_.has_value()) << "answered twice";
         answer_ = std::move(response);
+        responded = true;
         ready_.set_value();
     }
     /// The stream stays here as `stream`; its head is answer().
@@ -121,6 +123,7 @@ class FakeExchange final : public http::Exchange {
     const http::Response& answer() const { return *answer_; }
     bool answered() const { return answer_.has_value(); }
     std::atomic<bool> gone{false};
+    std::atomic<bool> responded{false};  // As answered(), from any thread.
     std::shared_ptr<FakeStream> stream;
     std::shared_ptr<FakeTunnel> tunnel;
     std::shared_ptr<http::TunnelEnd> tunnel_end;
@@ -148,14 +151,20 @@ class FakeLog final : public audit::DecisionLog {
     }
     void append_batch(std::vector<audit::Decision> batch, Done done) override {
         if (failing) return done(fail(ErrorCode::kUnavailable, "disk full"));
-        for (auto& decision : batch) kept.push_back(std::move(decision));
+        {
+            const Lock lock(mutex_);
+            for (auto& decision : batch) kept.push_back(std::move(decision));
+        }
         done({});
     }
     audit::LogHealth health() const override { return {}; }
     void flush() override {}
     void close() override {}
-    bool failing = false;
-    std::vector<audit::Decision> kept;
+    std::atomic<bool> failing{false};
+    std::vector<audit::Decision> kept;  // To be read when nothing is under way.
+
+  private:
+    Mutex mutex_;
 };
 
 }  // namespace tidegate::testing

@@ -27,8 +27,11 @@ Step Stages::hand_over(Dispatcher& dispatcher, Context& context) {
     const bool taken = pool.submit([&dispatcher, guard = context.self()] {
         Context& waited = *guard;
         waited.end_stage("queue");
-        if (waited.exchange_.unreachable()) return waited.fail({ErrorCode::kCancelled, "The client has left."});
-        if (waited.client_gone() && Duration(waited.stages().stages().back().ns) > kPatience) {
+        // Others may wait for what one that has left has asked.
+        const bool wanted = waited.recall_ && waited.recall_->others_wait();
+        if (waited.exchange_.unreachable() && !wanted)
+            return waited.fail({ErrorCode::kCancelled, "The client has left."});
+        if (waited.client_gone() && !wanted && Duration(waited.stages().stages().back().ns) > kPatience) {
             return waited.fail({ErrorCode::kUnavailable, "The request waited too long; ask again in a second."});
         }
         ++waited.next_stage_;

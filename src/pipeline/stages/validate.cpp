@@ -1,16 +1,18 @@
 // Stage "validate": the parameters and the JSON body against what the route declares.
 //
-// Position    On the thread of the handler, before it.
+// Position    On the thread of the handler, before it; on the loop for a small question whose answer may be kept.
 // Guarantee   A handler sees only what its schema allows; every fault is named, all of them in one answer (400, 422).
 // Memory      The parsed document, bounded by the body and pipeline.json_depth_max.
 // Threads     Whichever the route names.
 #include <algorithm>
+#include <utility>
 
 #include "pipeline/dispatcher.h"
 
 namespace tidegate::pipeline {
 
 Step Stages::validate(Dispatcher& dispatcher, Context& context) {
+    if (std::exchange(context.validated_, true)) return Step::kNext;
     if (!context.parse_parameters() || !context.parse_body(dispatcher.settings_.json_depth_max)) return Step::kAnswered;
     if (context.route_->route.request) context.end_stage("validate");
     if (context.findings_.errors.empty()) return Step::kNext;

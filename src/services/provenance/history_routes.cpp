@@ -312,6 +312,8 @@ void register_history_routes(std::vector<pipeline::Route>& routes, const Parts& 
         .query = {{.name = "days",
                    .schema = Schema::integer().range(1, 90).doc("Length of the window up to now; default 30.")}},
         .response = stats_schema(),
+        // Every analysis changes it, so it is kept only for as long as an operator says.
+        .keep = pipeline::KeptAnswer{.tags = {"decisions"}},
         .scopes = {"provenance:read"},
         .example = "days=7",
         .handler = [parts](const ContextPtr& context) { answer_stats(context, parts); },

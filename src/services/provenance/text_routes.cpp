@@ -69,6 +69,13 @@ void write_item_error(JsonWriter& writer, std::string_view item_id, std::string_
     writer.key("error").begin_object().field("error", code).field("message", message).end_object().end_object();
 }
 
+/// The same text gets the same answer for as long as model and calibration are the same.
+pipeline::KeptAnswer kept(const Parts& parts, Duration ttl) {
+    return {.ttl = ttl,
+            .tags = {"model:text_detector"},
+            .version = parts.text_detector.model_version() + " " + parts.text_detector.calibration_version()};
+}
+
 /// One item of a batch, through the same code as the single route. False when it failed.
 bool analyse_item(const ContextPtr& context, const Parts& parts, json::Value item, JsonWriter& writer, Batch& batch) {
     const std::string_view item_id = item.find("item_id")->as_string();
@@ -201,6 +208,7 @@ void register_text_routes(std::vector<pipeline::Route>& routes, const Parts& par
         .request = text_request_schema(),
         .response = text_answer_schema(),
         .spend_points = Points::whole(1),
+        .keep = kept(parts, parts.settings.cache_ttl),
         .scopes = {"provenance:detect"},
         .body_bytes_max = kTextBodyBytesMax,
         .example = std::string(kExampleRequest),
@@ -216,6 +224,7 @@ void register_text_routes(std::vector<pipeline::Route>& routes, const Parts& par
         .request = batch_request_schema(parts.settings.batch_items_max),
         .response = batch_answer_schema(),
         .spend_points = Points::whole(5),
+        .keep = kept(parts, {}),
         .scopes = {"provenance:detect"},
         .body_bytes_max = std::min(kBatchBodyBytesMax, parts.settings.batch_items_max * kTextBodyBytesMax),
         .example =
