@@ -107,7 +107,7 @@ void invalidate(const ContextPtr& context, const CacheRouteParts& parts) {
     // Every kept answer has the tags of its target and of its route.
     if (name == "path") return reply_dropped(context, parts.store.erase_tag(cache::tag_hash("target:" + text), now));
     if (std::ranges::find(parts.routes, text) == parts.routes.end()) {
-        return context->fail({{"route", "is not the name of a route of the settings", "not_allowed"}});
+        return context->fail({{"route", "is not the name of a route whose answers may be kept", "not_allowed"}});
     }
     reply_dropped(context, parts.store.erase_tag(cache::tag_hash("route:" + text), now));
 }
@@ -166,7 +166,7 @@ Schema invalidate_schema() {
         optional("path", text.doc("Path and query as the upstream sees them, exactly; in all variants and methods.")),
         optional("prefix", text.doc("How the path begins; it begins with `/`.")),
         optional("tag", text.doc("A tag of the settings; `route:NAME`, `model:NAME`, `group:NAME` (RFC 9875).")),
-        optional("route", text.doc("A route of the settings.")),
+        optional("route", text.doc("A route of the settings, or the operation of one of ours whose answers are kept.")),
         optional("all", Schema::boolean()),
     });
 }

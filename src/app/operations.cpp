@@ -171,6 +171,10 @@ void register_cache(std::vector<Route>& routes, const OperationParts& parts) {
             if (tag.starts_with("model:")) of_cache.models.emplace_back(tag.substr(6));
         }
     }
+    // Services have put theirs into the table before.
+    for (const Route& route : routes) {
+        if (route.keep) of_cache.routes.push_back(route.operation);
+    }
     register_cache_routes(routes, std::move(of_cache));
 }
 

@@ -31,6 +31,7 @@ struct OperationParts {
     bool metrics_enabled = true;  // Without it there is no /metrics.
 };
 
+/// After the services' routes: those whose answers may be kept can be named to be dropped.
 void register_operations(std::vector<pipeline::Route>& routes, const OperationParts& parts);
 /// Adds /openapi.json, the document of all routes handed in so far and of itself, and returns it: call it
 /// last.

@@ -127,8 +127,8 @@ Result<void> TidegateServer::make_gate() {
                                         .log = *log_,
                                         .blocking = *blocking_,
                                         .readers = readers_}));
-    cache_ = std::make_unique<cache::ResponseStore>(cache::StoreOptions{});
-    flights_ = std::make_unique<cache::Flights>(cache::FlightOptions{});
+    cache_ = std::make_unique<cache::ResponseStore>(cache::store_options(settings_.cache));
+    flights_ = std::make_unique<cache::Flights>(cache::flight_options(settings_.cache));
     TG_TRY(proxy_, proxy::Proxy::create(
                        settings_.upstreams, settings_.routes,
                        {.clock = clock_, .random = random_, .log = *log_, .store = *cache_, .flights = *flights_}));
@@ -137,6 +137,11 @@ Result<void> TidegateServer::make_gate() {
 
 Result<void> TidegateServer::make_dispatcher() {
     std::vector<pipeline::Route> routes;
+    provenance::register_provenance(routes, {.clock = clock_,
+                                             .text_detector = *text_detector_,
+                                             .history = *history_,
+                                             .statistics = *statistics_,
+                                             .settings = settings_.provenance});
     register_operations(routes, {.clock = clock_,
                                  .metrics = metrics_,
                                  .decisions = *decisions_,
@@ -148,11 +153,6 @@ Result<void> TidegateServer::make_dispatcher() {
                                  .cache = *cache_,
                                  .text_model_version = text_detector_->model_version(),
                                  .metrics_enabled = settings_.process.metrics_enabled});
-    provenance::register_provenance(routes, {.clock = clock_,
-                                             .text_detector = *text_detector_,
-                                             .history = *history_,
-                                             .statistics = *statistics_,
-                                             .settings = settings_.provenance});
     register_key_routes(routes, {.keys = gate_->identity().keys(), .clock = clock_});
     proxy_->register_routes(routes);
     openapi_ = register_openapi(routes);

@@ -59,6 +59,8 @@ void declare(settings::Table& table, AppSettings& s) {
     pipeline::spend::declare(table, s.spend);
     upstream::declare(table, s.admission);
     declare(table, s.redis);
+    cache::declare(table, s.cache);
+    pipeline::declare_answers(table, s.pipeline);  // In the group `cache`.
     table.list("upstreams", s.upstreams, upstream::declare_upstream, "Other services that requests are passed on to.",
                "name");
     table.list("routes", s.routes, proxy::declare_route, "Which requests are passed on, and under what rules.", "name");

@@ -6,6 +6,7 @@
 
 #include "audit/settings.h"
 #include "http/settings.h"
+#include "pipeline/cache/settings.h"
 #include "pipeline/identity/settings.h"
 #include "pipeline/limits/settings.h"
 #include "pipeline/settings.h"
@@ -46,6 +47,7 @@ struct AppSettings {
     pipeline::spend::SpendSettings spend;
     upstream::AdmissionSettings admission;
     RedisSettings redis;
+    cache::CacheSettings cache;
     std::vector<upstream::UpstreamOptions> upstreams;
     std::vector<proxy::RouteOptions> routes;
     provenance::ProvenanceSettings provenance;
