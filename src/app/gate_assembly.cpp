@@ -64,6 +64,7 @@ Result<void> GateAssembly::open_identity() {
             .field("keys", status.keys)
             .field("reason", status.failure);
     });
+    streams_.emplace(identity_->counters().streams_cut);
     TG_TRY(cors_, pipeline::Cors::create(needs_.settings.identity.cors));
     return {};
 }
@@ -103,6 +104,8 @@ pipeline::Gate GateAssembly::gate() {
     gate.spend = &*spend_policy_;
     gate.zone = &book_->zone();
     gate.make_loop = [this](runtime::EventLoop& loop, unsigned index) { return make_loop(loop, index); };
+    gate.streams = &*streams_;
+    gate.listeners.push_back(&*streams_);
     if (jwks_fetcher_) gate.listeners.push_back(jwks_fetcher_.get());
     return gate;
 }

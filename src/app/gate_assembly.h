@@ -17,6 +17,7 @@
 #include "pipeline/limits/limiter.h"
 #include "pipeline/spend/book.h"
 #include "pipeline/spend/redis_ledger.h"
+#include "pipeline/stream_watch.h"
 #include "runtime/worker_pool.h"
 #include "store/redis_counters.h"
 
@@ -76,6 +77,7 @@ class GateAssembly {
     pipeline::GuardCounts counts_;
     std::unique_ptr<JwksFetcher> jwks_fetcher_;  // Null without jwt.jwks_url.
     std::unique_ptr<pipeline::Identity> identity_;
+    std::optional<pipeline::StreamWatch> streams_;
     std::optional<pipeline::Cors> cors_;
     std::unique_ptr<limits::RateLimiter> limiter_;
     std::shared_ptr<pipeline::spend::Book> book_;

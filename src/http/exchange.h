@@ -166,6 +166,9 @@ class Exchange {
         (void)head, (void)end;
         return nullptr;
     }
+    /// Ends the connection now, whatever has been sent of the answer: to the client it is broken, and everybody who waits for
+    /// it hears that it has left. Nothing when the answer is out and the connection has gone on.
+    virtual void cut() {}
 
     /// Free for the application: its own state for this exchange.
     std::shared_ptr<void> attachment;

@@ -169,6 +169,10 @@ std::shared_ptr<Tunnel> ServerExchange::start_tunnel(Response head, std::shared_
     return std::make_shared<TunnelHandle>(std::move(core));
 }
 
+void ServerExchange::cut() {
+    if (connection_ != nullptr) connection_->cut();
+}
+
 void ServerExchange::report_sent(const Sent& sent) {
     if (!on_sent_) return;
     auto callback = std::exchange(on_sent_, nullptr);

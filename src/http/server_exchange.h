@@ -69,6 +69,7 @@ class ServerExchange final : public Exchange, public std::enable_shared_from_thi
     void resume_body() override;
     void send_interim(int status, const Headers& headers) override;
     std::shared_ptr<Tunnel> start_tunnel(Response head, std::shared_ptr<TunnelEnd> end) override;
+    void cut() override;
 
     // The connection's side; the loop's thread.
     /// Answers in the application's place (a body that broke a limit); an answer of its own that comes later

@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "pipeline/dispatcher.h"
 #include "pipeline/problem.h"
+#include "pipeline/stream_watch.h"
 #include "pipeline/recall.h"
 
 namespace tidegate::pipeline {
@@ -209,6 +210,7 @@ std::shared_ptr<http::Stream> Context::start_stream(http::Response response) {
 std::shared_ptr<http::Tunnel> Context::start_tunnel(http::Response response, std::shared_ptr<http::TunnelEnd> end) {
     TG_ASSERT(!std::exchange(answered_, true));
     decorate(response);
+    watch_stream();
     return exchange_.start_tunnel(std::move(response), std::move(end));
 }
 
@@ -216,7 +218,12 @@ std::shared_ptr<http::Stream> Context::send_stream(http::Response response) {
     TG_ASSERT(!std::exchange(answered_, true));
     if (recall_) recall_->let_go(true);
     decorate(response);
+    watch_stream();
     return exchange_.start_stream(std::move(response));
+}
+
+void Context::watch_stream() {
+    if (StreamWatch* watch = dispatcher_.gate_.streams) watch->add(self(), exchange_.loop_index());
 }
 
 void Context::fail_stream(const Error& error) {

@@ -126,6 +126,7 @@ class Context {
     bool answer_not_modified(http::Response& response, http::Coding coding);
     void finish(http::Response response);
     void charge(Points points) noexcept;
+    void watch_stream();
     void decorate(http::Response& response) const;
     ContextPtr self() const;
 

@@ -26,6 +26,8 @@
 
 namespace tidegate::pipeline {
 
+class StreamWatch;
+
 struct GuardCount {
     observe::Counter passed;
     observe::Counter refused;
@@ -52,6 +54,7 @@ struct Gate {
     cache::ResponseStore* store = nullptr;
     cache::Flights* flights = nullptr;
     std::string build;  // Of the program: part of the key of what it keeps.
+    StreamWatch* streams = nullptr;  // Ends streams whose key was revoked; one of the listeners as well.
     /// Makes what a loop has of its own, on its thread.
     std::function<std::unique_ptr<LoopParts>(runtime::EventLoop&, unsigned)> make_loop;
     std::vector<LoopListener*> listeners;
