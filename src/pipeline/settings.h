@@ -32,7 +32,7 @@ inline void declare_answer(settings::Table& table, AnswerOptions& s) {
     table.add("ttl_s", s.ttl, seconds(0))
         .required()
         .range(seconds(0), std::chrono::hours(24 * 365))
-        .doc("How long an answer is given again; 0: none is kept.");
+        .doc("How long at most an answer is given again, in whole seconds; 0: none is kept.");
     table.add("decimals", s.decimals, -1)
         .range(-1, 15)
         .doc("Numbers of the question that agree to so many decimals are one; 0: exactly; -1: as the service says.");
