@@ -29,14 +29,17 @@ Sha256 sha256(std::string_view bytes) {
 }
 
 std::string to_hex(const std::uint8_t* bytes, std::size_t size) {
-    static constexpr std::string_view kDigits = "0123456789abcdef";
-    std::string hex;
-    hex.reserve(size * 2 + 4);
-    for (std::size_t i = 0; i < size; ++i) {
-        hex.push_back(kDigits[bytes[i] >> 4U]);
-        hex.push_back(kDigits[bytes[i] & 0x0FU]);
-    }
+    std::string hex(size * 2, '\0');
+    write_hex(bytes, size, hex.data());
     return hex;
+}
+
+void write_hex(const std::uint8_t* bytes, std::size_t size, char* out) noexcept {
+    static constexpr std::string_view kDigits = "0123456789abcdef";
+    for (std::size_t i = 0; i < size; ++i) {
+        out[2 * i] = kDigits[bytes[i] >> 4U];
+        out[2 * i + 1] = kDigits[bytes[i] & 0x0FU];
+    }
 }
 
 std::string to_hex(const Sha256& digest) {

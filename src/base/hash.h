@@ -13,6 +13,8 @@ using Sha256 = std::array<std::uint8_t, 32>;
 
 Sha256 sha256(std::string_view bytes);
 std::string to_hex(const std::uint8_t* bytes, std::size_t size);
+/// Two characters a byte to `out`.
+void write_hex(const std::uint8_t* bytes, std::size_t size, char* out) noexcept;
 std::string to_hex(const Sha256& digest);
 
 /// 64-bit mix for tables; not for adversaries.

@@ -25,14 +25,14 @@ Uuid make_uuid7(const Clock& clock, Random& random) {
 }
 
 std::string to_string(const Uuid& uuid) {
-    static constexpr std::string_view kDigits = "0123456789abcdef";
     std::string text(36, '-');
-    std::size_t at = 0;
-    for (const std::uint8_t byte : uuid.bytes) {
-        if (at == 8 || at == 13 || at == 18 || at == 23) ++at;
-        text[at++] = kDigits[byte >> 4U];
-        text[at++] = kDigits[byte & 0x0FU];
-    }
+    const std::uint8_t* bytes = uuid.bytes.data();
+    char* out = text.data();
+    write_hex(bytes, 4, out);
+    write_hex(bytes + 4, 2, out + 9);
+    write_hex(bytes + 6, 2, out + 14);
+    write_hex(bytes + 8, 2, out + 19);
+    write_hex(bytes + 10, 6, out + 24);
     return text;
 }
 

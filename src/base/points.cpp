@@ -1,6 +1,7 @@
 #include "base/points.h"
 
-#include <fmt/core.h>
+#include <array>
+#include <charconv>
 
 namespace tidegate {
 namespace {
@@ -44,12 +45,19 @@ std::string to_string(Points points) {
     const bool is_negative = points.milli < 0;
     const auto bits = static_cast<std::uint64_t>(points.milli);
     const std::uint64_t magnitude = is_negative ? 0 - bits : bits;
-    std::string out = fmt::format("{}{}", is_negative ? "-" : "", magnitude / 1000);
+    std::array<char, 24> text;  // A sign, 17 digits, a point and three places.
+    char* end = text.data();
+    if (is_negative) *end++ = '-';
+    end = std::to_chars(end, text.data() + text.size(), magnitude / 1000).ptr;
     const std::uint64_t rest = magnitude % 1000;
-    if (rest == 0) return out;
-    out += fmt::format(".{:03}", rest);
-    out.erase(out.find_last_not_of('0') + 1);
-    return out;
+    if (rest != 0) {
+        *end++ = '.';
+        *end++ = static_cast<char>('0' + rest / 100);
+        *end++ = static_cast<char>('0' + rest / 10 % 10);
+        *end++ = static_cast<char>('0' + rest % 10);
+        while (end[-1] == '0') --end;
+    }
+    return {text.data(), end};
 }
 
 }  // namespace tidegate

@@ -22,17 +22,21 @@ constexpr std::uint64_t control_bytes(std::uint64_t eight) noexcept {
     return below_space | ((less_del - kOnes) & ~less_del & kHighs);
 }
 
-bool is_clean(std::string_view text) noexcept {
-    const char* at = text.data();
-    std::size_t left = text.size();
+bool is_clean(const char* at, std::size_t size) noexcept {
     std::uint64_t eight = 0;
-    for (; left >= sizeof eight; left -= sizeof eight, at += sizeof eight) {
-        std::memcpy(&eight, at, sizeof eight);
-        if (control_bytes(eight) != 0) return false;
+    std::uint64_t found = 0;
+    if (size < sizeof eight) {
+        for (std::size_t i = 0; i < size; ++i) eight = eight << 8U | static_cast<unsigned char>(at[i]);
+        for (std::size_t i = size; i < sizeof eight; ++i) eight = eight << 8U | ' ';
+        return control_bytes(eight) == 0;
     }
-    eight = kOnes * ' ';
-    std::memcpy(&eight, at, left);
-    return control_bytes(eight) == 0;
+    for (std::size_t i = 0; i + sizeof eight < size; i += sizeof eight) {
+        std::memcpy(&eight, at + i, sizeof eight);
+        found |= control_bytes(eight);
+    }
+    // The last eight, some of them for the second time.
+    std::memcpy(&eight, at + size - sizeof eight, sizeof eight);
+    return (found | control_bytes(eight)) == 0;
 }
 
 }  // namespace
@@ -51,8 +55,34 @@ void Headers::add(std::string_view name, std::string_view value) {
     if (spans_.capacity() == 0) spans_.reserve(kFieldsReserve);
     spans_.push_back({static_cast<std::uint32_t>(text_.size()), static_cast<std::uint32_t>(name.size()),
                       static_cast<std::uint32_t>(value.size())});
-    text_.append(name).append(": ", 2).append(value).append("\r\n", 2);
-    plain_ = plain_ && is_clean(name) && is_clean(value);
+    const std::size_t start = text_.size();
+    text_.resize_and_overwrite(bytes, [&](char* text, std::size_t) noexcept {
+        char* at = text + start;
+        at = std::copy_n(name.data(), name.size(), at);
+        *at++ = ':';
+        *at++ = ' ';
+        at = std::copy_n(value.data(), value.size(), at);
+        plain_ = plain_ && is_clean(text + start, static_cast<std::size_t>(at - text) - start);
+        *at++ = '\r';
+        *at = '\n';
+        return bytes;
+    });
+}
+
+void Headers::append(const Headers& other) {
+    TG_ASSERT(&other != this);
+    const std::size_t start = text_.size();
+    TG_ASSERT(start + other.text_.size() <= UINT32_MAX);
+    if (text_.capacity() < start + other.text_.size()) {
+        text_.reserve(std::max({start + other.text_.size(), kTextReserve, 2 * start}));
+    }
+    if (spans_.capacity() == 0) spans_.reserve(kFieldsReserve);
+    text_.append(other.text_);
+    for (const Span& span : other.spans_) {
+        spans_.push_back({static_cast<std::uint32_t>(start + span.at), span.name_bytes, span.value_bytes});
+    }
+    plain_ = plain_ && other.plain_;
+    holes_ = holes_ || other.holes_;
 }
 
 void Headers::set(std::string_view name, std::string_view value) {

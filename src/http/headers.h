@@ -69,6 +69,8 @@ class Headers {
 
     /// The arguments may be views into these headers.
     void add(std::string_view name, std::string_view value);
+    /// Every field of `other`, which is another object.
+    void append(const Headers& other);
     /// Replaces every field of that name.
     void set(std::string_view name, std::string_view value);
     void remove(std::string_view name) noexcept;

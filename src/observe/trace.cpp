@@ -57,12 +57,12 @@ std::optional<TraceContext> parse_traceparent(std::string_view header) noexcept 
 }
 
 std::string format_traceparent(const TraceContext& context) {
-    std::string out = "00-";
-    out += to_hex(context.trace_id.data(), context.trace_id.size());
-    out.push_back('-');
-    out += to_hex(context.span_id.data(), context.span_id.size());
-    out.push_back('-');
-    out += to_hex(&context.flags, 1);
+    // 00-<32 digits>-<16 digits>-<2 digits>
+    std::string out(55, '-');
+    out[0] = out[1] = '0';
+    write_hex(context.trace_id.data(), context.trace_id.size(), out.data() + 3);
+    write_hex(context.span_id.data(), context.span_id.size(), out.data() + 36);
+    write_hex(&context.flags, 1, out.data() + 53);
     return out;
 }
 

@@ -184,7 +184,7 @@ void Context::fail(std::vector<FieldError> errors) {
 void Context::decorate(http::Response& response) const {
     response.headers.add("X-Request-Id", request_id_);
     if (says_when_) response.headers.remove("Retry-After");
-    for (const auto& [name, value] : extra_.fields()) response.headers.add(name, value);
+    if (extra_.size() > 0) response.headers.append(extra_);
     if (reservation_.cost() > Points{}) {
         const Points charged{charged_milli_.load(std::memory_order_relaxed)};
         spend::add_spend_headers(response.headers, charged, reservation_.remaining_after(charged));

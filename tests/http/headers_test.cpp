@@ -71,6 +71,24 @@ TEST(Headers, EveryControlCharacterAtEveryPlaceIsNoticedAndNothingElse) {
     }
 }
 
+TEST(Headers, OnesCanBeAppendedToOthersWithWhatIsMissingAndWhatIsNotClean) {
+    Headers headers;
+    headers.add("A", "1");
+    Headers others;
+    others.add("B", "2");
+    others.add("C", "3");
+    headers.append(others);
+    EXPECT_EQ(headers.lines(), "A: 1\r\nB: 2\r\nC: 3\r\n");
+    EXPECT_EQ(headers.get("c"), "3");
+    others.remove("B");
+    others.add("D", "bad\n");
+    Headers empty;
+    empty.append(others);
+    EXPECT_FALSE(empty.lines());
+    EXPECT_FALSE(empty.is_plain());
+    EXPECT_EQ(written(empty), "C: 3\r\nD: bad\n\r\n");
+}
+
 TEST(Headers, CopiesAndMovesStandAlone) {
     Headers headers;
     headers.add("A", "1");
