@@ -4,9 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <condition_variable>
-#include <mutex>
 
+#include "base/mutex.h"
 #include "pipeline/dispatcher.h"
 #include "support/fake_exchange.h"
 #include "support/loop_driver.h"
@@ -102,18 +101,18 @@ class RecallFixture : public ::testing::Test {
         c->reply_recorded(std::move(decisions), body);
     }
     void hold() {
-        std::unique_lock lock(mutex_);
+        const Lock lock(mutex_);
         ++held_;
-        condition_.wait(lock, [this] { return released_; });
+        while (!released_) condition_.wait(mutex_);
     }
     void release() {
-        const std::lock_guard lock(mutex_);
+        const Lock lock(mutex_);
         released_ = true;
         condition_.notify_all();
     }
     bool until_held(int count = 1) {
         return driver_.until([&] {
-            const std::lock_guard lock(mutex_);
+            const Lock lock(mutex_);
             return held_ >= count;
         });
     }
@@ -172,10 +171,10 @@ class RecallFixture : public ::testing::Test {
     std::unique_ptr<Dispatcher> dispatcher_;
     std::vector<std::shared_ptr<Fake>> asked_;
     std::atomic<int> runs_{0};
-    std::mutex mutex_;
-    std::condition_variable condition_;
-    bool released_ = false;
-    int held_ = 0;
+    Mutex mutex_;
+    Condition condition_;
+    bool released_ TG_GUARDED_BY(mutex_) = false;
+    int held_ TG_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace tidegate::pipeline

@@ -33,7 +33,7 @@ TEST_F(RecallHerd, OneIsRunAndAllGetItsAnswerAndADecision) {
         EXPECT_EQ(coalesced, 19);
         EXPECT_EQ(runs_, before + 1);
         EXPECT_EQ(log_.kept.size(), decisions + 20);
-        const std::lock_guard lock(mutex_);
+        const Lock lock(mutex_);
         released_ = false;
         held_ = 0;
     }

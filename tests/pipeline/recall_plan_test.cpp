@@ -44,8 +44,7 @@ TEST(RecallPlan, SettingsStandInPlaceOfTheServicesWord) {
     EXPECT_EQ(plan(list[1], {}), nullptr);
     EXPECT_EQ(plan(list[2], {}), nullptr);
     EXPECT_EQ(plan(list[0], {{.route = "detect_text"}}), nullptr);
-    const auto said =
-        plan(list[1], {{.route = "analyze_stats", .ttl = std::chrono::milliseconds(500), .decimals = 2}});
+    const auto said = plan(list[1], {{.route = "analyze_stats", .ttl = std::chrono::milliseconds(500), .decimals = 2}});
     ASSERT_NE(said, nullptr);
     EXPECT_EQ(said->lifetime_s, 1U);
     EXPECT_EQ(said->decimals, 2U);
