@@ -125,7 +125,7 @@ void Answer::end() {
     send(std::move(held_), provenance_, held_.body);
 }
 
-void Answer::send(http::Response response, const Provenance& provenance, std::string_view body) {
+void Answer::send(http::Response&& response, const Provenance& provenance, std::string_view body) {
     if (!records(provenance)) {
         const Points charged = context_->price(status_of_answer(response.status), provenance.state);
         return context_->send(std::move(response), charged);

@@ -61,7 +61,8 @@ class Answer {
   private:
     audit::Decision decision(int status, const Provenance& provenance, std::string_view body, bool whole) const;
     bool records(const Provenance& provenance) const noexcept;
-    void send(http::Response response, const Provenance& provenance, std::string_view body);
+    /// `body` may be the response's own: it is not moved from before the Decision has been made.
+    void send(http::Response&& response, const Provenance& provenance, std::string_view body);
     void end_stream();
 
     pipeline::ContextPtr context_;
