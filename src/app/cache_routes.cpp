@@ -22,7 +22,9 @@ constexpr std::size_t kTextMax = 8192;  // A key holds a target and may hold a b
 constexpr std::array<std::string_view, 6> kSelectors{"key", "path", "prefix", "tag", "route", "all"};
 
 Schema dropped_schema() {
-    return Schema::object({required("dropped", Schema::integer().doc("Answers that were usable and are no more."))});
+    return Schema::object({required(
+        "dropped", Schema::integer().doc("Answers of this server that were usable and are no more. Other servers that "
+                                         "share the cache drop theirs as well; those are not counted."))});
 }
 
 void reply_number(const ContextPtr& context, std::string_view name, std::uint64_t number) {
@@ -38,7 +40,7 @@ void reply_dropped(const ContextPtr& context, std::uint64_t dropped) {
 
 void write_use(JsonWriter& writer, const cache::StoreStats& stats, const CacheRouteParts& parts) {
     writer.field("total_entries", stats.entries);
-    writer.field("active_entries", parts.store.fresh_entries(parts.clock.unix_ms()));
+    writer.field("active_entries", parts.cache.store().fresh_entries(parts.clock.unix_ms()));
     writer.key("hit_rate");
     const auto rate = hit_rate(stats);
     rate ? writer.value(*rate) : writer.null();
@@ -46,7 +48,7 @@ void write_use(JsonWriter& writer, const cache::StoreStats& stats, const CacheRo
 }
 
 void reply_stats(const ContextPtr& context, const CacheRouteParts& parts) {
-    const cache::StoreStats stats = parts.store.stats();
+    const cache::StoreStats stats = parts.cache.store().stats();
     std::string body;
     JsonWriter writer(body);
     writer.begin_object();
@@ -61,16 +63,23 @@ void reply_stats(const ContextPtr& context, const CacheRouteParts& parts) {
     writer.key("invalidated").begin_object().field("key", stats.invalidated_key);
     writer.field("prefix", stats.invalidated_prefix).field("tag", stats.invalidated_tag);
     writer.field("all", stats.invalidated_all).end_object();
+    writer.key("flights");
+    parts.cache.append_flights(writer);
+    writer.key("l2");
+    parts.cache.append_l2(writer);
     writer.end_object();
     context->reply_json(std::move(body));
 }
 
 void reply_health(const ContextPtr& context, const CacheRouteParts& parts) {
-    const cache::StoreStats stats = parts.store.stats();
+    const cache::StoreStats stats = parts.cache.store().stats();
     std::string body;
     JsonWriter writer(body);
-    writer.begin_object().field("status", stats.bytes <= stats.bytes_max ? "ok" : "degraded");
+    const bool sound = stats.bytes <= stats.bytes_max && !parts.cache.is_degraded();
+    writer.begin_object().field("status", sound ? "ok" : "degraded");
     write_use(writer, stats, parts);
+    writer.key("l2");
+    parts.cache.append_l2_state(writer);
     writer.end_object();
     context->reply_json(std::move(body));
 }
@@ -96,27 +105,28 @@ void invalidate(const ContextPtr& context, const CacheRouteParts& parts) {
     if (!selector) return;
     const UnixMillis now = parts.clock.unix_ms();
     const auto& [name, value] = *selector;
-    if (name == "all") return reply_dropped(context, parts.store.clear(now));
+    if (name == "all") return reply_dropped(context, parts.cache.invalidator().clear(now));
     const std::string text(value.as_string());
     if ((name == "path" || name == "prefix") && !text.starts_with('/')) {
         return context->fail({{std::string(name), "begins with `/`", "bad_format"}});
     }
-    if (name == "key") return reply_dropped(context, parts.store.erase(cache::Key(text), now));
-    if (name == "prefix") return reply_dropped(context, parts.store.erase_prefix(text, now));
-    if (name == "tag") return reply_dropped(context, parts.store.erase_tag(cache::tag_hash(text), now));
+    if (name == "key") return reply_dropped(context, parts.cache.invalidator().erase(cache::Key(text), now));
+    if (name == "prefix") return reply_dropped(context, parts.cache.invalidator().erase_prefix(text, now));
+    if (name == "tag") return reply_dropped(context, parts.cache.invalidator().erase_tag(cache::tag_hash(text), now));
     // Every kept answer has the tags of its target and of its route.
-    if (name == "path") return reply_dropped(context, parts.store.erase_tag(cache::tag_hash("target:" + text), now));
+    if (name == "path")
+        return reply_dropped(context, parts.cache.invalidator().erase_tag(cache::tag_hash("target:" + text), now));
     if (std::ranges::find(parts.routes, text) == parts.routes.end()) {
         return context->fail({{"route", "is not the name of a route whose answers may be kept", "not_allowed"}});
     }
-    reply_dropped(context, parts.store.erase_tag(cache::tag_hash("route:" + text), now));
+    reply_dropped(context, parts.cache.invalidator().erase_tag(cache::tag_hash("route:" + text), now));
 }
 
 void delete_key(const ContextPtr& context, const CacheRouteParts& parts) {
     // A key holds slashes and line ends, which a path must not: it comes escaped once more than the path is.
     auto text = percent_decode(context->path_parameter("key"), false);
     if (!text) return context->fail({{"key", "holds a broken % escape", "bad_format"}});
-    reply_dropped(context, parts.store.erase(cache::Key(*std::move(text)), parts.clock.unix_ms()));
+    reply_dropped(context, parts.cache.invalidator().erase(cache::Key(*std::move(text)), parts.clock.unix_ms()));
 }
 
 void delete_model(const ContextPtr& context, const CacheRouteParts& parts) {
@@ -124,7 +134,8 @@ void delete_model(const ContextPtr& context, const CacheRouteParts& parts) {
     if (std::ranges::find(parts.models, name) == parts.models.end()) {
         return context->fail({ErrorCode::kNotFound, "There is no model of that name."});
     }
-    reply_dropped(context, parts.store.erase_tag(cache::tag_hash("model:" + name), parts.clock.unix_ms()));
+    reply_dropped(context,
+                  parts.cache.invalidator().erase_tag(cache::tag_hash("model:" + name), parts.clock.unix_ms()));
 }
 
 std::vector<Schema::Member> use_members() {
@@ -133,6 +144,12 @@ std::vector<Schema::Member> use_members() {
             required("hit_rate", Schema::number().range(0, 1).nullable().doc(
                                      "Fresh hits of all questions since the start; null before the first.")),
             required("memory_usage_bytes", Schema::integer()), required("memory_bytes_max", Schema::integer())};
+}
+
+Schema l2_schema() {
+    return Schema::object({required("configured", Schema::boolean()),
+                           required("shared", Schema::boolean().doc("Answers are read from Redis now.")),
+                           optional("reason", Schema::string().doc("Why not, or what else is wrong."))});
 }
 
 Schema stats_schema() {
@@ -148,14 +165,21 @@ Schema stats_schema() {
     members.push_back(required("rejected", counts({"too_large", "invalidated"})));
     members.push_back(required("evicted", counts({"room", "variants"})));
     members.push_back(required("invalidated", counts({"key", "prefix", "tag", "all"})));
+    members.push_back(required(
+        "flights",
+        counts({"led", "waited", "alone_uncacheable", "alone_full", "failed", "overdue", "under_way", "waiting"})
+            .doc("Questions without a kept answer: who fetched, who waited for whom.")));
+    members.push_back(required("l2", l2_schema().open().doc("With counts of what went to Redis and came from there.")));
     return Schema::object(std::move(members));
 }
 
 Schema health_schema() {
     std::vector<Schema::Member> members = use_members();
-    members.insert(
-        members.begin(),
-        required("status", Schema::string().one_of({"ok", "degraded"}).doc("degraded: it holds more than its limit.")));
+    members.insert(members.begin(),
+                   required("status", Schema::string()
+                                          .one_of({"ok", "degraded"})
+                                          .doc("degraded: it holds more than its limit, or `l2` says why.")));
+    members.push_back(required("l2", l2_schema()));
     return Schema::object(std::move(members));
 }
 
@@ -210,7 +234,8 @@ void register_cache_routes(std::vector<Route>& routes, CacheRouteParts all_parts
     stats.response = stats_schema();
     add(std::move(stats), reply_stats);
 
-    Route health = shown("/api/v1/cache/health", "cache_health", "Whether the response cache keeps to its limit.");
+    Route health = shown("/api/v1/cache/health", "cache_health",
+                         "Whether the response cache keeps to its limit and is shared as it should be.");
     health.response = health_schema();
     add(std::move(health), reply_health);
 
@@ -233,14 +258,14 @@ void register_cache_routes(std::vector<Route>& routes, CacheRouteParts all_parts
 
     Route clear = admin(Method::kPost, "/health/cache/clear", "cache_clear", "Takes all answers out of the cache.");
     add(std::move(clear), [](const ContextPtr& context, const CacheRouteParts& p) {
-        reply_dropped(context, p.store.clear(p.clock.unix_ms()));
+        reply_dropped(context, p.cache.invalidator().clear(p.clock.unix_ms()));
     });
 
     Route cleanup = admin(Method::kPost, "/health/cache/cleanup", "cache_cleanup",
                           "Frees the memory of what has expired or was invalidated.");
     cleanup.response = Schema::object({required("freed", Schema::integer().doc("Answers."))});
     add(std::move(cleanup), [](const ContextPtr& context, const CacheRouteParts& p) {
-        reply_number(context, "freed", p.store.sweep_all(p.clock.unix_ms()));
+        reply_number(context, "freed", p.cache.store().sweep_all(p.clock.unix_ms()));
     });
 
     Route model = admin(Method::kDelete, "/api/v1/models/{name}/cache", "model_cache_delete",

@@ -1,6 +1,6 @@
 // The routes that show the response cache and take answers out of it.
 //
-// Guarantee   `dropped` is what the store counted. What a route names and does not exist is refused, never answered with 0.
+// Guarantee   `dropped` is what the store of this process counted; the others drop theirs when they hear of it. What a route names and does not exist is refused, never answered with 0.
 // Threads     The handlers run on the blocking pool: all but the look-up of one key look at every entry.
 #pragma once
 
@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "app/cache_assembly.h"
 #include "base/clock.h"
 #include "pipeline/cache/store.h"
 #include "pipeline/route.h"
@@ -16,7 +17,7 @@ namespace tidegate::app {
 
 /// All of it outlives the routes.
 struct CacheRouteParts {
-    cache::ResponseStore& store;
+    CacheAssembly& cache;
     const Clock& clock;
     /// Names of the routes whose answers may be kept.
     std::vector<std::string> routes;

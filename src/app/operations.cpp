@@ -3,6 +3,7 @@
 #include "app/cache_routes.h"
 #include "app/server.h"
 #include "app/usage_routes.h"
+#include "app/warmup_routes.h"
 #include "base/embedded.h"
 #include "pipeline/context.h"
 #include "pipeline/openapi.h"
@@ -54,20 +55,24 @@ void write_pool(JsonWriter& writer, const runtime::WorkerPool& pool) {
     writer.end_object();
 }
 
-void write_cache(JsonWriter& writer, const cache::ResponseStore& cache) {
-    const cache::StoreStats stats = cache.stats();
+void write_cache(JsonWriter& writer, CacheAssembly& cache) {
+    const cache::StoreStats stats = cache.store().stats();
     writer.key("cache").begin_object();
     writer.field("total_entries", stats.entries).field("hits", stats.hits).field("misses", stats.misses);
     writer.field("stale_hits", stats.stale_hits);
     writer.key("hit_rate");
     const auto rate = hit_rate(stats);
     rate ? writer.value(*rate) : writer.null();
-    writer.field("memory_usage_bytes", stats.bytes).field("memory_bytes_max", stats.bytes_max).end_object();
+    writer.field("memory_usage_bytes", stats.bytes).field("memory_bytes_max", stats.bytes_max);
+    writer.key("l2");
+    cache.append_l2_state(writer);
+    writer.end_object();
 }
 
 void reply_health(const ContextPtr& context, const OperationParts& parts, SteadyTime started) {
     const audit::LogHealth log = parts.decisions.health();
-    const bool sound = is_ready(parts, log) && !parts.gate.is_degraded() && !parts.proxy.is_degraded(parts.clock.now());
+    const bool sound = is_ready(parts, log) && !parts.gate.is_degraded() && !parts.cache.is_degraded() &&
+                       !parts.proxy.is_degraded(parts.clock.now());
     std::string body;
     JsonWriter writer(body);
     writer.begin_object();
@@ -119,7 +124,8 @@ Schema health_schema() {
         required("spend", Schema::object({}).open().doc("Whether spend is shared with other servers.")),
         optional("redis", Schema::object({}).open()),
         required("memory", Schema::object({}).open()),
-        required("cache", Schema::object({}).open()),
+        required("cache",
+                 Schema::object({}).open().doc("What it holds; `l2`: whether answers are shared through Redis.")),
         required("upstreams", Schema::array(Schema::object({}).open())),
         required("models", Schema::object({}).open()),
         required("response_time_ms", Schema::number().doc("Measured for this answer.")),
@@ -162,7 +168,7 @@ Route page(std::string path, std::string name, std::string summary, std::string 
 }
 
 void register_cache(std::vector<Route>& routes, const OperationParts& parts) {
-    CacheRouteParts of_cache{.store = parts.cache, .clock = parts.clock, .routes = {}, .models = {"text_detector"}};
+    CacheRouteParts of_cache{.cache = parts.cache, .clock = parts.clock, .routes = {}, .models = {"text_detector"}};
     for (const auto& route : parts.proxy.routes()) {
         if (!route->caches()) continue;
         of_cache.routes.push_back(route->options.name);
@@ -171,6 +177,9 @@ void register_cache(std::vector<Route>& routes, const OperationParts& parts) {
             if (tag.starts_with("model:")) of_cache.models.emplace_back(tag.substr(6));
         }
     }
+    register_warmup_routes(
+        routes,
+        {.hot_keys = parts.cache.hot_keys(), .proxy = parts.proxy, .clock = parts.clock, .routes = of_cache.routes});
     // Services have put theirs into the table before.
     for (const Route& route : routes) {
         if (route.keep) of_cache.routes.push_back(route.operation);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "app/cache_assembly.h"
 #include "app/gate_assembly.h"
 #include "audit/decision_log.h"
 #include "base/clock.h"
@@ -25,8 +26,8 @@ struct OperationParts {
     const runtime::WorkerPool& blocking;
     const std::atomic<bool>& stopping;
     const GateAssembly& gate;
-    const proxy::Proxy& proxy;
-    cache::ResponseStore& cache;
+    proxy::Proxy& proxy;
+    CacheAssembly& cache;
     std::string_view text_model_version;
     bool metrics_enabled = true;  // Without it there is no /metrics.
 };

@@ -127,11 +127,19 @@ Result<void> TidegateServer::make_gate() {
                                         .log = *log_,
                                         .blocking = *blocking_,
                                         .readers = readers_}));
-    cache_ = std::make_unique<cache::ResponseStore>(cache::store_options(settings_.cache));
-    flights_ = std::make_unique<cache::Flights>(cache::flight_options(settings_.cache));
-    TG_TRY(proxy_, proxy::Proxy::create(
-                       settings_.upstreams, settings_.routes,
-                       {.clock = clock_, .random = random_, .log = *log_, .store = *cache_, .flights = *flights_}));
+    cache_ = std::make_unique<CacheAssembly>(
+        CacheNeeds{.settings = settings_, .clock = clock_, .random = random_, .cpu = *cpu_});
+    TG_TRY(proxy_, proxy::Proxy::create(settings_.upstreams, settings_.routes,
+                                        {.clock = clock_,
+                                         .random = random_,
+                                         .log = *log_,
+                                         .store = cache_->store(),
+                                         .flights = cache_->flights(),
+                                         .invalidator = cache_->invalidator(),
+                                         .hot_keys = cache_->hot_keys(),
+                                         .lease_max = settings_.cache.l2_lease,
+                                         .warmup_interval = settings_.cache.warmup_interval,
+                                         .warmup_keys = settings_.cache.warmup_keys}));
     return {};
 }
 
@@ -166,10 +174,11 @@ Result<void> TidegateServer::make_dispatcher() {
                                 .blocking = *blocking_};
     TG_CHECK(pipeline::check_answers(settings_.pipeline.answers, routes));
     pipeline::Gate gate = gate_->gate();
-    gate.store = cache_.get();
-    gate.flights = flights_.get();
+    gate.store = &cache_->store();
+    gate.flights = &cache_->flights();
     gate.build = version();
     gate.listeners.push_back(proxy_.get());
+    gate.listeners.push_back(cache_.get());  // Last: what uses the second level of a loop ends before it.
     dispatcher_ = std::make_unique<pipeline::Dispatcher>(parts, settings_.pipeline, std::move(routes), std::move(gate));
     return {};
 }

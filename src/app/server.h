@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "app/cache_assembly.h"
 #include "app/gate_assembly.h"
 #include "app/settings.h"
 #include "audit/decision_log.h"
@@ -76,8 +77,7 @@ class TidegateServer {
     std::unique_ptr<runtime::WorkerPool> cpu_;
     std::unique_ptr<runtime::WorkerPool> blocking_;
     std::unique_ptr<GateAssembly> gate_;
-    std::unique_ptr<cache::ResponseStore> cache_;
-    std::unique_ptr<cache::Flights> flights_;
+    std::unique_ptr<CacheAssembly> cache_;
     std::unique_ptr<proxy::Proxy> proxy_;
     std::shared_ptr<const std::string> openapi_;
     std::unique_ptr<pipeline::Dispatcher> dispatcher_;

@@ -99,7 +99,9 @@ void TidegateServer::declare_metrics() {
     declare_http(metrics_, http_->counters());
     declare_pools(metrics_, *cpu_, *blocking_);
     declare_decisions(metrics_, *decisions_);
-    gate_->declare_metrics(metrics_, *cache_, *proxy_);
+    gate_->declare_metrics(metrics_, cache_->store(), *proxy_);
+    cache_->declare_metrics(metrics_);
+    proxy::declare_metrics(metrics_, proxy_->warmup_counts());
     metrics_.callback({.name = "tidegate_log_lines_dropped_total",
                        .help = "Log lines dropped because the output was too slow.",
                        .when_it_rises = "Look at the disk of log.path."},

@@ -25,7 +25,7 @@ TEST(HotKeys, FindsTheHottestAmongMany) {
         const int key = random % 2 == 0 ? static_cast<int>((random >> 8U) % 10 * ((random >> 20U) % 10) / 10)
                                         : 100 + static_cast<int>((random >> 8U) % 50'000);
         asked_for_first += key == 0 ? 1 : 0;
-        hot.note(key_of(key), path_of_item(key), {});
+        hot.note(key_of(key), {}, [key] { return path_of_item(key); });
     }
     const auto top = hot.top(5, {});
     ASSERT_EQ(top.size(), 5U);
@@ -38,7 +38,7 @@ TEST(HotKeys, FindsTheHottestAmongMany) {
 TEST(HotKeys, ForgetsWhatIsOlderThanTwoPeriods) {
     HotKeys hot(hours(1));
     const auto ask = [&](int key, SteadyTime now) {
-        for (int i = 0; i < 1000; ++i) hot.note(key_of(key), path_of_item(key), now);
+        for (int i = 0; i < 1000; ++i) hot.note(key_of(key), now, [key] { return path_of_item(key); });
     };
     ask(1, SteadyTime{});
     EXPECT_EQ(hot.top(10, SteadyTime{} + minutes(90)).size(), 1U) << "of the last period";
@@ -52,7 +52,9 @@ TEST(HotKeys, ForgetsWhatIsOlderThanTwoPeriods) {
 
 TEST(HotKeys, WhatIsTooLongToReplayIsNotNoted) {
     HotKeys hot;
-    for (int i = 0; i < 1000; ++i) hot.note(key_of(1), std::string(HotKeys::kReplayBytesMax + 1, 'x'), {});
+    for (int i = 0; i < 1000; ++i) {
+        hot.note(key_of(1), {}, [] { return std::string(HotKeys::kReplayBytesMax + 1, 'x'); });
+    }
     EXPECT_TRUE(hot.top(10, {}).empty());
 }
 

@@ -6,21 +6,17 @@
 #include "base/hash.h"
 
 namespace tidegate::cache {
-namespace {
 
 // Not every sixteenth in a row: traffic that repeats with that beat would show one key only.
-bool sampled() noexcept {
+bool HotKeys::sampled() noexcept {
     thread_local std::uint64_t state = reinterpret_cast<std::uintptr_t>(&state);
     state += 0x9e3779b97f4a7c15ULL;
-    return mix64(state) % HotKeys::kSampling == 0;
+    return mix64(state) % kSampling == 0;
 }
 
-}  // namespace
-
-void HotKeys::note(const Key& key, std::string_view replay, SteadyTime now) {
-    if (!sampled() || replay.size() > kReplayBytesMax) return;
+void HotKeys::note_sampled(const Key& key, SteadyTime now, std::string replay) {
+    if (replay.size() > kReplayBytesMax) return;
     const std::uint64_t hash = key.hash().low;
-    std::string text(replay);
     const SpinGuard guard(lock_);
     turn_over(now);
     auto& counters = current_.counters;
@@ -30,13 +26,13 @@ void HotKeys::note(const Key& key, std::string_view replay, SteadyTime now) {
     }
     if (counters.size() < kKeysMax) {
         current_.at[hash] = counters.size();
-        counters.push_back({.hash = hash, .count = 1, .error = 0, .replay = std::move(text)});
+        counters.push_back({.hash = hash, .count = 1, .error = 0, .replay = std::move(replay)});
         return;
     }
     const auto least = std::ranges::min_element(counters, {}, &Counter::count);
     current_.at.erase(least->hash);
     current_.at[hash] = static_cast<std::size_t>(least - counters.begin());
-    *least = {.hash = hash, .count = least->count + 1, .error = least->count, .replay = std::move(text)};
+    *least = {.hash = hash, .count = least->count + 1, .error = least->count, .replay = std::move(replay)};
 }
 
 void HotKeys::turn_over(SteadyTime now) {

@@ -34,9 +34,12 @@ class HotKeys {
 
     explicit HotKeys(Duration period = std::chrono::hours(1)) : period_(period) {}
 
-    /// A request for `key`. `replay`: method, target and, after a line feed, the body: what makes the same key again; a longer one
-    /// than kReplayBytesMax is not noted.
-    void note(const Key& key, std::string_view replay, SteadyTime now) TG_EXCLUDES(lock_);
+    /// A request for `key`. `replay` makes the text by which whoever notes can ask the same again; it is called for one request in
+    /// kSampling. A text longer than kReplayBytesMax is not noted.
+    template <class Replay>
+    void note(const Key& key, SteadyTime now, const Replay& replay) TG_EXCLUDES(lock_) {
+        if (sampled()) note_sampled(key, now, replay());
+    }
     /// The `n` most requested of the last whole period and the one under way, most first.
     std::vector<HotKey> top(std::size_t n, SteadyTime now) TG_EXCLUDES(lock_);
 
@@ -51,6 +54,8 @@ class HotKeys {
         std::vector<Counter> counters;
         std::unordered_map<std::uint64_t, std::size_t> at;  // Hash to place in `counters`.
     };
+    static bool sampled() noexcept;
+    void note_sampled(const Key& key, SteadyTime now, std::string replay) TG_EXCLUDES(lock_);
     void turn_over(SteadyTime now) TG_REQUIRES(lock_);
 
     const Duration period_;

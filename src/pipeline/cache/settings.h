@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "pipeline/cache/flights.h"
+#include "pipeline/cache/hot_keys.h"
 #include "pipeline/cache/second_level.h"
 #include "pipeline/cache/store.h"
 #include "settings/table.h"
@@ -17,6 +18,9 @@ struct CacheSettings {
     bool l2 = true;
     std::uint64_t l2_object_bytes_max = 0;
     std::string prefix;
+    Duration l2_lease{};
+    Duration warmup_interval{};
+    std::uint32_t warmup_keys = 0;
 };
 
 inline StoreOptions store_options(const CacheSettings& s) {
@@ -73,6 +77,21 @@ inline void declare(settings::Table& table, CacheSettings& s) {
         .doc("Largest answer that is written to Redis.");
     table.add("cache.l2_prefix", s.prefix, "tidegate")
         .doc("First part of every name in Redis: servers with the same one share their answers.");
+    table.add("cache.l2_lease_s", s.l2_lease, seconds(5))
+        .range(milliseconds(100), hours(1))
+        .doc(
+            "How long one server may fetch for all that share the cache; about the slowest answer of an upstream. Past "
+            "it, and "
+            "at half of the time that a request has left, the others ask by themselves.");
+    table.add("cache.warmup_interval_s", s.warmup_interval, seconds(0))
+        .range(seconds(0), hours(24 * 7))
+        .doc(
+            "How often the most requested keys are asked again, as far as they are not fresh; 0: only by "
+            "/api/v1/cache/warmup.");
+    table.add("cache.warmup_keys", s.warmup_keys, 100)
+        .range(1, static_cast<std::int64_t>(HotKeys::kKeysMax))
+        .unit("keys")
+        .doc("How many of them, each time.");
 }
 
 }  // namespace tidegate::cache

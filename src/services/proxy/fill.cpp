@@ -48,11 +48,83 @@ Fill::Fill(ProxyLoop& loop, ProxyRoutePtr route, FillQuestion question, cache::E
       stored_(std::move(stored)),
       client_(client),
       leader_(std::move(leader)),
-      ticket_(loop.store.begin_fill()) {}
+      ticket_(loop.begin_fill()) {}
 
 void Fill::start(FetchRequest request) {
+    request_ = std::move(request);
+    if (!ask_others()) ask_upstream();
+}
+
+// ---- Other processes.
+
+bool Fill::ask_others() {
+    cache::SecondLevel* level = loop_.second_level();
+    return question_.ask_others && level != nullptr &&
+           level->fetch(question_.key, {},
+                        [fill = shared_from_this()](const cache::EntryPtr& entry) { fill->brought(entry); });
+}
+
+void Fill::brought(const cache::EntryPtr& entry) {
+    if (ended_ || use_brought(entry)) return;
+    // Only who is waited for leads for all. Variants share a key: theirs would wait for one another in vain.
+    const bool leads = leader_ && question_.flight_vary.empty() && (!stored_ || stored_->vary().empty());
+    cache::SecondLevel* level = loop_.second_level();
+    if (leads &&
+        level->lease(question_.key, lease_max(), [fill = shared_from_this()](bool mine) { fill->leased(mine); })) {
+        return;
+    }
+    ask_upstream();
+}
+
+void Fill::leased(bool mine) {
+    cache::SecondLevel* level = loop_.second_level();
+    has_lease_ = mine;
+    if (ended_) return close();
+    const auto heard = [fill = shared_from_this()](const cache::EntryPtr& entry) {
+        if (!fill->ended_ && !fill->use_brought(entry)) fill->ask_upstream();
+    };
+    if (mine || !level->await(question_.key, lease_max(), {}, heard)) ask_upstream();
+}
+
+/// So long, and never so long that no time is left to fetch.
+Duration Fill::lease_max() const {
+    const Duration left = request_.deadline - loop_.fetch_loop.loop.now();
+    return std::max(std::min(loop_.lease_max, left / 2), Duration(std::chrono::milliseconds(1)));
+}
+
+bool Fill::use_brought(const cache::EntryPtr& entry) {
+    if (!entry || !rules::variant_fits({.names = entry->vary(),
+                                        .selecting = entry->selecting(),
+                                        .content_language = entry->field("Content-Language")},
+                                       question_.client_fields, route_->policy)) {
+        return false;
+    }
+    const UnixMillis now = loop_.clock.unix_ms();
+    const auto decision = rules::reuse(question_.facts, times_of(*entry), entry->flags(), route_->policy, now);
+    if (decision.use != rules::Use::kFresh) {
+        // Good to be validated, or to stand in for a failure.
+        if (!stored_ || stored_->fresh_until() < entry->fresh_until()) stored_ = entry;
+        return false;
+    }
+    Provenance how;
+    how.word = rules::XCache::kHit;
+    how.state = audit::CacheState::kHit;
+    how.status.hit = true;
+    how.status.has_ttl = true;
+    how.status.ttl_s = decision.ttl_s;
+    how.status.detail = "shared";
+    land_kept(entry);
+    if (FillClient* client = std::exchange(client_, nullptr)) client->on_entry(entry, std::move(how));
+    close();
+    return true;
+}
+
+// ---- The upstream.
+
+void Fill::ask_upstream() {
     self_ = shared_from_this();
     asked_ms_ = loop_.clock.unix_ms();
+    FetchRequest request = std::move(request_);
     const std::string etag = stored_ ? stored_->etag() : std::string();
     if (stored_ && rules::has_validator(etag, stored_->field("Last-Modified"))) {
         validating_ = true;
@@ -99,50 +171,84 @@ void Fill::on_answer(http::ResponseHead head) {
         return;
     }
     if (rules::is_server_error(head.status) && stand_in(rules::Fault::kServerError)) return;
+    if (stored_ && question_.facts.method == http::Method::kHead) heed_head(head);
     decide(head);
     if (client_ != nullptr) client_->on_answer(std::move(head));
 }
 
-/// A 304 that names what we have: new head and times, old body.
-bool Fill::confirmed(const http::ResponseHead& head) {
-    const std::string etag = stored_->etag();
-    const rules::Candidate candidate = candidate_of(etag, *stored_);
-    if (!rules::confirmed_by_304(std::span(&candidate, 1), 0, head.headers, route_->policy)) return false;
-    const http::Headers fields = rules::updated_by_304(stored_->headers(), head.headers, route_->policy);
-    // What is confirmed is the stored answer to a GET, whoever asked.
+/// New head and times, old body (RFC 9111, 3.2). Kept where the news do not forbid it.
+Fill::Renewed Fill::renew(const http::ResponseHead& news) {
+    // What is renewed is the stored answer to a GET, whoever asked.
     rules::RequestFacts facts = question_.facts;
     facts.method = http::Method::kGet;
     const rules::Exchange exchange{
         .request = facts, .target = question_.target, .request_ms = asked_ms_, .response_ms = loop_.clock.unix_ms()};
+    const http::Headers stated = rules::updated_by_304(stored_->headers(), news.headers, route_->policy);
     const rules::StoreDecision decision =
-        rules::storable(exchange, {.status = stored_->status(), .headers = fields}, route_->policy);
+        rules::storable(exchange, {.status = stored_->status(), .headers = stated}, route_->policy);
+    const http::Headers fields =
+        rules::updated_by_304(stored_->headers(), route_->answer_fields(news.headers), route_->policy);
     const std::string lines = head_lines(rules::stored_fields(fields, decision));
-    cache::Draft draft{.status = stored_->status(),
-                       .flags = decision.flags,
-                       .timing = timing_of(decision.times),
-                       .head = lines,
-                       .vary = stored_->vary(),
-                       .selecting = stored_->selecting(),
-                       .tags = stored_->own_tags()};
-    const cache::EntryPtr entry = cache::Entry::refreshed(question_.key, draft, *stored_);
-    if (decision.store()) {
-        loop_.store.refresh(question_.key, draft, *stored_, ticket_, loop_.clock.unix_ms());
-    } else if (decision.refusal == rules::Refusal::kNoStore || decision.refusal == rules::Refusal::kPrivate) {
+    const cache::Draft draft{.status = stored_->status(),
+                             .flags = decision.flags,
+                             .timing = timing_of(decision.times),
+                             .head = lines,
+                             .vary = stored_->vary(),
+                             .selecting = stored_->selecting(),
+                             .tags = stored_->own_tags()};
+    Renewed renewed;
+    // What chose among the stored answers does not any more: who else they are for cannot be told.
+    const bool other_vary = news.headers.get("Vary") && rules::read_vary(news.headers).names != stored_->vary();
+    if (decision.store() && !other_vary) {
+        renewed.kept = loop_.store.refresh(question_.key, draft, *stored_, ticket_.ticket, loop_.clock.unix_ms(),
+                                           &renewed.entry) == cache::Stored::kStored;
+        if (cache::SecondLevel* level = loop_.second_level(); renewed.kept && level != nullptr) {
+            level->keep(question_.key, renewed.entry, ticket_);
+        }
+    } else if (other_vary || decision.refusal == rules::Refusal::kNoStore ||
+               decision.refusal == rules::Refusal::kPrivate) {
         // The origin takes its word back. What only this request forbids leaves the stored answer as it was.
-        loop_.store.erase(question_.key, loop_.clock.unix_ms());
+        loop_.invalidator.invalidate_key(question_.key, loop_.second_level());
     }
+    if (!renewed.entry) renewed.entry = cache::Entry::refreshed(question_.key, draft, *stored_);
+    return renewed;
+}
+
+/// A 304 that names what we have.
+bool Fill::confirmed(const http::ResponseHead& head) {
+    const std::string etag = stored_->etag();
+    const rules::Candidate candidate = candidate_of(etag, *stored_);
+    if (!rules::confirmed_by_304(std::span(&candidate, 1), 0, head.headers, route_->policy)) return false;
+    const Renewed renewed = renew(head);
     if (fetch_) fetch_->let_go();
     Provenance how;
     how.word = rules::XCache::kRevalidated;
     how.state = audit::CacheState::kHit;
     how.status.forward = rules::Forward::kStale;
     how.status.forward_status = 304;
-    how.status.stored = decision.store();
+    how.status.stored = renewed.kept;
     FillClient* client = std::exchange(client_, nullptr);
-    land_kept(entry);
-    if (client != nullptr) client->on_entry(entry, std::move(how));
+    renewed.kept ? land_kept(renewed.entry) : land_uncacheable(false);
+    if (client != nullptr) client->on_entry(renewed.entry, std::move(how));
     close();
     return true;
+}
+
+/// What an answer to HEAD says of the stored answer to GET (RFC 9111, 4.3.5).
+void Fill::heed_head(const http::ResponseHead& head) {
+    // Without a validator or a length it tells nothing.
+    const bool tells = head.headers.get("ETag") || head.headers.get("Last-Modified");
+    switch (rules::effect_of_head(head.status, head.headers, stored_->etag(), stored_->field("Last-Modified"),
+                                  stored_->body().size())) {
+        case rules::HeadEffect::kNone:
+            break;
+        case rules::HeadEffect::kFreshen:
+            if (tells) renew(head);
+            break;
+        case rules::HeadEffect::kInvalidate:
+            loop_.invalidator.invalidate_key(question_.key, loop_.second_level());
+            break;
+    }
 }
 
 /// The stored answer in place of a failure, where that is allowed.
@@ -186,7 +292,8 @@ void Fill::decide(const http::ResponseHead& head) {
             leader_.varies(vary.names, selecting);
         }
     } else {
-        land_uncacheable(head.status < 500);
+        // An answer to HEAD says nothing of what a GET will bring.
+        land_uncacheable(whole && head.status < 500);
     }
 }
 
@@ -234,9 +341,12 @@ void Fill::keep() {
                        .selecting = selecting,
                        .tags = tags,
                        .body = std::make_shared<const std::string>(std::move(body_))};
-    const auto stored = loop_.store.insert(question_.key, draft, ticket_, loop_.clock.unix_ms());
-    if (stored != cache::Stored::kStored) return land_uncacheable(true);
-    land_kept(cache::Entry::make(question_.key, draft));
+    cache::EntryPtr entry;
+    const auto stored = loop_.store.insert(question_.key, draft, ticket_.ticket, loop_.clock.unix_ms(), &entry);
+    // What was invalidated meanwhile can be kept the next time.
+    if (stored != cache::Stored::kStored) return land_uncacheable(stored == cache::Stored::kTooLarge);
+    if (cache::SecondLevel* level = loop_.second_level()) level->keep(question_.key, entry, ticket_);
+    land_kept(entry);
 }
 
 void Fill::on_failed(const FetchFailure& failure) {
@@ -271,6 +381,7 @@ void Fill::land_failed(const FetchFailure& failure) {
 }
 
 void Fill::land_uncacheable(bool remember) {
+    release_lease();  // Nobody elsewhere waits for the end of what is not for them.
     if (leader_) std::exchange(leader_, {}).uncacheable(remember, loop_.fetch_loop.loop.now());
 }
 
@@ -278,8 +389,15 @@ void Fill::land_kept(const cache::EntryPtr& entry) {
     if (leader_) std::exchange(leader_, {}).kept(entry);
 }
 
+void Fill::release_lease() {
+    if (!std::exchange(has_lease_, false)) return;
+    if (cache::SecondLevel* level = loop_.second_level()) level->release(question_.key);
+}
+
 void Fill::close() {
+    ended_ = true;
     fetch_.reset();
+    release_lease();
     // The last hold may be this one: let go when the caller is done.
     if (self_) loop_.later([self = std::exchange(self_, nullptr)] { (void)self; });
 }

@@ -1,6 +1,8 @@
 // Fill: a fetch whose answer may be kept: collects it, stores it, and passes it on to the client that caused it, if any.
 //
 // Position    Between Fetch and Flow. It lives until the fetch has ended, whoever has left by then.
+// Order       Other processes (SecondLevel): their answer; the lease, which makes one process fetch for all, or the wait for whoever
+//             has it -> the upstream -> the store and the others. Without Redis, or when it is slow, the upstream at once.
 // Guarantee   Only a whole answer is stored, and none that began before something it was made of was invalidated. A failure is
 //             never stored. Whoever waits for the same key hears once: an entry, that it cannot be kept, or the failure.
 // Memory      The collected body, up to the largest object the cache takes.
@@ -39,6 +41,7 @@ struct FillQuestion {
     cache::rules::RequestFacts facts;
     http::Headers client_fields;  // What Vary selects by.
     std::string flight_vary;      // The names whose values the key of the flight holds already.
+    bool ask_others = false;      // Other processes, before the upstream.
 };
 
 class Fill final : public FetchSink, public std::enable_shared_from_this<Fill> {
@@ -66,24 +69,40 @@ class Fill final : public FetchSink, public std::enable_shared_from_this<Fill> {
     void on_tunnel(http::ResponseHead head) override;
     void on_batched(const BatchFacts& facts) override;
 
+    bool ask_others();
+    void brought(const cache::EntryPtr& entry);
+    void leased(bool mine);
+    bool use_brought(const cache::EntryPtr& entry);
+    Duration lease_max() const;
+    void ask_upstream();
+
+    /// The stored answer with another answer's news, and whether it is kept so.
+    struct Renewed {
+        cache::EntryPtr entry;
+        bool kept = false;
+    };
+    Renewed renew(const http::ResponseHead& news);
     bool stand_in(cache::rules::Fault fault);
     bool confirmed(const http::ResponseHead& head);
+    void heed_head(const http::ResponseHead& head);
     void decide(const http::ResponseHead& head);
     void keep();
     void give_up_keeping();
     void land_failed(const FetchFailure& failure);
     void land_uncacheable(bool remember);
     void land_kept(const cache::EntryPtr& entry);
+    void release_lease();
     void close();
 
     ProxyLoop& loop_;
     const ProxyRoutePtr route_;
     const FillQuestion question_;
-    const cache::EntryPtr stored_;
+    cache::EntryPtr stored_;
     FillClient* client_;
     cache::Flights::Leader leader_;
-    const cache::Ticket ticket_;
+    const cache::SharedTicket ticket_;
     UnixMillis asked_ms_ = 0;
+    FetchRequest request_;  // Until the upstream is asked.
     std::shared_ptr<Source> fetch_;
     FetchRequest again_;  // Without conditions, should a 304 confirm nothing.
     http::ResponseHead head_;
@@ -91,7 +110,9 @@ class Fill final : public FetchSink, public std::enable_shared_from_this<Fill> {
     std::string body_;
     bool collecting_ = false;
     bool validating_ = false;
-    std::shared_ptr<Fill> self_;
+    bool has_lease_ = false;
+    bool ended_ = false;
+    std::shared_ptr<Fill> self_;  // While the sink of a fetch. Before that, who brings the others' word holds it.
 };
 
 }  // namespace tidegate::proxy

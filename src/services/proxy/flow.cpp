@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "base/canonical_json.h"
 #include "base/strings.h"
 #include "observe/trace.h"
+#include "pipeline/cache/rules/conditional.h"
 #include "pipeline/cache/rules/forwarding.h"
 #include "pipeline/cache/rules/invalidation.h"
 #include "pipeline/cache/rules/reuse.h"
@@ -12,22 +12,13 @@
 #include "pipeline/cache/rules/vary.h"
 #include "services/proxy/batch_item.h"
 #include "services/proxy/loop.h"
+#include "services/proxy/question.h"
 #include "services/proxy/tunnel.h"
 
 namespace tidegate::proxy {
 namespace {
 
 namespace rules = cache::rules;
-
-/// The body as the cache asks by it: canonical when it is JSON, else its bytes.
-std::string body_key(std::string_view body, unsigned decimals) {
-    if (const auto document = json::parse(body)) {
-        std::string text = "json ";
-        json::append_canonical(text, document->root(), decimals);
-        return text;
-    }
-    return "raw " + std::string(body);
-}
 
 }  // namespace
 
@@ -71,7 +62,7 @@ bool Flow::look_up() {
                                          : rules::Forward::kMethod;
         return false;
     }
-    key_.emplace(key_text());
+    key_.emplace(make_key());
     const http::Headers& fields = context_->head().headers;
     const auto found = loop_.store.lookup(*key_, context_->clock().unix_ms(), [&](const cache::Entry& variant) {
         return rules::variant_fits({.names = variant.vary(),
@@ -121,18 +112,29 @@ bool Flow::use_stored(const cache::EntryPtr& entry) {
     return true;
 }
 
-std::string Flow::key_text() const {
+/// The question in the words of the cache; noted, where it may be asked again without its client.
+cache::Key Flow::make_key() const {
     const http::RequestHead& head = context_->head();
-    const std::string_view scheme = route_->upstream->pool.target(0).origin.tls ? "https" : "http";
-    // The client's, also where the upstream gets its own as Host: it is told the client's in X-Forwarded-Host, and what can
-    // shape an answer belongs to the key.
-    const std::string_view authority = head.headers.get("Host").value_or(route_->authority);
-    const bool by_body = head.method == http::Method::kPost;
-    std::string text = rules::key_text(head.method, head.method_text, scheme, authority, target_);
-    text += "\nroute " + route_->options.name;
-    if (!route_->options.cache.shared && context_->caller()) text += "\ntenant " + context_->caller()->tenant;
-    if (by_body) text += "\n" + body_key(context_->raw_body(), route_->options.cache.decimals);
-    return text;
+    Question question{.method = head.method,
+                      .method_text = head.method_text,
+                      .host = head.headers.get("Host").value_or(route_->authority),
+                      .target = target_,
+                      .tenant = {},
+                      .body = context_->raw_body()};
+    if (context_->caller()) question.tenant = context_->caller()->tenant;
+    cache::Key key(key_text(*route_, question));
+    const bool anybodys = route_->options.cache.shared || !question.tenant || question.tenant->empty();
+    if (anybodys && facts_.method == http::Method::kGet && !facts_.authorization && !facts_.cookie && !facts_.range) {
+        loop_.hot_keys.note(key, loop_.fetch_loop.loop.now(), [&] {
+            return pack_replay({.method = head.method_text,
+                                .route = route_->options.name,
+                                .host = std::string(question.host),
+                                .target = target_,
+                                .content_type = std::string(head.headers.get("Content-Type").value_or("")),
+                                .body = std::string(question.body)});
+        });
+    }
+    return key;
 }
 
 Result<FetchRequest> Flow::make_request(bool for_fill) {
@@ -175,7 +177,8 @@ void Flow::fetch(cache::EntryPtr stored) {
     hold();
     // Whose answer may be nobody else's waits for nobody, and nobody for it.
     const bool shares = rules::may_lead(facts_) && !facts_.authorization && !facts_.cookie;
-    shares ? join(*key_) : begin_fill({});
+    if (shares) return join(*key_);
+    begin_fill({}, !loop_.flights.marked(*key_, loop_.fetch_loop.loop.now()));
 }
 
 void Flow::join(const cache::Key& key) {
@@ -185,7 +188,9 @@ void Flow::join(const cache::Key& key) {
                                      [flow = weak_from_this()](const cache::Landing& landing) {
                                          if (const auto alive = flow.lock()) alive->landed(landing);
                                      });
-    if (joined.role != cache::Flights::Joined::Role::kWaiter) return begin_fill(std::move(joined.leader));
+    // For all who wait one asks other processes; who goes alone knows that it is of no use.
+    using Role = cache::Flights::Joined::Role;
+    if (joined.role != Role::kWaiter) return begin_fill(std::move(joined.leader), joined.role == Role::kLeader);
     provenance_.status.collapsed = true;
     waiter_ = std::move(joined.waiter);
 }
@@ -206,7 +211,7 @@ void Flow::landed(const cache::Landing& landing) {
                 shared.state = audit::CacheState::kHit;
                 return on_entry(landing.entry, std::move(shared));
             }
-            return begin_fill({});
+            return begin_fill({}, false);
         case Outcome::kVaries: {
             std::string selecting;
             rules::selecting_text(landing.vary, fields, route_->policy, selecting);
@@ -214,7 +219,7 @@ void Flow::landed(const cache::Landing& landing) {
             return join(cache::variant_key(*key_, landing.vary, selecting));
         }
         case Outcome::kUncacheable:
-            return begin_fill({});
+            return begin_fill({}, false);
         case Outcome::kFailed:
             return on_failed({.status = landing.failure->status,
                               .error = landing.failure->error,
@@ -229,7 +234,7 @@ void Flow::landed(const cache::Landing& landing) {
     }
 }
 
-void Flow::begin_fill(cache::Flights::Leader leader) {
+void Flow::begin_fill(cache::Flights::Leader leader, bool ask_others) {
     auto request = make_request(true);
     if (!request)
         return on_failed({.status = 400,
@@ -237,7 +242,7 @@ void Flow::begin_fill(cache::Flights::Leader leader) {
                           .detail = request.error().message,
                           .retry_after = {},
                           .upstream_failed = false});
-    fill_ = std::make_shared<Fill>(loop_, route_, question(), stored_, std::move(leader), this);
+    fill_ = std::make_shared<Fill>(loop_, route_, question(ask_others), stored_, std::move(leader), this);
     // The client may hear of a failure before start() returns, and let go of the fill.
     const auto fill = fill_;
     fill->start(*std::move(request));
@@ -251,12 +256,13 @@ void Flow::hold() {
     });
 }
 
-FillQuestion Flow::question() const {
+FillQuestion Flow::question(bool ask_others) const {
     return {.key = *key_,
             .target = target_,
             .facts = facts_,
             .client_fields = context_->head().headers,
-            .flight_vary = flight_vary_};
+            .flight_vary = flight_vary_,
+            .ask_others = ask_others};
 }
 
 /// Once, in the background: whoever comes meanwhile gets the stale answer as well.
@@ -267,7 +273,8 @@ void Flow::refresh(const cache::EntryPtr& stored) {
     if (!request) return;
     // Nobody's body and nobody's deadline.
     request->deadline = loop_.fetch_loop.loop.now() + route_->options.deadline;
-    std::make_shared<Fill>(loop_, route_, question(), stored, std::move(leader), nullptr)->start(*std::move(request));
+    std::make_shared<Fill>(loop_, route_, question(true), stored, std::move(leader), nullptr)
+        ->start(*std::move(request));
 }
 
 void Flow::fetch_plainly() {
@@ -294,11 +301,29 @@ void Flow::on_answer(http::ResponseHead head) {
     if (!key_ && !rules::is_safe(context_->head().method, context_->head().method_text)) invalidate(head);
     provenance_.status.forward_status = head.status;
     http::Headers fields = route_->answer_fields(head.headers);
+    if (client_has(head)) {
+        without_body_ = true;
+        return answer_.begin(304, rules::not_modified_fields(fields), {}, false, provenance_);
+    }
     answer_.begin(head.status, std::move(fields), head.content_length, head.has_body, provenance_);
+}
+
+/// A fill asks without the client's conditions, so that the answer is whole; whether the client has it already is for us to say.
+bool Flow::client_has(const http::ResponseHead& head) const {
+    if (!fill_ || !facts_.conditional || head.status != 200) return false;
+    const http::RequestHead& asked = context_->head();
+    const UnixMillis now = context_->clock().unix_ms();
+    const rules::Representation whole{.status = head.status,
+                                      .etag = head.headers.get("ETag").value_or(""),
+                                      .last_modified = head.headers.get("Last-Modified").value_or(""),
+                                      .date_ms = now,
+                                      .body_bytes = head.content_length.value_or(0)};
+    return rules::answer_for(asked.method, asked.headers, whole, now).kind == rules::Answer::Kind::kNotModified;
 }
 
 bool Flow::on_bytes(std::string_view bytes) {
     if (tunnel_) return tunnel_->write(bytes);
+    if (without_body_) return true;
     return answer_.write(bytes, [flow = weak_from_this()] {
         const auto alive = flow.lock();
         if (!alive) return;

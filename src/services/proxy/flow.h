@@ -42,14 +42,15 @@ class Flow final : public FillClient, public std::enable_shared_from_this<Flow> 
 
     bool look_up();
     bool use_stored(const cache::EntryPtr& entry);
-    std::string key_text() const;
+    cache::Key make_key() const;
     Result<FetchRequest> make_request(bool for_fill);
     void fetch(cache::EntryPtr stored);
     void join(const cache::Key& key);
     void landed(const cache::Landing& landing);
-    void begin_fill(cache::Flights::Leader leader);
+    void begin_fill(cache::Flights::Leader leader, bool ask_others);
     void refresh(const cache::EntryPtr& stored);
-    FillQuestion question() const;
+    FillQuestion question(bool ask_others) const;
+    bool client_has(const http::ResponseHead& head) const;
     void hold();
     void fetch_plainly();
     void invalidate(const http::ResponseHead& head);
@@ -70,6 +71,7 @@ class Flow final : public FillClient, public std::enable_shared_from_this<Flow> 
     cache::EntryPtr stored_;  // What was found and may not be used as it is.
     cache::Flights::Waiter waiter_;
     std::string flight_vary_;     // See FillQuestion.
+    bool without_body_ = false;   // The client gets a 304 of an answer that comes whole.
     std::shared_ptr<Flow> self_;  // While the sink of somebody.
     std::shared_ptr<http::Tunnel> tunnel_;
 };

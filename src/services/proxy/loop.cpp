@@ -12,12 +12,17 @@ cache::rules::Times times_of(const cache::Entry& entry) {
             .stale_if_error_s = timing.stale_if_error_s};
 }
 
+cache::SharedTicket ProxyLoop::begin_fill() const noexcept {
+    if (const cache::SecondLevel* level = second_level()) return level->begin_fill();
+    return {.ticket = store.begin_fill()};
+}
+
 void ProxyLoop::invalidate_target(std::string_view target) {
-    store.invalidate_tag(cache::tag_hash("target:" + std::string(target)));
+    invalidator.invalidate_tag(cache::tag_hash("target:" + std::string(target)));
 }
 
 void ProxyLoop::invalidate_group(std::string_view group) {
-    store.invalidate_tag(cache::tag_hash("group:" + std::string(group)));
+    invalidator.invalidate_tag(cache::tag_hash("group:" + std::string(group)));
 }
 
 }  // namespace tidegate::proxy

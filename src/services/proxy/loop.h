@@ -9,7 +9,11 @@
 #include <string>
 #include <string_view>
 
+#include "base/random.h"
+#include "observe/log.h"
 #include "pipeline/cache/flights.h"
+#include "pipeline/cache/hot_keys.h"
+#include "pipeline/cache/invalidator.h"
 #include "pipeline/cache/rules/times.h"
 #include "pipeline/cache/store.h"
 #include "pipeline/loop_parts.h"
@@ -20,11 +24,34 @@ namespace tidegate::proxy {
 /// An entry's times in the words of the rules.
 cache::rules::Times times_of(const cache::Entry& entry);
 
-struct ProxyLoop {
-    ProxyLoop(pipeline::LoopParts& parts, const Clock& its_clock, Random& random, cache::ResponseStore& its_store,
-              cache::Flights& its_flights)
-        : clock(its_clock), store(its_store), flights(its_flights), fetch_loop{parts.loop, *parts.client, random} {}
+/// What the proxy is given; all outlive it.
+struct ProxyParts {
+    const Clock& clock;
+    Random& random;
+    observe::Logger& log;
+    cache::ResponseStore& store;
+    cache::Flights& flights;
+    cache::Invalidator& invalidator;
+    cache::HotKeys& hot_keys;
+    Duration lease_max;        // How long this process may fetch for all that share the second level.
+    Duration warmup_interval;  // Zero: never by itself.
+    std::size_t warmup_keys;   // The most requested so many, each time.
+};
 
+struct ProxyLoop {
+    ProxyLoop(pipeline::LoopParts& parts, const ProxyParts& shared)
+        : clock(shared.clock),
+          store(shared.store),
+          flights(shared.flights),
+          invalidator(shared.invalidator),
+          hot_keys(shared.hot_keys),
+          lease_max(shared.lease_max),
+          fetch_loop{parts.loop, *parts.client, shared.random},
+          parts_(parts) {}
+
+    /// Null: nothing is shared with other processes.
+    cache::SecondLevel* second_level() const noexcept { return parts_.second_level.get(); }
+    cache::SharedTicket begin_fill() const noexcept;
     void invalidate_target(std::string_view target);
     void invalidate_group(std::string_view group);
     /// After what runs now.
@@ -33,7 +60,13 @@ struct ProxyLoop {
     const Clock& clock;
     cache::ResponseStore& store;
     cache::Flights& flights;
+    cache::Invalidator& invalidator;
+    cache::HotKeys& hot_keys;
+    const Duration lease_max;
     const FetchLoop fetch_loop;
+
+  private:
+    pipeline::LoopParts& parts_;
 };
 
 }  // namespace tidegate::proxy

@@ -54,10 +54,7 @@ std::string name_from_path(std::string_view path) {
 /// One loop's share: its fetches, and on the first loop the clockwork of all upstreams.
 struct Proxy::LoopState final : public runtime::Timer {
     LoopState(Proxy& owner, pipeline::LoopParts& parts)
-        : proxy(owner),
-          event_loop(parts.loop),
-          index(parts.index),
-          loop(parts, owner.parts_.clock, owner.parts_.random, owner.parts_.store, owner.parts_.flights) {
+        : proxy(owner), event_loop(parts.loop), index(parts.index), loop(parts, owner.parts_) {
         if (parts.make_client) {
             // Numbers of connections and their times are settings of each upstream, so each has a client of its own.
             for (const auto& upstream : owner.upstreams_) {
@@ -77,10 +74,12 @@ struct Proxy::LoopState final : public runtime::Timer {
                     upstream::HealthChecker::Done done) { probe(client, target, options, done); },
                 parts.loop.now()));
         }
+        next_warmup = parts.loop.now() + owner.parts_.warmup_interval;
         parts.loop.timers().schedule(*this, parts.loop.now() + kTick);
     }
     ~LoopState() override {
         event_loop.timers().cancel(*this);
+        for (const auto& warmup : warmups) warmup->drop();
         for (const ProxyRoutePtr& route : proxy.routes_) {
             if (route->batching) route->batching->on_loop_stop(index);
         }
@@ -95,7 +94,29 @@ struct Proxy::LoopState final : public runtime::Timer {
         for (const auto& checker : checkers) checker->tick(now);
         proxy.parts_.flights.expire(now);
         proxy.parts_.store.sweep(proxy.parts_.clock.unix_ms(), kSweepEntries);
+        warm_up_if_due(now);
         event_loop.timers().schedule(*this, now + kTick);
+    }
+
+    void warm_up_if_due(SteadyTime now) {
+        const Duration interval = proxy.parts_.warmup_interval;
+        if (interval <= Duration::zero() || now < next_warmup) return;
+        next_warmup = now + interval;
+        warm_up(proxy.parts_.hot_keys.top(proxy.parts_.warmup_keys, now), interval,
+                [&log = proxy.parts_.log](const WarmupReport& report) {
+                    log.line(observe::Level::kInfo, "cache_warmup")
+                        .field("asked", report.asked)
+                        .field("fresh", report.fresh)
+                        .field("stored", report.stored)
+                        .field("failed", report.failed);
+                });
+    }
+
+    void warm_up(std::vector<cache::HotKey> keys, Duration deadline, Warmup::Done done) {
+        std::erase_if(warmups, [](const auto& warmup) { return warmup->ended(); });
+        warmups.push_back(
+            std::make_shared<Warmup>(loop, proxy.routes_, std::move(keys), proxy.warmup_counts_, std::move(done)));
+        warmups.back()->start(deadline);
     }
 
     void probe(http::Client& client, const upstream::PoolTarget& target, const upstream::HealthOptions& options,
@@ -116,6 +137,8 @@ struct Proxy::LoopState final : public runtime::Timer {
     const unsigned index;
     ProxyLoop loop;
     std::vector<std::unique_ptr<upstream::HealthChecker>> checkers;
+    std::vector<std::shared_ptr<Warmup>> warmups;
+    SteadyTime next_warmup{};
 };
 
 Proxy::Proxy(const ProxyParts& parts) : parts_(parts) {}
@@ -187,10 +210,24 @@ void Proxy::prepare_loops(unsigned loops) {
 
 void Proxy::on_loop_start(pipeline::LoopParts& parts) {
     loops_[parts.index] = std::make_unique<LoopState>(*this, parts);
+    if (parts.index != 0) return;
+    const Lock lock(warm_mutex_);
+    first_loop_ = parts.loop.mailbox();
 }
 
 void Proxy::on_loop_stop(pipeline::LoopParts& parts) {
     loops_[parts.index].reset();
+}
+
+bool Proxy::warm_up(std::vector<cache::HotKey> keys, Duration deadline, Warmup::Done done) {
+    std::shared_ptr<runtime::Mailbox> mailbox;
+    {
+        const Lock lock(warm_mutex_);
+        mailbox = first_loop_;
+    }
+    return mailbox && mailbox->post([this, keys = std::move(keys), deadline, done = std::move(done)]() mutable {
+        if (loops_[0]) loops_[0]->warm_up(std::move(keys), deadline, std::move(done));
+    });
 }
 
 }  // namespace tidegate::proxy

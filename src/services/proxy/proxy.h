@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/random.h"
 #include "base/result.h"
 #include "observe/log.h"
@@ -19,16 +20,9 @@
 #include "services/proxy/route.h"
 #include "services/proxy/settings.h"
 #include "services/proxy/upstream.h"
+#include "services/proxy/warmup.h"
 
 namespace tidegate::proxy {
-
-struct ProxyParts {
-    const Clock& clock;
-    Random& random;
-    observe::Logger& log;
-    cache::ResponseStore& store;
-    cache::Flights& flights;
-};
 
 class Proxy final : public pipeline::LoopListener {
   public:
@@ -44,6 +38,10 @@ class Proxy final : public pipeline::LoopListener {
 
     const std::vector<std::unique_ptr<Upstream>>& upstreams() const noexcept { return upstreams_; }
     const std::vector<ProxyRoutePtr>& routes() const noexcept { return routes_; }
+    /// Asks the upstreams again what `keys` stand for, as far as it is not kept and fresh, in the background. `done` runs on the
+    /// first loop, within `deadline`. False: that loop does not run, and `done` will not come. Any thread.
+    bool warm_up(std::vector<cache::HotKey> keys, Duration deadline, Warmup::Done done) TG_EXCLUDES(warm_mutex_);
+    const WarmupCounts& warmup_counts() const noexcept { return warmup_counts_; }
     /// Members `upstreams` and `routes` of /health.
     void append_status(JsonWriter& writer, SteadyTime now) const;
     /// An upstream has no target that would be picked now.
@@ -58,6 +56,9 @@ class Proxy final : public pipeline::LoopListener {
     std::vector<std::unique_ptr<Upstream>> upstreams_;
     std::vector<ProxyRoutePtr> routes_;
     std::vector<std::unique_ptr<LoopState>> loops_;
+    WarmupCounts warmup_counts_;
+    Mutex warm_mutex_;
+    std::shared_ptr<runtime::Mailbox> first_loop_ TG_GUARDED_BY(warm_mutex_);
 };
 
 }  // namespace tidegate::proxy
