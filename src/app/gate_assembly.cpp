@@ -153,8 +153,8 @@ void GateAssembly::append_status(JsonWriter& writer) const {
     writer.field("shared", redis_.has_value() && !degraded);
     if (degraded) writer.field("reason", degraded->reason).field("since", format_rfc3339(degraded->since));
     writer.end_object();
-    writer.key("spend").begin_object().field("shared",
-                                             ledger_ != nullptr && redis_.has_value() && !ledger_->degraded());
+    const bool spend_alone = book_->counters().loops_degraded.load(std::memory_order_relaxed) > 0;
+    writer.key("spend").begin_object().field("shared", redis_.has_value() && !spend_alone);
     writer.end_object();
     if (redis_) {
         writer.key("redis").begin_object();

@@ -39,6 +39,7 @@ constexpr std::uint8_t index_of(Step (*run)(Dispatcher&, Context&)) {
     while (kStages[index].run != run) ++index;
     return index;
 }
+constexpr std::uint8_t kReceive = index_of(&Stages::receive);
 constexpr std::uint8_t kQueue = index_of(&Stages::hand_over);
 
 Context& context_of(const http::Exchange& exchange) {
@@ -138,16 +139,17 @@ void Dispatcher::on_request(const http::ExchangePtr& exchange) {
     context.self_ = guard;
     context.received_ = true;
     context.end_stage("receive");
-    if (kStages[context.next_stage_].run == &Stages::receive) return advance(context);
+    if (kStages[context.next_stage_].run == &Stages::receive) return static_cast<void>(advance(context));
     // A stage before waits for an answer of its own; the guard waits with it, in a ring that resume() or sent() cuts.
     context.waiting_guard_ = std::move(guard);
 }
 
-/// Runs stages until one answers or waits.
-void Dispatcher::advance(Context& context) {
+/// Runs stages until one answers or waits; its number. (Another thread may have the request by then.)
+std::uint8_t Dispatcher::advance(Context& context) {
     while (true) {
-        const Stage& stage = kStages[context.next_stage_];
-        if (stage.run(*this, context) != Step::kNext) return;
+        const std::uint8_t at = context.next_stage_;
+        const Stage& stage = kStages[at];
+        if (stage.run(*this, context) != Step::kNext) return at;
         ++context.next_stage_;
         if (context.show_stages_) context.end_stage(stage.name);
     }
@@ -164,7 +166,9 @@ void Dispatcher::resume(const http::ExchangePtr& exchange, Step step) {
     if (step != Step::kNext || context.answered_ || exchange->unreachable()) return;
     if (context.show_stages_) context.end_stage(kStages[context.next_stage_].name);
     ++context.next_stage_;
-    advance(context);
+    const std::uint8_t at = advance(context);
+    // Two stages may wait one after the other (limits, spend): the guard goes on to wait with the second.
+    if (guard && at < kReceive && !context.answered_) context.waiting_guard_ = guard;
 }
 
 Step Dispatcher::pass(Guard guard) noexcept {

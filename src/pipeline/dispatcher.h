@@ -72,7 +72,7 @@ class Dispatcher final : public http::Application {
     friend struct Stages;
     void name_request(Context& context);
     bool match(Context& context);
-    void advance(Context& context);
+    std::uint8_t advance(Context& context);
     /// From a wait on the loop, wherever that began, to the thread that the route names.
     void enter_queue(Context& context);
     void declare_recall();
