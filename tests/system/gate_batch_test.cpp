@@ -1,5 +1,6 @@
 // Routes that merge: few calls for many requests, each with its own answer, failure, limit, price and Decision.
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/json_writer.h"
