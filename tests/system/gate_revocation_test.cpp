@@ -1,0 +1,92 @@
+// A key that is revoked while its answer runs: streams of an upstream, of our own, and tunnels end, and do not look whole.
+#include "system/gate.h"
+
+namespace tidegate::testing {
+namespace {
+
+class GateRevocation : public GateFixture {
+  protected:
+    void SetUp() override {
+        upstream_.on("/events", [](UpstreamCall& call) {
+            call.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
+            call.send("9\r\ndata: 1\n\n\r\n");
+            call.wait_gone();
+        });
+        upstream_.on("/ws", [](UpstreamCall& call) {
+            call.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+            call.send("hello");
+            call.wait_gone();
+        });
+        keep_ = create("kept");
+        key_ = create("revoked");
+        server_ = start(settings("  events: {path: /events, upstream: app, cache: {mode: \"off\"}}\n"
+                                 "  ws: {path: /ws, upstream: app, websocket: true, cache: {mode: \"off\"}}\n"),
+                        {"--identity.required=optional"});
+        ASSERT_NE(server_, nullptr);
+    }
+    std::string create(const std::string& name) const {
+        const RunResult made = run_binary({"keys", "create", "--data-dir=" + folder_.path(), "--name", name});
+        EXPECT_EQ(made.status, 0) << made.error;
+        return made.out.substr(0, made.out.find('\n'));
+    }
+    static HeaderList bearer(const std::string& key, HeaderList more = {}) {
+        more.emplace_back("Authorization", "Bearer " + key);
+        return more;
+    }
+    void revoke() const {
+        ASSERT_EQ(run_binary({"keys", "revoke", key_.substr(3, 12), "--data-dir=" + folder_.path()}).status, 0);
+    }
+    double cut() const { return metric(server_->port(), "tidegate_identity_streams_cut_total"); }
+
+    std::string keep_;
+    std::string key_;
+    Process server_;
+};
+
+TEST_F(GateRevocation, AStreamOfAnUpstreamIsCutWithinASecondAndOthersGoOn) {
+    RawClient dead(server_->port());
+    RawClient alive(server_->port());
+    dead.send(request_text("GET", "/events", {}, bearer(key_)));
+    alive.send(request_text("GET", "/events", {}, bearer(keep_)));
+    ASSERT_TRUE(dead.wait_for("data: 1\n\n"));
+    ASSERT_TRUE(alive.wait_for("data: 1\n\n"));
+    revoke();
+    const auto begin = std::chrono::steady_clock::now();
+    const auto rest_of_it = dead.receive_all();
+    // A quarter of a second until it is seen, half a one until it is acted on; the rest is the machine's.
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(1500));
+    ASSERT_TRUE(rest_of_it.has_value());
+    EXPECT_EQ(rest_of_it->find("\r\n0\r\n\r\n"), std::string::npos) << "it must not look whole";
+    EXPECT_TRUE(upstream_.wait_left(1)) << "the upstream works on for nobody";
+    EXPECT_EQ(cut(), 1);
+    EXPECT_NE(server_->log().find("The key was revoked."), std::string::npos);
+    alive.receive();
+    EXPECT_FALSE(alive.closed_by_server(std::chrono::milliseconds(700))) << "longer than one look at the streams";
+    EXPECT_EQ(cut(), 1);
+}
+
+TEST_F(GateRevocation, ATunnelIsCut) {
+    RawClient client(server_->port());
+    client.send(request_text("GET", "/ws", {}, bearer(key_, {{"Connection", "Upgrade"}, {"Upgrade", "websocket"}})));
+    ASSERT_TRUE(client.wait_for("hello"));
+    revoke();
+    EXPECT_TRUE(client.receive_all().has_value());
+    EXPECT_TRUE(upstream_.wait_left(1));
+    EXPECT_EQ(cut(), 1);
+}
+
+TEST_F(GateRevocation, AStreamThatHasEndedIsNothingToCut) {
+    upstream_.on("/events", 200, std::string(100'000, 'x'));
+    RawClient client(server_->port());
+    EXPECT_EQ(client.ask(request_text("GET", "/events", {}, bearer(key_))).body.size(), 100'000U);
+    revoke();
+    EXPECT_EQ(ask_until([&] { return client.ask(request_text("GET", "/events", {}, bearer(key_))).status; },
+                        [](int got) { return got == 401; }),
+              401);
+    EXPECT_EQ(cut(), 0);
+    // The connection itself is nobody's key.
+    EXPECT_EQ(client.ask(request_text("GET", "/events", {}, bearer(keep_))).status, 200);
+}
+
+}  // namespace
+}  // namespace tidegate::testing
