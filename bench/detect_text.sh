@@ -22,7 +22,7 @@ jq -sc '[.[].text] | join(" ") | {text: .[0:50000]}' "$data" > "$work/50k"
 start_server() {  # ARGUMENTS...
   rm -rf "$work/data"; mkdir "$work/data"
   began=$(date +%s%N)
-  taskset -c 0 "$binary" serve --port 0 --data-dir "$work/data" --server.loops 1 --pools.cpu_threads 1 --pipeline.access_log=false "$@" 2> "$work/log" &
+  taskset -c 0 "$binary" serve --port 0 --data-dir "$work/data" --server.loops 1 --pools.cpu_threads 1 --pipeline.access_log=false --provenance.cache_ttl_s=0 "$@" 2> "$work/log" &
   server=$!
   for _ in $(seq 500); do
     port=$(sed -n 's/.*"event":"listening".*"port":\([0-9]*\).*/\1/p' "$work/log")

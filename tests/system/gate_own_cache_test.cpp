@@ -1,4 +1,5 @@
 // The answers of our own services, kept: given again exactly, on the record, and gone when they should be.
+#include "support/redis_server.h"
 #include "system/gate.h"
 
 namespace tidegate::testing {
@@ -216,6 +217,76 @@ TEST_F(GateOwnCache, SettingsKeepOtherRoutesAndAGetIsRevalidated) {
     EXPECT_EQ(hit.header("x-spend-cost"), "0");
     // Each item of a batch leaves its own decision, each time.
     EXPECT_EQ(parse_json(get(port, "/api/v1/analyze/stats?days=9").body).root().find("total_requests")->as_int(), 4);
+}
+
+/// Two servers over one Redis, each sure to hear what the other drops.
+class GateOwnCacheShared : public GateOwnCache {
+  protected:
+    void start_both() {
+        redis_ = RedisServer::start();
+        ASSERT_NE(redis_, nullptr);
+        const std::string yaml = "redis: {url: \"redis://127.0.0.1:" + std::to_string(redis_->port()) + "\"}\n";
+        first_ = start_in(folder_.path(), yaml);
+        second_ = start_in(other_folder_.path(), yaml);
+        ASSERT_NE(first_, nullptr);
+        ASSERT_NE(second_, nullptr);
+        // Shared as soon as what one has made is found by the other.
+        int number = 0;
+        ask_until(
+            [&] {
+                const std::string text = "Question number " + std::to_string(++number) + ".";
+                detect(first_->port(), text);
+                const bool one_way = cache_of(detect(second_->port(), text)) == "HIT";
+                const std::string back = "Back: " + text;
+                detect(second_->port(), back);
+                return one_way && cache_of(detect(first_->port(), back)) == "HIT";
+            },
+            [](bool both) { return both; });
+        runs_before_ = runs(first_->port()) + runs(second_->port());
+    }
+    double made() const { return runs(first_->port()) + runs(second_->port()) - runs_before_; }
+
+    TemporaryFolder other_folder_;
+    std::unique_ptr<RedisServer> redis_;
+    Process first_, second_;
+    double runs_before_ = 0;
+};
+
+TEST_F(GateOwnCacheShared, WhatOneHasMadeTheOtherGivesAndRecords) {
+    NEED_REDIS_SERVER();
+    start_both();
+    const RawResponse miss = detect(first_->port(), kHumanText);
+    EXPECT_EQ(cache_of(miss), "MISS");
+    const RawResponse hit = ask_until([&] { return detect(second_->port(), kHumanText); },
+                                      [](const RawResponse& answer) { return cache_of(answer) != "MISS"; });
+    EXPECT_EQ(cache_of(hit), "HIT");
+    EXPECT_EQ(hit.body, miss.body);
+    EXPECT_EQ(hit.header("etag"), miss.header("etag"));
+    EXPECT_EQ(made(), 1);
+    const std::string id(parse_json(miss.body).root().find("analysis_id")->as_string());
+    EXPECT_NE(get(second_->port(), "/api/v1/analyze/history?limit=1").body.find("\"original\":\"" + id),
+              std::string::npos);
+}
+
+TEST_F(GateOwnCacheShared, EqualQuestionsToBothAtOnceAreAnsweredOnce) {
+    NEED_REDIS_SERVER();
+    start_both();
+    std::string text;
+    while (text.size() < 45'000) text += std::string(kHumanText) + " ";
+    const std::string request = request_text("POST", kDetect, text_body(text), {{"Content-Type", "application/json"}});
+    std::vector<std::unique_ptr<RawClient>> herd;
+    for (int i = 0; i < 20; ++i) {
+        herd.push_back(std::make_unique<RawClient>(i % 2 == 0 ? first_->port() : second_->port()));
+    }
+    for (const auto& client : herd) client->send(request);
+    std::string body;
+    for (const auto& client : herd) {
+        const RawResponse answer = client->response();
+        ASSERT_EQ(answer.status, 200) << answer.body;
+        if (body.empty()) body = answer.body;
+        EXPECT_EQ(answer.body, body);
+    }
+    EXPECT_EQ(made(), 1);
 }
 
 TEST_F(GateOwnCache, AnUnknownRouteInCacheAnswersStopsTheStart) {

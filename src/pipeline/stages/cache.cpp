@@ -14,8 +14,8 @@
 namespace tidegate::pipeline {
 namespace {
 
-/// Up to here a body is parsed, checked, made canonical and hashed on the loop: some 30 us for 16 KiB of text, about what a hop to
-/// a pool and back costs with its two wakes.
+/// Up to here a body is parsed, checked, made canonical and hashed on the loop. A hit of this size costs 45 us of a core in all,
+/// 50 by way of the pool (32 connections; at one connection 120 and 148); of 2 KB, 23.
 constexpr std::size_t kLoopBytesMax = std::size_t{16} * 1024;
 /// As long as anybody waits for a flight that has not landed (FlightOptions::leader_age_max is when nobody new does).
 constexpr Duration kWaitMax = std::chrono::seconds(30);
