@@ -17,17 +17,24 @@ JwksSource::JwksSource(const JwtSettings& settings, const Clock& clock, const Di
 
 Result<void> JwksSource::take(Shared& shared, const Result<std::string>& document) {
     auto keys = document ? TokenKeys::parse(*document) : std::unexpected(document.error());
-    const std::string failure = keys ? std::string{} : keys.error().message;
-    (keys ? shared.counters.jwks_read : shared.counters.jwks_failures).add();
+    std::shared_ptr<const TokenKeys> set;
+    std::optional<Error> error;
+    if (keys) {
+        set = std::make_shared<const TokenKeys>(*std::move(keys));
+    } else {
+        error = std::move(keys).error();
+    }
+    const std::string failure = error ? error->message : std::string{};
+    (set ? shared.counters.jwks_read : shared.counters.jwks_failures).add();
     bool changed = false;
     JwksStatus status{.configured = true, .failure = failure};
     {
         const Lock lock(shared.mutex);
         shared.fetching = false;
-        changed = shared.failure != failure || (keys && !shared.keys);
+        changed = shared.failure != failure || (set && !shared.keys);
         shared.failure = failure;
-        if (keys) {
-            shared.keys = std::make_shared<const TokenKeys>(*std::move(keys));
+        if (set) {
+            shared.keys = set;
             shared.read = shared.clock.unix_ms();
             shared.version.fetch_add(1, std::memory_order_release);
         }
@@ -35,7 +42,7 @@ Result<void> JwksSource::take(Shared& shared, const Result<std::string>& documen
         status.read = shared.read;
     }
     if (changed && shared.listener) shared.listener(status);
-    if (!keys) return std::unexpected(std::move(keys).error());
+    if (error) return std::unexpected(*std::move(error));
     return {};
 }
 
