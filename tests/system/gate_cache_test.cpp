@@ -202,6 +202,65 @@ TEST_F(GateCache, WhileAStaleAnswerIsFetchedAnewOnlyOneAsks) {
               "2");
 }
 
+TEST_F(GateCache, AClientThatHasTheAnswerGetsA304WhetherItIsKeptOrNot) {
+    for (const char* rule : {"max-age=600", "no-store"}) {
+        upstream_.on("/a", [rule](UpstreamCall& call) {
+            EXPECT_FALSE(call.request().has("if-none-match")) << "the whole answer is asked for";
+            call.answer(200, "whole", "ETag: \"1\"\r\nCache-Control: " + std::string(rule) + "\r\n");
+        });
+        const auto server = start(settings(route("mode: http")));
+        ASSERT_NE(server, nullptr);
+        const RawResponse had = get(server->port(), "/a", {{"If-None-Match", "\"0\", \"1\""}});
+        EXPECT_EQ(had.status, 304) << rule;
+        EXPECT_EQ(had.body, "");
+        EXPECT_EQ(had.header("etag"), "\"1\"");
+        const RawResponse other = get(server->port(), "/a", {{"If-None-Match", "\"0\""}});
+        EXPECT_EQ(other.status, 200);
+        EXPECT_EQ(other.body, "whole");
+    }
+}
+
+TEST_F(GateCache, AnAnswerToHeadThatDiffersTakesTheKeptOneBackAndKeepsNobodyFromWaiting) {
+    upstream_.on("/a", [](UpstreamCall& call) {
+        const bool head = call.request().method == "HEAD";
+        const std::string tag = head ? "\"new\"" : "\"" + std::to_string(call.number()) + "\"";
+        call.send("HTTP/1.1 200 OK\r\nETag: " + tag + "\r\nCache-Control: max-age=1\r\nContent-Length: 1\r\n\r\n" +
+                  (head ? "" : "x"));
+    });
+    const auto server = start(settings(route("mode: http, stale_if_error_s: 600")));
+    ASSERT_NE(server, nullptr);
+    ASSERT_EQ(get(server->port(), "/a").header("etag"), "\"1\"");
+    const auto head = [&] {
+        RawClient client(server->port());
+        client.send(request_text("HEAD", "/a"));
+        return client.response(true);
+    };
+    // Until it is stale and the upstream is asked.
+    ask_until(head, [](const RawResponse& answer) { return answer.header("etag") == "\"new\""; });
+    EXPECT_EQ(metric(server->port(), "tidegate_cache_entries"), 0);
+    EXPECT_EQ(metric(server->port(), "tidegate_cache_flights_total", "alone_uncacheable"), 0);
+    EXPECT_EQ(get(server->port(), "/a").header("x-cache"), "MISS");
+    EXPECT_EQ(get(server->port(), "/a").header("x-cache"), "HIT");
+}
+
+TEST_F(GateCache, A304WithAnotherVaryIsGivenAndNotKept) {
+    upstream_.on("/a", [](UpstreamCall& call) {
+        if (call.request().has("if-none-match")) {
+            call.send(
+                "HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\nVary: Accept-Language\r\n"
+                "Cache-Control: max-age=600\r\n\r\n");
+            return;
+        }
+        const std::string language = call.request().header("accept-language");
+        call.answer(200, "for " + language, "ETag: \"1\"\r\nCache-Control: max-age=0\r\n");
+    });
+    const auto server = start(settings(route("mode: http")));
+    ASSERT_NE(server, nullptr);
+    EXPECT_EQ(get(server->port(), "/a", {{"Accept-Language", "de"}}).body, "for de");
+    EXPECT_EQ(get(server->port(), "/a", {{"Accept-Language", "de"}}).body, "for de") << "confirmed";
+    EXPECT_EQ(get(server->port(), "/a", {{"Accept-Language", "en"}}).body, "for en") << "no kept answer is for all";
+}
+
 TEST_F(GateCache, AHerdAsksTheUpstreamOnce) {
     std::atomic<bool> let_go{false};
     upstream_.on("/a", [&](UpstreamCall& call) {

@@ -50,7 +50,12 @@ Fill::Fill(ProxyLoop& loop, ProxyRoutePtr route, FillQuestion question, cache::E
       leader_(std::move(leader)),
       ticket_(loop.begin_fill()) {}
 
+Fill::~Fill() {
+    if (!ended_) loop_.remove(*this);
+}
+
 void Fill::start(FetchRequest request) {
+    loop_.add(*this);
     request_ = std::move(request);
     if (!ask_others()) ask_upstream();
 }
@@ -144,11 +149,15 @@ const std::string& Fill::target() const noexcept {
 void Fill::leave() {
     client_ = nullptr;
     // An answer on its way that is being kept, or that others wait for, is worth its end.
-    if (!collecting_ && !(leader_ && leader_.others_wait())) {
-        if (fetch_) fetch_->cancel();
-        land_failed({.status = 503, .error = "abandoned", .detail = "Whoever asked first has left."});
-        close();
-    }
+    if (!collecting_ && !(leader_ && leader_.others_wait())) abandon();
+}
+
+void Fill::abandon() {
+    const auto self = shared_from_this();
+    client_ = nullptr;
+    if (fetch_) fetch_->cancel();
+    land_failed({.status = 503, .error = "abandoned", .detail = "Whoever asked first has left."});
+    close();
 }
 
 void Fill::resume() {
@@ -396,6 +405,7 @@ void Fill::release_lease() {
 
 void Fill::close() {
     ended_ = true;
+    loop_.remove(*this);
     fetch_.reset();
     release_lease();
     // The last hold may be this one: let go when the caller is done.

@@ -51,9 +51,13 @@ class Fill final : public FetchSink, public std::enable_shared_from_this<Fill> {
     Fill(ProxyLoop& loop, ProxyRoutePtr route, FillQuestion question, cache::EntryPtr stored,
          cache::Flights::Leader leader, FillClient* client);
 
+    ~Fill() override;
+
     void start(FetchRequest request);
     /// The client has left; the fetch goes on when others wait or the answer is being kept.
     void leave();
+    /// Ends here and now; who waits hears that it failed. For a loop that ends.
+    void abandon();
     void resume();
     const std::string& target() const noexcept;
     /// Known once the head has come: whether the answer is being kept, and if not, why.

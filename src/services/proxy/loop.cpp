@@ -1,5 +1,7 @@
 #include "services/proxy/loop.h"
 
+#include "services/proxy/fill.h"
+
 namespace tidegate::proxy {
 
 cache::rules::Times times_of(const cache::Entry& entry) {
@@ -15,6 +17,10 @@ cache::rules::Times times_of(const cache::Entry& entry) {
 cache::SharedTicket ProxyLoop::begin_fill() const noexcept {
     if (const cache::SecondLevel* level = second_level()) return level->begin_fill();
     return {.ticket = store.begin_fill()};
+}
+
+void ProxyLoop::stop() {
+    while (!fills_.empty()) (*fills_.begin())->abandon();
 }
 
 void ProxyLoop::invalidate_target(std::string_view target) {

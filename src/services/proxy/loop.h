@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 
 #include "base/random.h"
 #include "observe/log.h"
@@ -38,6 +39,8 @@ struct ProxyParts {
     std::size_t warmup_keys;   // The most requested so many, each time.
 };
 
+class Fill;
+
 struct ProxyLoop {
     ProxyLoop(pipeline::LoopParts& parts, const ProxyParts& shared)
         : clock(shared.clock),
@@ -56,6 +59,11 @@ struct ProxyLoop {
     void invalidate_group(std::string_view group);
     /// After what runs now.
     void later(std::move_only_function<void()> task) { fetch_loop.loop.mailbox()->post(std::move(task)); }
+    /// Fills that have not ended: they may wait for Redis, for a retry or for others' sake when the loop ends.
+    void add(Fill& fill) { fills_.insert(&fill); }
+    void remove(Fill& fill) { fills_.erase(&fill); }
+    /// The loop ends: they all do.
+    void stop();
 
     const Clock& clock;
     cache::ResponseStore& store;
@@ -67,6 +75,7 @@ struct ProxyLoop {
 
   private:
     pipeline::LoopParts& parts_;
+    std::unordered_set<Fill*> fills_;
 };
 
 }  // namespace tidegate::proxy

@@ -80,6 +80,7 @@ struct Proxy::LoopState final : public runtime::Timer {
     ~LoopState() override {
         event_loop.timers().cancel(*this);
         for (const auto& warmup : warmups) warmup->drop();
+        loop.stop();
         for (const ProxyRoutePtr& route : proxy.routes_) {
             if (route->batching) route->batching->on_loop_stop(index);
         }
