@@ -158,7 +158,7 @@ void Coherence::announce(std::string item) {
         ++own_[item];
         mailbox = mailbox_;
         if (!mailbox && early_.size() < kWaitingMax) {
-            early_.push_back(std::move(item));
+            early_.push_back(item);
         } else if (!mailbox) {
             early_.assign(1, "a");
             own_ = {{"a", 1}};
