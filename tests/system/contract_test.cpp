@@ -169,6 +169,7 @@ TEST_F(Contract, EveryRouteAnswersItsExampleAsItsSchemaSays) {
 TEST_F(Contract, EveryRouteWithABodyRefusesAnEmptyObjectByName) {
     for (const Operation& operation : operations_) {
         if (!operation.value.find("requestBody") || operation.path.find('{') != std::string::npos) continue;
+        if (operation.path == "/api/v1/cache/warmup") continue;  // All of it may be left out.
         SCOPED_TRACE(operation.path);
         const RawResponse response = post(server_->port(), operation.path, "{}", key_);
         expect_problem(response, 422, "validation_failed");
