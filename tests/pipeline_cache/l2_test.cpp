@@ -124,6 +124,20 @@ TEST_F(SecondLevelTest, PrivateAndTooLargeAnswersAreNotWritten) {
     EXPECT_EQ(a_->counters.writes, 0U);
 }
 
+TEST_F(SecondLevelTest, AnAnswerFromAheadOfTheClockIsAMiss) {
+    const auto write = [&](const Key& key, UnixMillis ahead_ms) {
+        Draft draft = draft_of("from ahead", 600);
+        draft.timing.response_ms = driver_.clock().unix_ms() + ahead_ms;
+        a_->level.keep(key, Entry::make(key, draft), a_->level.begin_fill());
+        EXPECT_EQ(fetch(*a_, key_of("/nothing here")), "-");
+    };
+    write(key_, 86'400'000);
+    EXPECT_EQ(fetch(*b_, key_), "-");
+    EXPECT_EQ(b_->counters.expired, 1U);
+    write(key_of("/near"), 2000);
+    EXPECT_EQ(fetch(*b_, key_of("/near")), "from ahead");
+}
+
 TEST_F(SecondLevelTest, AnInvalidationReachesMemoryAndRedisOfEveryProcess) {
     const std::uint64_t tag = tag_hash("model:a");
     const auto fill = [&] {

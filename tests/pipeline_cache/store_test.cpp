@@ -272,7 +272,7 @@ TEST(ResponseStore, ARefreshSharesTheBodyAndKeepsOneEntry) {
 TEST(ResponseStore, CountsFreshEntriesOnly) {
     ResponseStore store(StoreOptions{});
     for (int i = 0; i < 1000; ++i) put(store, key_of(i), "x", kNow + (i % 2) * 60'000);
-    EXPECT_EQ(store.fresh_entries(kNow), 1000U);
+    EXPECT_EQ(store.fresh_entries(kNow + 59'999), 1000U);
     EXPECT_EQ(store.fresh_entries(kNow + 60'000), 500U);
     EXPECT_EQ(store.fresh_entries(kNow + 120'000), 0U);
 }

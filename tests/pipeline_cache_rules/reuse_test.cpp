@@ -36,8 +36,24 @@ TEST(Age, IsWhatTheOriginSaidPlusTheWayPlusTheTimeHere) {
 }
 
 TEST(Age, AClockThatWentBackMakesNothingYounger) {
-    EXPECT_EQ(decide({{"Cache-Control", "max-age=600"}, {"Age", "30"}}, -5000).age, 30U);
-    EXPECT_EQ(decide({{"Cache-Control", "max-age=600"}, {"Age", "30"}}, -5000).use, Use::kFresh);
+    EXPECT_EQ(decide({{"Cache-Control", "max-age=600"}, {"Age", "30"}}, -5).age, 30U);
+    EXPECT_EQ(decide({{"Cache-Control", "max-age=600"}, {"Age", "30"}}, -5).use, Use::kFresh);
+}
+
+TEST(Age, OfAnAnswerFromAheadOfTheClockIsUnknownAndTheAnswerIsChecked) {
+    const Fields windows = {{"Cache-Control", "max-age=60, stale-while-revalidate=600, stale-if-error=600"},
+                            {"ETag", "\"a\""}};
+    EXPECT_EQ(decide(windows, -86'400).use, Use::kValidate);
+    EXPECT_EQ(decide(windows, -86'400).age, static_cast<std::uint32_t>(kForever));
+    const StoreDecision kept = store(windows);
+    EXPECT_FALSE(is_fresh(kept.times, kStart - 5001));
+    EXPECT_LT(ttl_s(kept.times, kStart - 5001), 0);
+    EXPECT_FALSE(may_stand_in(Fault::kServerError, get(), kept.times, kept.flags, heard(), kStart - 86'400'000));
+    // However long it was to live.
+    Times times;
+    times.response_ms = kStart;
+    times.lifetime_s = static_cast<std::uint32_t>(kForever);
+    EXPECT_FALSE(is_fresh(times, kStart - 86'400'000));
 }
 
 TEST(Age, SaturatesWithoutOverflow) {

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/strings.h"
+#include "pipeline/cache/residence.h"
 
 namespace tidegate::cache {
 namespace {
@@ -275,9 +276,12 @@ void Entry::give_to(http::Response& response, bool with_body) const {
 }
 
 std::uint32_t Entry::age_s(UnixMillis now) const noexcept {
-    const std::int64_t resident_s = std::max<std::int64_t>(0, now - response_ms_) / 1000;
-    const std::int64_t age = timing().initial_age_s + resident_s;
+    const std::int64_t age = timing().initial_age_s + resident_ms(response_ms_, now) / 1000;
     return static_cast<std::uint32_t>(std::min<std::int64_t>(age, kSecondsMax));
+}
+
+bool Entry::fresh(UnixMillis now) const noexcept {
+    return now < fresh_until() && !is_ahead(response_ms_, now);
 }
 
 UnixMillis Entry::fresh_until() const noexcept {
@@ -293,8 +297,9 @@ UnixMillis Entry::usable_until() const noexcept {
 
 Freshness Entry::freshness(UnixMillis now) const noexcept {
     const UnixMillis until = fresh_until();
-    if (now < until) return Freshness::kFresh;
-    if ((parts_ & kHasTimes) == 0) return Freshness::kStale;
+    const bool ahead = is_ahead(response_ms_, now);
+    if (now < until && !ahead) return Freshness::kFresh;
+    if (ahead || (parts_ & kHasTimes) == 0) return Freshness::kStale;
     const bool inside = now < until + std::int64_t{part<Times>(kHasTimes).stale_while_revalidate_s} * 1000;
     return inside ? Freshness::kStaleWhileRevalidate : Freshness::kStale;
 }

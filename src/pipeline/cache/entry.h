@@ -198,10 +198,12 @@ class Entry {
     /// The stored fields, and the body unless told not to, into an answer: what stands in the block is lent, the rest shared.
     void give_to(http::Response& response, bool with_body) const;
 
-    /// RFC 9111, 4.2.3, in whole seconds; never negative, also when the clock went back.
+    /// RFC 9111, 4.2.3, in whole seconds; never negative. When the clock went back behind the moment the answer came, its age
+    /// is not known: then the largest there is (residence.h), and the answer is stale until the clock is right again.
     std::uint32_t age_s(UnixMillis now) const noexcept;
     Freshness freshness(UnixMillis now) const noexcept;
-    bool fresh(UnixMillis now) const noexcept { return now < fresh_until(); }
+    bool fresh(UnixMillis now) const noexcept;
+    /// By a clock that is not behind the moment the answer came; fresh() knows about one that is.
     UnixMillis fresh_until() const noexcept;
     /// May stand in for an error until then, as far as its own windows say.
     UnixMillis usable_until() const noexcept;

@@ -17,7 +17,7 @@ struct L2Counters {
     Count skipped{0};      // Not asked: no connection, or not sure to hear of invalidations.
     Count corrupt{0};      // Bytes that did not check out; treated as a miss.
     Count invalidated{0};  // Found, but invalidated since it was made.
-    Count expired{0};      // Found, but past its windows.
+    Count expired{0};      // Found, but past its windows, or from ahead of our clock.
     Count writes{0};
     Count write_bytes{0};  // As sent.
     Count writes_failed{0};

@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "base/random.h"
+#include "pipeline/cache/residence.h"
 
 namespace tidegate::cache {
 namespace {
@@ -103,7 +104,7 @@ EntryPtr SecondLevel::take(const Key& key, std::string_view blob, const CommonPt
     share_common(*found, common);
     const UnixMillis now = clock_.unix_ms();
     EntryPtr entry = Entry::make(key, found->draft);
-    if (entry->usable_until() <= now) {
+    if (entry->usable_until() <= now || is_ahead(entry->timing().response_ms, now)) {
         count(counters_.expired);
         return {};
     }

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 
+#include "pipeline/cache/residence.h"
+
 namespace tidegate::cache::rules {
 namespace {
 
 /// By how much it is past its lifetime, in milliseconds; not negative.
 UnixMillis stale_ms(const Times& times, UnixMillis now) noexcept {
-    const UnixMillis resident = std::max<UnixMillis>(0, now - times.response_ms);
+    const UnixMillis resident = resident_ms(times.response_ms, now);
     return std::max<UnixMillis>(0, (UnixMillis{times.initial_age_s} - UnixMillis{times.lifetime_s}) * 1000 + resident);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "pipeline/cache/residence.h"
 #include "pipeline/cache/rules/directives.h"
 #include "pipeline/cache/rules/field_list.h"
 
@@ -43,7 +44,7 @@ std::uint32_t initial_age_s(Seconds age_field, std::optional<UnixMillis> date_ms
 
 std::uint32_t age_s(const Times& times, UnixMillis now) noexcept {
     return static_cast<std::uint32_t>(
-        std::min(kForever, times.initial_age_s + seconds_between(times.response_ms, now)));
+        std::min(kForever, times.initial_age_s + resident_ms(times.response_ms, now) / 1000));
 }
 
 Seconds ttl_s(const Times& times, UnixMillis now) noexcept {
@@ -51,7 +52,7 @@ Seconds ttl_s(const Times& times, UnixMillis now) noexcept {
 }
 
 bool is_fresh(const Times& times, UnixMillis now) noexcept {
-    const UnixMillis resident = std::max<UnixMillis>(0, now - times.response_ms);
+    const UnixMillis resident = resident_ms(times.response_ms, now);
     return UnixMillis{times.lifetime_s} * 1000 > UnixMillis{times.initial_age_s} * 1000 + resident;
 }
 

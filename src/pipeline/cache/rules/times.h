@@ -1,7 +1,8 @@
 // Times: when an answer was made and how long it lives; the arithmetic of age and freshness (RFC 9111, 4.2).
 //
 // Use         The same fields as cache::Timing, and the same bits as cache::EntryFlag: the store keeps them as they are.
-// Guarantee   Never negative; saturates at 2^31 s. A clock that went back makes an answer no younger than it was when it came.
+// Guarantee   Never negative; saturates at 2^31 s. A clock that went back behind the moment an answer came makes it older
+//             than any lifetime (residence.h): what is not known to be fresh is not.
 #pragma once
 
 #include <cstdint>
