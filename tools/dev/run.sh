@@ -1,13 +1,56 @@
-# ./dev run [--check] [--port N] [--data-dir DIR]: the release server on its defaults, and a first question to it.
+# ./dev run [--check] [--example] [--port N] [--data-dir DIR]: the release server on its defaults, and a first question to it;
+# with --example in front of the FastAPI service of examples/front-a-fastapi-service, started for it.
+
+# A Python environment with what the example's service needs, made once: example_venv FOLDER.
+example_venv() {
+    local folder=$1 wanted=examples/front-a-fastapi-service/requirements.txt
+    if [ -x "$folder/bin/uvicorn" ] && cmp -s "$wanted" "$folder/installed.txt"; then return; fi
+    rm -rf "$folder"
+    if ! python3 -m venv "$folder" >/dev/null 2>&1; then
+        rm -rf "$folder"
+        say "installing python3-venv for the example's service"
+        as_root apt-get install -y -q --no-install-recommends python3-venv >build/python.log 2>&1 </dev/null && python3 -m venv "$folder" ||
+            { tail -5 build/python.log; return 1; }
+    fi
+    "$folder/bin/pip" install -q --disable-pip-version-check -r "$wanted" >build/python.log 2>&1 || { tail -5 build/python.log; return 1; }
+    cp "$wanted" "$folder/installed.txt"
+}
+
+# start_example_service: uvicorn on the port that the example's settings name; its pid in $service.
+start_example_service() {
+    trap 'kill -TERM $service 2>/dev/null || true' EXIT
+    example_venv build/example-venv || die "the example's service cannot be installed"
+    if (exec 3<>/dev/tcp/127.0.0.1/9000) 2>/dev/null; then die "port 9000, which the example's settings name, is taken"; fi
+    build/example-venv/bin/uvicorn --app-dir examples/front-a-fastapi-service app:app --port 9000 --no-access-log >build/example.log 2>&1 </dev/null &
+    service=$!
+    curl -fsS -o /dev/null --retry 100 --retry-delay 1 --retry-max-time 30 --retry-all-errors http://127.0.0.1:9000/stations/1 2>/dev/null ||
+        die "the example's service does not answer; see build/example.log"
+}
+
+# Two equal questions through the gateway: the service answers the first, the cache the second.
+ask_example() {
+    local url=$1 question n
+    question='{"rainfall_mm": 120, "river_stage_m": 1.4, "soil_moisture": 0.7}'
+    say "run: two equal questions to the FastAPI service behind Tidegate"
+    printf "\n$ curl -i %s/predict -H 'Content-Type: application/json' -d '%s'\n\n" "$url" "$question"
+    for n in 1 2; do
+        curl -sS -i --fail-with-body --max-time 20 "$url/predict" -H 'Content-Type: application/json' -d "$question" |
+            tr -d '\r' | grep -iE '^(HTTP|X-Cache|Cache-Status|X-Spend|RateLimit:|\{)' || die "the service behind Tidegate does not answer"
+        printf '\n'
+    done
+    printf '  the upstream, its breaker   %s/health\n' "$url"
+    printf '  before and after, measured  tests/examples/front_fastapi.py build/release/tidegate build/example-venv --table 3\n'
+}
 
 run_server() {
-    local check=no port=8000 data=data
+    local check=no example=no port=8000 data=data service="" options=()
     while [ $# -gt 0 ]; do
         case $1 in
             --check) check=yes ;;
+            --example) example=yes; options=(--config examples/front-a-fastapi-service/tidegate.yaml) ;;
             --port) port=${2:?--port needs a number}; shift ;;
             --data-dir) data=${2:?--data-dir needs a folder}; shift ;;
-            *) die "run takes --check, --port N and --data-dir DIR, not $1" ;;
+            *) die "run takes --check, --example, --port N and --data-dir DIR, not $1" ;;
         esac
         shift
     done
@@ -17,11 +60,12 @@ run_server() {
     fi
     mkdir -p build
     local log=build/run.log url="http://127.0.0.1:$port" server
-    say "run: build/release/tidegate serve --port $port --data-dir $data (log in $log)"
-    build/release/tidegate serve --port "$port" --data-dir "$data" >"$log" 2>&1 </dev/null &
+    if [ "$example" = yes ]; then start_example_service; fi
+    say "run: build/release/tidegate serve ${options[*]} --port $port --data-dir $data (log in $log)"
+    build/release/tidegate serve "${options[@]}" --port "$port" --data-dir "$data" >"$log" 2>&1 </dev/null &
     server=$!
     # shellcheck disable=SC2064
-    trap "kill -TERM $server 2>/dev/null; wait $server 2>/dev/null || true" EXIT
+    trap "kill -TERM $server $service 2>/dev/null; wait $server $service 2>/dev/null || true" EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM
     local tries=0
@@ -49,9 +93,11 @@ run_server() {
     printf '  what was decided            %s/api/v1/analyze/history\n' "$url"
     printf '  metrics for Prometheus      %s/metrics\n' "$url"
     printf '  the record                  %s\n\n' "$data"
+    if [ "$example" = yes ]; then ask_example "$url"; fi
     if [ "$check" = yes ]; then
         curl -fsS -o /dev/null --max-time 5 "$url/api/v1/analyze/history" || die "the history does not answer"
         curl -fsS -o /dev/null --max-time 5 "$url/metrics" || die "the metrics do not answer"
+        if [ -n "$service" ]; then kill -TERM "$service"; fi
         kill -TERM "$server"
         local status=0
         wait "$server" || status=$?

@@ -138,6 +138,16 @@ cache_conformance() {
     say "test: cache conformance: $(grep -E '^(required|optimal) ' build/cache-conformance.log | paste -sd' ')"
 }
 
+# The example in front of the real uvicorn. Without its Python packages (no way to the package index) it is skipped, and said.
+front_fastapi() {
+    if ! example_venv build/example-venv; then
+        skipped=$((skipped + 1))
+        say "test: the FastAPI example is SKIPPED: its Python packages cannot be installed"
+        return
+    fi
+    gate "the FastAPI example behind the gate" tests/examples/front_fastapi.py build/release/tidegate build/example-venv --table 2 || true
+}
+
 verdict() {
     if [ "$failed" -gt 0 ]; then
         printf '\nFailed:\n'
@@ -178,6 +188,7 @@ run_tests() {
         gate "clang-tidy" lint_tidy || true
         labelled release system tidegate
         gate "cache conformance" cache_conformance || true
+        front_fastapi
         gate "the program is stripped and under 25 MB" size_is_small || true
         gate "docs/ is what the program says (./dev docs)" docs_are_current || true
         gate "dev run" first_run || true
