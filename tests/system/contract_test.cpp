@@ -194,7 +194,7 @@ TEST_F(Contract, EveryGetAnswersHeadWithTheSameHeadersAndNoBody) {
             continue;
         SCOPED_TRACE(operation.path);
         RawClient client(server_->port());
-        const RawResponse head = client.ask(request_text("HEAD", operation.path));
+        const RawResponse head = client.ask(request_text("HEAD", operation.path, {}, key_));
         EXPECT_EQ(head.status, 200);
         EXPECT_FALSE(head.header("content-length").empty());
         EXPECT_EQ(client.ask(request_text("GET", "/live")).status, 200) << "the connection is out of step";
