@@ -75,6 +75,7 @@ class Document {
 
   private:
     struct Impl;
+    class Spares;
     explicit Document(std::unique_ptr<Impl> impl);
     friend Result<Document> parse(std::string_view bytes, Limits limits);
     std::unique_ptr<Impl> impl_;

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <memory>
+#include <string>
+#include <thread>
 #include <vector>
 
 namespace tidegate::json {
@@ -138,6 +141,36 @@ TEST(Json, TheBufferOfTheCallerMayGo) {
     text.reset();
     ASSERT_TRUE(document);
     EXPECT_EQ(document->root().find("name")->as_string(), "a longer text than any short string would hold");
+}
+
+TEST(Json, DocumentsOfAllSizesAndDepthsLiveBesideEachOtherAndAfterEachOther) {
+    for (std::size_t round = 0; round < 40; ++round) {
+        std::vector<Document> alive;
+        for (std::size_t n = 0; n < 8; ++n) {
+            const std::string text(((round * 7919 + n * 104729) % 90'000) + 1, static_cast<char>('a' + n));
+            auto document = parse("{\"x\":[\"" + text + "\"]}", {.depth_max = 4 + n});
+            ASSERT_TRUE(document);
+            EXPECT_FALSE(parse("[[[[[[[[[[[[[]]]]]]]]]]]]]", {.depth_max = 4 + n})) << "a limit of a former document";
+            EXPECT_FALSE(parse("{\"x\":" + text));
+            alive.push_back(*std::move(document));
+        }
+        for (std::size_t n = 0; n < 8; ++n) {
+            alive[n].root().find("x")->each(
+                [&](Value item) { EXPECT_EQ(item.as_string().front(), 'a' + static_cast<char>(n)); });
+        }
+        alive.front() = std::move(alive.back());
+        EXPECT_TRUE(alive.front().root().find("x"));
+    }
+}
+
+TEST(Json, ADocumentMayEndOnAnotherThreadThanItBegan) {
+    auto document = std::make_unique<Result<Document>>(parse(R"({"x":1})"));
+    std::thread([&] {
+        EXPECT_EQ((*document)->root().find("x")->as_int(), 1);
+        document.reset();
+        EXPECT_TRUE(parse("[1]"));
+    }).join();
+    EXPECT_TRUE(parse("[2]"));
 }
 
 TEST(Json, AMovedDocumentKeepsItsValues) {
