@@ -10,6 +10,7 @@
 #include "app/operations.h"
 #include "audit/sqlite_log.h"
 #include "base/file.h"
+#include "http/trusted_proxies.h"
 #include "services/provenance/provenance.h"
 
 namespace tidegate::app {
@@ -31,6 +32,7 @@ Result<void> check_listener(const AppSettings& settings) {
     if (server.tls_certificate.empty() != server.tls_key.empty()) {
         return fail(ErrorCode::kInvalidArgument, "TLS needs both server.tls_certificate and server.tls_key");
     }
+    TG_CHECK(http::TrustedProxies::parse(server.trusted_proxies));
     const bool loopback = is_loopback(server.address);
     if (loopback || server.open_network || pipeline::keys_required(settings.identity, loopback)) return {};
     return fail(ErrorCode::kInvalidArgument,
@@ -190,6 +192,7 @@ Result<void> TidegateServer::open_listener() {
     options.port = server.port;
     options.loops = server.loops;
     options.limits = server.limits;
+    options.trusted_proxies = server.trusted_proxies;
     if (!server.tls_certificate.empty()) {
         options.tls = std::make_unique<http::TlsFiles>(http::TlsFiles{server.tls_certificate, server.tls_key});
     }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "http/trusted_proxies.h"
 
 namespace tidegate::http {
 namespace {
@@ -46,6 +47,7 @@ Connection::Connection(ConnectionHost& host, LoopContext& context, std::unique_p
       context_(context),
       transport_(std::move(transport)),
       peer_address_(std::move(peer_address)),
+      peer_trusted_(context.proxies != nullptr && context.proxies->trusts(peer_address_)),
       parser_(context.limits),
       out_(context.spares),
       opened_at_(context.now),
@@ -225,8 +227,12 @@ std::size_t Connection::step_head(std::string_view input) {
 void Connection::begin_request() {
     ++context_.requests;
     fresh_ = false;
-    parts_->head.peer_address = peer_address_;
-    parts_->head.tls = transport_->tls();
+    RequestHead& read = parts_->head;
+    read.peer_address = peer_address_;
+    read.peer_trusted = peer_trusted_;
+    read.client_address.clear();
+    if (peer_trusted_) read.client_address = context_.proxies->client_of(peer_address_, read.headers);
+    read.tls = transport_->tls();
     auto exchange = std::make_shared<ServerExchange>(this, context_.link, std::move(parts_), phase_since_,
                                                      context_.limits.stream_buffer_bytes_max);
     exchange->http_1_1 = parser_.http_1_1();

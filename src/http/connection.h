@@ -34,6 +34,7 @@
 namespace tidegate::http {
 
 class Connection;
+class TrustedProxies;
 
 /// What a connection asks of its loop.
 class ConnectionHost {
@@ -62,7 +63,8 @@ struct LoopContext {
     ResponseWriter writer;
     SpareBuffers spares;
     std::vector<char> read_buffer;
-    const SteadyTime& now;  // The loop's, read once a turn.
+    const SteadyTime& now;                    // The loop's, read once a turn.
+    const TrustedProxies* proxies = nullptr;  // Null: nobody is believed about other addresses than its own.
     bool draining = false;
     std::uint64_t requests = 0;
     std::uint64_t bytes_in = 0;
@@ -190,6 +192,7 @@ class Connection final : public runtime::EventLoop::Handler, public runtime::Tim
     LoopContext& context_;
     std::unique_ptr<Transport> transport_;
     std::string peer_address_;
+    const bool peer_trusted_;
     RequestParser parser_;
     ChunkedDecoder chunks_;
     std::unique_ptr<ExchangeParts> parts_;  // Of the head being read.

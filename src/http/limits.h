@@ -14,7 +14,7 @@ struct Limits {
     std::uint32_t headers_count_max = 100;
     std::uint32_t connections_max = 10'000;
     // Of one client address over all loops; an IPv6 client is its /64, which is what one site has. A browser opens 6, a busy
-    // service some hundred; raise it behind a load balancer, whose clients all have its address.
+    // service some hundred; those of server.trusted_proxies are not counted.
     std::uint32_t connections_per_address_max = 1024;
     std::uint32_t pipeline_depth_max = 32;  // Requests of one connection in work or waiting.
     std::uint64_t stream_buffer_bytes_max = 256 * 1024;

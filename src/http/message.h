@@ -27,12 +27,16 @@ struct RequestHead {
     std::string path;
     std::string query;
     Headers headers;
-    std::string peer_address;  // Numeric, without the port.
+    std::string peer_address;    // Numeric, without the port.
+    std::string client_address;  // What a trusted proxy says of whom it stands for; empty: the peer speaks for itself.
+    bool peer_trusted = false;   // A proxy that server.trusted_proxies names.
     bool tls = false;
     std::optional<std::uint64_t> content_length;  // Absent without a body or with a chunked one.
     bool chunked = false;
     bool http_1_1 = true;        // False: HTTP/1.0.
     bool wants_upgrade = false;  // An Upgrade field that Connection names; Exchange::start_tunnel() may follow.
+    /// Who asks, as numeric text: the peer, or the client that a trusted proxy names.
+    const std::string& client() const noexcept { return client_address.empty() ? peer_address : client_address; }
     bool has_body() const noexcept { return chunked || content_length.value_or(0) > 0; }
 };
 

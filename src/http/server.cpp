@@ -19,6 +19,7 @@ class ServerImpl final : public Server {
     ServerImpl& operator=(const ServerImpl&) = delete;
 
     Result<void> open(const ServerOptions& options) {
+        TG_TRY(shared_.proxies, TrustedProxies::parse(options.trusted_proxies));
         if (options.tls) {
             TG_TRY(shared_.tls, TlsContext::create(*options.tls));
         }

@@ -7,7 +7,7 @@
 // Memory      A connection at rest holds under 16 KB. Every length and time has a limit (Limits).
 // Threads     start(), drain() and stop() from the thread that owns the server.
 // When full   Over connections_max, or connections_per_address_max of its address, a connection is answered 503 and closed, and
-//             counted. A TLS client is closed without the 503: a handshake only to say no would cost more than serving.
+//             counted (those of a trusted proxy, which stands for many, by connections_max alone). A TLS client is closed without the 503: a handshake only to say no would cost more than serving.
 #pragma once
 
 #include <array>
@@ -34,6 +34,7 @@ struct ServerOptions {
     std::uint16_t port = 8000;  // 0: the kernel chooses; see Server::port().
     unsigned loops = 0;         // 0: one a core.
     std::unique_ptr<TlsFiles> tls;
+    std::vector<std::string> trusted_proxies;  // See TrustedProxies::parse().
     Limits limits;
 };
 

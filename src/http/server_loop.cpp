@@ -38,6 +38,7 @@ ServerLoop::ServerLoop(LoopShared& shared, Socket listener, std::unique_ptr<runt
                    loop_->mailbox(), {}, shared.bodies_bytes, shared.limits.bodies_bytes_max, loop_.get(), index}),
                loop_->now()),
       acceptor_(*this) {
+    if (!shared.proxies.empty()) context_.proxies = &shared.proxies;
     loop_->set_end_of_turn([this] { end_of_turn(); });
 }
 
@@ -124,6 +125,8 @@ bool ServerLoop::accept_one() {
     const AddressKey key = address_key(address);
     if (open - static_cast<std::int64_t>(refused_now_) >= std::int64_t{shared_.limits.connections_max}) {
         refuse(std::move(socket), std::move(peer), "too many connections; try again in a moment");
+    } else if (context_.proxies != nullptr && context_.proxies->trusts(peer)) {
+        admit(std::move(socket), std::move(peer), std::nullopt);  // It stands for many.
     } else if (!shared_.addresses.try_add(key, shared_.limits.connections_per_address_max)) {
         shared_.counters.connections_refused_address.fetch_add(1, std::memory_order_relaxed);
         refuse(std::move(socket), std::move(peer), "too many connections from this address");
@@ -139,10 +142,10 @@ Connection& ServerLoop::keep(std::unique_ptr<Connection> connection) {
     return *connections_.back();
 }
 
-void ServerLoop::admit(Socket socket, std::string peer_address, const AddressKey& key) {
+void ServerLoop::admit(Socket socket, std::string peer_address, const std::optional<AddressKey>& key) {
     auto transport = shared_.tls ? shared_.tls->accept(socket.release()) : make_plain_transport(socket.release());
     if (!transport) {
-        shared_.addresses.remove(key);
+        if (key) shared_.addresses.remove(*key);
         shared_.counters.connections_open.fetch_sub(1, std::memory_order_relaxed);
         return;
     }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "http/connection.h"
 #include "http/listener.h"
 #include "http/tls_transport.h"
+#include "http/trusted_proxies.h"
 #include "runtime/event_loop.h"
 
 namespace tidegate::http {
@@ -36,6 +38,7 @@ struct LoopShared {
     ServerCounters counters;
     DrainSignal drain_signal;
     AddressCounts addresses;
+    TrustedProxies proxies{};
     std::shared_ptr<std::atomic<std::uint64_t>> bodies_bytes = std::make_shared<std::atomic<std::uint64_t>>(0);
 };
 
@@ -71,7 +74,7 @@ class ServerLoop final : public ConnectionHost {
     void accept_some();
     /// False when there is nobody left to accept, or no means to.
     bool accept_one();
-    void admit(Socket socket, std::string peer_address, const AddressKey& key);
+    void admit(Socket socket, std::string peer_address, const std::optional<AddressKey>& key);
     void refuse(Socket socket, std::string peer_address, std::string_view why);
     void out_of_descriptors();
     void resume_accepting();

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "http/limits.h"
 #include "settings/table.h"
@@ -14,6 +15,7 @@ struct ServerSettings {
     std::uint16_t port = 0;
     std::uint32_t loops = 0;
     bool open_network = false;
+    std::vector<std::string> trusted_proxies;
     std::string tls_certificate;
     std::string tls_key;
     Duration drain_max{};
@@ -31,6 +33,11 @@ inline void declare(settings::Table& table, ServerSettings& s) {
     table.add("server.loops", s.loops, 0).range(0, 256).unit("threads").doc("Event loops; 0 means one a core.");
     table.add("server.open_network", s.open_network, false)
         .doc("Allow an address beyond loopback although callers are not identified by keys yet.");
+    table.add("server.trusted_proxies", s.trusted_proxies, {})
+        .doc(
+            "Networks (`10.0.0.0/8`, `2001:db8::/32`) of proxies in front of this server: X-Forwarded-For, or "
+            "Forwarded "
+            "where there is none, of a request from them says who the client is; from anybody else never.");
     table.add("server.tls_certificate", s.tls_certificate, "")
         .doc("PEM certificate chain; with server.tls_key turns TLS on.");
     table.add("server.tls_key", s.tls_key, "").doc("PEM private key file.");
@@ -59,9 +66,9 @@ inline void declare(settings::Table& table, ServerSettings& s) {
         .range(1, 1'000'000)
         .unit("connections")
         .doc(
-            "Most open connections of one client address (IPv6: one /64); one more is answered 503 and closed. Raise "
-            "it "
-            "behind a load balancer.");
+            "Most open connections of one client address (IPv6: one /64); one more is answered 503 and closed. Those "
+            "of "
+            "server.trusted_proxies are not counted.");
     table.add("limits.pipeline_depth_max", l.pipeline_depth_max, l.pipeline_depth_max)
         .range(1, 1000)
         .unit("requests")

@@ -295,7 +295,8 @@ void Dispatcher::report(Context& context, const http::Exchange::Sent& outcome) {
     line.field("route", context.route_ != nullptr ? std::string_view(context.route_->route.path) : "unmatched");
     line.field("status", status);
     line.field("bytes", outcome.body_bytes);
-    line.field("peer", context.head().peer_address);
+    line.field("client", context.head().client());
+    if (context.head().peer_trusted) line.field("proxy", context.head().peer_address);
     line.field("ms", std::chrono::duration<double, std::milli>(took).count());
     thread_local std::string stages;
     stages.clear();

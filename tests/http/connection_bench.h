@@ -72,13 +72,14 @@ class FakeTransport final : public Transport {
 /// A loop for one connection: hands it the events it asks for until nothing moves any more.
 class Bench final : public ConnectionHost {
   public:
-    explicit Bench(Wire& wire, const Limits& limits = {})
+    explicit Bench(Wire& wire, const Limits& limits = {}, const TrustedProxies* proxies = nullptr)
         : limits_(limits),
           loop_(runtime::EventLoop::create(clock).value()),
           link_(make_link(*loop_)),
           context_(application, limits_, counters, clock, link_, now_),
           wire_(wire) {
         link_->mailbox->adopt();
+        context_.proxies = proxies;
         now_ = clock.now();
         connection_ = std::make_unique<Connection>(*this, context_, std::make_unique<FakeTransport>(wire), "192.0.2.1");
         connection_->open();

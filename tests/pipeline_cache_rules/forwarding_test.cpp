@@ -81,18 +81,37 @@ TEST(ForwardRequest, AClientCannotSayWhoItIs) {
 
 TEST(ForwardRequest, AProxyOfOursIsBelievedAndAppendedTo) {
     ForwardOptions options = kOptions;
-    options.trust_forwarded = true;
     options.forwarded = ForwardedStyle::kBoth;
-    const http::Headers out = forwarded(request({{"Host", "a"},
-                                                 {"X-Forwarded-For", "1.1.1.1"},
-                                                 {"X-Forwarded-For", "2.2.2.2"},
-                                                 {"X-Forwarded-Proto", "https"},
-                                                 {"Forwarded", "for=1.1.1.1"}}),
-                                        options);
+    http::RequestHead head = request({{"Host", "a"},
+                                      {"X-Forwarded-For", "1.1.1.1"},
+                                      {"X-Forwarded-For", "2.2.2.2"},
+                                      {"X-Forwarded-Proto", "https"},
+                                      {"Forwarded", "for=6.6.6.6"}});
+    head.peer_trusted = true;
+    head.client_address = "2.2.2.2";
+    const http::Headers out = forwarded(head, options);
     EXPECT_EQ(out.get("x-forwarded-for"), "1.1.1.1, 2.2.2.2, 192.0.2.7");
     EXPECT_EQ(out.count("x-forwarded-for"), 1U);
     EXPECT_EQ(out.get("x-forwarded-proto"), "https");
-    EXPECT_EQ(out.get("forwarded"), "for=1.1.1.1, for=192.0.2.7;host=a;proto=http");
+    // Not the field that its word was read from: a client may have written it.
+    EXPECT_EQ(out.get("forwarded"), "for=2.2.2.2, for=192.0.2.7;host=a;proto=http");
+}
+
+TEST(ForwardRequest, AProxyOfOursThatWritesForwardedIsUnderstoodInBothForms) {
+    ForwardOptions options = kOptions;
+    options.forwarded = ForwardedStyle::kBoth;
+    http::RequestHead head = request({{"Host", "a"}, {"Forwarded", "for=1.1.1.1;proto=https"}});
+    head.peer_trusted = true;
+    head.client_address = "1.1.1.1";
+    const http::Headers out = forwarded(head, options);
+    EXPECT_EQ(out.get("forwarded"), "for=1.1.1.1;proto=https, for=192.0.2.7;host=a;proto=http");
+    EXPECT_EQ(out.get("x-forwarded-for"), "1.1.1.1, 192.0.2.7");
+    // One that said nothing stands for itself.
+    head = request({{"Host", "a"}});
+    head.peer_trusted = true;
+    head.client_address = head.peer_address;
+    EXPECT_EQ(forwarded(head, options).get("x-forwarded-for"), "192.0.2.7");
+    EXPECT_EQ(forwarded(head, options).get("forwarded"), "for=192.0.2.7;host=a;proto=http");
 }
 
 TEST(ForwardRequest, AddressesWithColonsAreQuotedInForwarded) {

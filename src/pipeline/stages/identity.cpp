@@ -25,15 +25,15 @@ Step Stages::identity(Dispatcher& dispatcher, Context& context) {
     const Route& route = context.route_->route;
     const http::RequestHead& head = context.head();
     if (route.access == Access::kOpen) {
-        if (route.raw_body) context.caller_ = authenticator.anonymous(head.peer_address);
+        if (route.raw_body) context.caller_ = authenticator.anonymous(head.client());
         return Step::kNext;
     }
-    const auto outcome = authenticator.authenticate(head.headers, head.peer_address, context.clock().unix_ms());
+    const auto outcome = authenticator.authenticate(head.headers, head.client(), context.clock().unix_ms());
     if (outcome.caller && is_allowed(authenticator, route, *outcome.caller)) {
         context.caller_ = outcome.caller;
         return dispatcher.pass(Guard::kIdentity);
     }
-    context.caller_ = authenticator.anonymous(head.peer_address);
+    context.caller_ = authenticator.anonymous(head.client());
     if (!outcome.caller) {
         if (const auto challenge = challenge_of(outcome.refusal); !challenge.empty()) {
             context.extra_.add("WWW-Authenticate", challenge);

@@ -12,13 +12,13 @@
 namespace tidegate::pipeline {
 namespace {
 
-limits::Subjects subjects_of(const Caller& caller, LoopParts& loop, std::string_view peer_address) {
+limits::Subjects subjects_of(const Caller& caller, LoopParts& loop, std::string_view address) {
     limits::Subjects subjects;
     if (caller.kind == Caller::Kind::kAnonymous) {
         subjects.address = caller.actor_hash;
     } else {
         subjects.key = caller.actor_hash;
-        subjects.address = loop.authenticator->anonymous(peer_address)->actor_hash;
+        subjects.address = loop.authenticator->anonymous(address)->actor_hash;
     }
     subjects.tenant = caller.tenant_hash;
     return subjects;
@@ -38,7 +38,7 @@ Step Stages::limit(Dispatcher& dispatcher, Context& context) {
     const Caller& caller = *context.caller_;
     const Rate* own = caller.rate ? &*caller.rate : nullptr;
     const limits::Asks asks =
-        rules.asks(context.route_->limits, subjects_of(caller, *loop, context.head().peer_address), own);
+        rules.asks(context.route_->limits, subjects_of(caller, *loop, context.head().client()), own);
     if (asks.empty()) return Step::kNext;
     limits::Verdict verdict;
     if (loop->redis == nullptr) {

@@ -77,17 +77,30 @@ std::string with_dashes(std::string_view lower_name) {
     return out;
 }
 
-bool stays_here(std::string_view lower, const std::vector<std::string>& connection, const ForwardOptions& options) {
-    if (is_hop_by_hop(lower) || is_in(lower, kMadeHere) || is_in(lower, kRerouting)) return true;
-    if (contains(connection, lower) || contains(options.drop, lower)) return true;
-    return is_in(lower, kForwardedNames) && !options.trust_forwarded;
+/// The field of the two that a trusted proxy's word is read from.
+bool reads_forwarded_for(const http::RequestHead& request) {
+    return request.headers.get("x-forwarded-for").has_value();
 }
 
-bool is_alias_of_protected(std::string_view lower, const std::vector<std::string>& connection,
-                           const ForwardOptions& options) {
+struct Rules {
+    const std::vector<std::string>& connection;
+    const ForwardOptions& options;
+    bool trusted;
+    bool forwarded_for;  // With `trusted`: Forwarded is not what we read.
+};
+
+bool stays_here(std::string_view lower, const Rules& rules) {
+    const auto& [connection, options, trusted, forwarded_for] = rules;
+    if (is_hop_by_hop(lower) || is_in(lower, kMadeHere) || is_in(lower, kRerouting)) return true;
+    if (contains(connection, lower) || contains(options.drop, lower)) return true;
+    if (trusted && forwarded_for && lower == "forwarded") return true;
+    return is_in(lower, kForwardedNames) && !trusted;
+}
+
+bool is_alias_of_protected(std::string_view lower, const Rules& rules) {
     if (lower.find('_') == std::string_view::npos) return false;
     const std::string dashed = with_dashes(lower);
-    return stays_here(dashed, connection, options) || is_in(dashed, kForwardedNames) || is_in(dashed, kNotRemovable);
+    return stays_here(dashed, rules) || is_in(dashed, kForwardedNames) || is_in(dashed, kNotRemovable);
 }
 
 /// `for=` and `host=` of RFC 7239: a token as it is, everything else quoted.
@@ -106,37 +119,43 @@ void append_node(std::string_view text, bool bracket, std::string& out) {
     out.push_back('"');
 }
 
-void append_to(http::Headers& headers, std::string_view name, std::string value, bool keep) {
-    if (keep) {
-        std::string before;
-        for_each_member(headers, name, [&](std::string_view member) {
-            before += member;
-            before += ", ";
-        });
-        value.insert(0, before);
-    }
-    headers.set(name, value);
+void append_for(std::string_view address, std::string& out) {
+    out += "for=";
+    append_node(address, address.find(':') != std::string_view::npos, out);
+}
+
+/// `value` behind what `headers` have left of that name, or behind `first` when that is nothing.
+void append_to(http::Headers& headers, std::string_view name, std::string_view first, std::string_view value) {
+    std::string all;
+    for_each_member(headers, name, [&](std::string_view member) { all.append(member).append(", "); });
+    if (all.empty() && !first.empty()) all.append(first).append(", ");
+    headers.set(name, all.append(value));
 }
 
 void add_forwarded(const http::RequestHead& request, const ForwardOptions& options, http::Headers& out) {
     const std::string_view proto = request.tls ? "https" : "http";
     const std::string_view host = request.headers.get("host").value_or("");
-    const bool keep = options.trust_forwarded;
+    const bool keep = request.peer_trusted;  // Else nothing of the kind is left in `out`.
+    // Whom the peer stands for, where it has said so in the other field.
+    std::string_view client = request.client_address;
+    if (client == request.peer_address) client = {};
     if (options.forwarded == ForwardedStyle::kX || options.forwarded == ForwardedStyle::kBoth) {
-        append_to(out, "X-Forwarded-For", request.peer_address, keep);
+        append_to(out, "X-Forwarded-For", client, request.peer_address);
         if (!keep || !out.get("x-forwarded-proto")) out.set("X-Forwarded-Proto", proto);
         if (!host.empty() && (!keep || !out.get("x-forwarded-host"))) out.set("X-Forwarded-Host", host);
     }
     if (options.forwarded == ForwardedStyle::kForwarded || options.forwarded == ForwardedStyle::kBoth) {
-        std::string element = "for=";
-        append_node(request.peer_address, request.peer_address.find(':') != std::string::npos, element);
+        std::string first;
+        if (!client.empty()) append_for(client, first);
+        std::string element;
+        append_for(request.peer_address, element);
         if (!host.empty()) {
             element += ";host=";
             append_node(host, false, element);
         }
         element += ";proto=";
         element += proto;
-        append_to(out, "Forwarded", std::move(element), keep);
+        append_to(out, "Forwarded", first, element);
     }
 }
 
@@ -194,14 +213,15 @@ std::expected<http::Headers, ForwardRefusal> forward_request_headers(const http:
         return std::unexpected(ForwardRefusal{508, "the request has come through this server before"});
     }
     const std::vector<std::string> connection = connection_names(request.headers);
+    const Rules rules{connection, options, request.peer_trusted, request.peer_trusted && reads_forwarded_for(request)};
     http::Headers out;
     const std::string_view host = request.headers.get("host").value_or("");
     out.add("Host", options.keep_host && !host.empty() ? host : std::string_view(options.upstream_authority));
     for (const auto& [name, value] : request.headers.fields()) {
         const std::string lower = to_lower(name);
         const bool upgrade = lower == "upgrade" && options.keep_upgrade;
-        if (!upgrade && stays_here(lower, connection, options)) continue;
-        if (is_alias_of_protected(lower, connection, options)) continue;
+        if (!upgrade && stays_here(lower, rules)) continue;
+        if (is_alias_of_protected(lower, rules)) continue;
         out.add(name, value);
     }
     if (auto counted = count_forwards(request, out); !counted) return std::unexpected(counted.error());

@@ -1,7 +1,10 @@
 // Forwarding: the fields of a request on its way to an upstream, and of an answer on its way back (RFC 9110, 7.6; RFC 7239).
 //
 // Guarantee   Nothing that concerns one connection travels on. A client can neither name itself (X-Forwarded-*, Forwarded) nor
-//             reach the origin through fields that route or rewrite behind our back, nor have fields removed that we rely on.
+//             reach the origin through fields that route or rewrite behind our back, nor have fields removed that we rely on. What a
+//             proxy says that server.trusted_proxies names (RequestHead::peer_trusted) is appended to instead of replaced: of
+//             X-Forwarded-For and Forwarded the one that we read ourselves (http/trusted_proxies.h); the other may be the
+//             client's.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +25,8 @@ struct ForwardOptions {
     std::string upstream_authority;  // Host to send.
     bool keep_host = false;          // Send the client's Host instead.
     ForwardedStyle forwarded = ForwardedStyle::kX;
-    bool trust_forwarded = false;  // The peer is a proxy of ours: append to what it says instead of replacing it.
-    bool trace = false;            // Let TRACE through.
-    bool keep_upgrade = false;     // The caller speaks for Upgrade itself (WebSocket).
+    bool trace = false;         // Let TRACE through.
+    bool keep_upgrade = false;  // The caller speaks for Upgrade itself (WebSocket).
     /// Lower-case names that stay here: our own credentials (authorization, x-api-key), where the route says so.
     std::vector<std::string> drop;
 };
