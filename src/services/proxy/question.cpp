@@ -25,7 +25,7 @@ std::string key_text(const ProxyRoute& route, const Question& question) {
     const std::string_view scheme = route.upstream->pool.target(0).origin.tls ? "https" : "http";
     std::string text =
         cache::rules::key_text(question.method, question.method_text, scheme, question.host, question.target);
-    text += "\nroute " + route.options.name;
+    text.append("\nroute ").append(route.options.name);
     if (!route.options.cache.shared && question.tenant) text.append("\ntenant ").append(*question.tenant);
     if (question.method == http::Method::kPost) text += "\n" + body_key(question.body, route.options.cache.decimals);
     return text;

@@ -113,10 +113,11 @@ std::string key_text(http::Method method, std::string_view method_text, std::str
     const bool reads = method == http::Method::kGet || method == http::Method::kHead;
     const std::string host = normal_authority(scheme, authority);
     std::string out;
-    out.reserve(16 + host.size() + target.size());
+    // With room for what the caller adds: route, tenant.
+    out.reserve(128 + host.size() + target.size());
     out += reads ? std::string_view("GET") : method_text;
     out.push_back(' ');
-    out += to_lower(scheme);
+    out += scheme == "http" || scheme == "https" ? std::string(scheme) : to_lower(scheme);
     out.push_back(':');
     out += host;
     out += target;
