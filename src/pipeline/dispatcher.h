@@ -41,7 +41,8 @@ struct Parts {
 /// A route with what was prepared for it at start.
 struct RouteState {
     RouteState(Route declared, HttpMetrics& families)
-        : route(std::move(declared)), metrics(families, http::to_string(route.method), route.path) {}
+        : route(std::move(declared)),
+          metrics(families, route.any_method ? "ANY" : http::to_string(route.method), route.path) {}
     Route route;
     RouteMetrics metrics;
     limits::RouteRules limits;

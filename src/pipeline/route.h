@@ -84,7 +84,7 @@ struct Route {
     std::string example;  // A request body (or query) that works: shown in the docs, called by the contract test.
     /// With raw_body: whether this request's body is streamed to the handler instead of gathered. Absent: gathered.
     std::function<bool(const http::RequestHead&)> streams_body;
-    bool any_method = false;  // Every method not routed elsewhere; `method` then only names the metric.
+    bool any_method = false;  // Every method not routed elsewhere, counted as `ANY`; `method` says nothing.
     Access access = Access::kScoped;
     Handler handler;
 };

@@ -70,6 +70,10 @@ class DispatcherTest : public ::testing::Test {
         echo.path_parameters = {{.name = "id", .schema = Schema::string().size(1, 4), .required = true}};
         echo.query = {{.name = "n", .schema = Schema::integer().range(0, 9)}};
         routes.push_back(std::move(echo));
+        Route any = route({}, "/any", [](const ContextPtr& c) { c->reply_json("1"); });
+        any.any_method = true;
+        any.raw_body = true;
+        routes.push_back(std::move(any));
         dispatcher_ = std::make_unique<Dispatcher>(Parts{clock_, random_, metrics_, *logger_, log_, cpu_, blocking_},
                                                    PipelineSettings{}, std::move(routes));
     }
@@ -288,6 +292,15 @@ TEST_F(DispatcherTest, CountsEveryAnswerUnderItsRouteAndUnknownPathsUnderOne) {
         << text;
     EXPECT_NE(text.find("handler=\"unmatched\",status=\"404\"} 2"), std::string::npos) << text;
     EXPECT_EQ(text.find("/scan"), std::string::npos);
+}
+
+TEST_F(DispatcherTest, ARouteForEveryMethodIsCountedUnderNoOneOfThem) {
+    for (const http::Method method : {http::Method::kGet, http::Method::kPost, http::Method::kOther})
+        ask(method, "/any");
+    const std::string text = metrics_.render(observe::Exposition::kPrometheusText);
+    EXPECT_NE(text.find("http_requests_total{method=\"ANY\",handler=\"/any\",status=\"200\"} 3"), std::string::npos)
+        << text;
+    EXPECT_EQ(text.find("method=\"GET\",handler=\"/any\""), std::string::npos);
 }
 
 TEST_F(DispatcherTest, ProtocolErrorsHaveTheSameShape) {
