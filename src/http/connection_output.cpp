@@ -155,6 +155,7 @@ void Connection::write_answer(ServerExchange& exchange) {
             response.shared_body ? out_.append(std::move(response.shared_body)) : out_.append(std::move(response.body));
         }
     }
+    whole_at_close_ = till_close && send_body;
     const bool both_ways = stream && receiving_.get() == &exchange && phase_ == Phase::kBody;
     if (close && !both_ways) {
         close_after_flush_ = true;
@@ -207,11 +208,6 @@ void Connection::pump_stream(ServerExchange& exchange) {
         // What was written goes out as far as it will; the missing last chunk tells the client that it is not
         // whole.
         flush();
-        if (!exchange.http_1_1 && !length && transport_->descriptor() >= 0) {
-            // Without chunks only a reset can say so.
-            const linger hard{1, 0};
-            ::setsockopt(transport_->descriptor(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
-        }
         return cut();
     }
     if (chunked && has_body) {
@@ -415,6 +411,11 @@ void Connection::note_client_gone() {
 void Connection::cut() {
     if (closed_) return;
     closed_ = true;
+    if (whole_at_close_ && (streaming_ || !out_.empty()) && transport_->descriptor() >= 0) {
+        // Without a length and without chunks an end would look like the body's: only a reset can say that it is not.
+        const linger hard{1, 0};
+        ::setsockopt(transport_->descriptor(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    }
     // A tunnel that ends is nothing to count.
     if (!tunnel_ && (!pipeline_.empty() || !out_.empty())) note_client_gone();
     // Whoever is in the middle of a step sees that there is nothing more to do.

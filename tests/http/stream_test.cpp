@@ -151,6 +151,49 @@ TEST(Stream, DroppedWithoutFinishTheClientSeesABrokenAnswer) {
     }
 }
 
+TEST(Stream, CutByTheServerItIsBrokenForTheClientAlsoWhereOnlyTheEndSaysThatItIsWhole) {
+    for (const char* version : {"1.1", "1.0"}) {
+        StreamServer host;
+        RawClient client = host.server.connect();
+        client.send("GET / HTTP/" + std::string(version) + "\r\nHost: a\r\n\r\n");
+        const auto stream = host.stream();
+        EXPECT_EQ(stream->write("half"), Stream::Outcome::kAccepted);
+        ASSERT_TRUE(client.wait_for("half"));
+        host.server.server->stop();
+        EXPECT_FALSE(client.response().complete) << version;
+        EXPECT_FALSE(host.sent().complete);
+    }
+}
+
+TEST(Stream, CutAfterItsLastByteWasWrittenAndBeforeAllWereSentItIsBrokenToo) {
+    ServerOptions options;
+    options.limits.stream_buffer_bytes_max = 64 * 1024;
+    StreamServer host(std::move(options));
+    RawClient client = host.server.connect(4096);
+    client.send("GET / HTTP/1.0\r\n\r\n");
+    const auto stream = host.stream();
+    const std::string piece(16 * 1024, 'x');
+    // Until the kernel takes no more.
+    while (stream->write_wait(piece, milliseconds(200)) == Stream::Outcome::kAccepted) {
+    }
+    stream->finish();
+    host.server.server->stop();
+    EXPECT_FALSE(client.response().complete);
+    EXPECT_FALSE(host.sent().complete);
+}
+
+TEST(Stream, ToAnHttp10ClientAWholeOneEndsWithoutAReset) {
+    StreamServer host;
+    RawClient client = host.server.connect();
+    client.send("GET / HTTP/1.0\r\n\r\n");
+    const auto stream = host.stream();
+    EXPECT_EQ(stream->write("all of it"), Stream::Outcome::kAccepted);
+    stream->finish();
+    const RawResponse response = client.response();
+    EXPECT_TRUE(response.complete);
+    EXPECT_EQ(response.body, "all of it");
+}
+
 TEST(Stream, ADrainEndsWithTheStreamThoughTheClientKeepsTheConnection) {
     StreamServer host;
     RawClient client = host.server.connect();
