@@ -53,8 +53,8 @@ struct Gate {
     /// The response cache and who waits for whom; null: no answer is kept.
     cache::ResponseStore* store = nullptr;
     cache::Flights* flights = nullptr;
-    std::string build;  // Of the program: part of the key of what it keeps.
-    StreamWatch* streams = nullptr;  // Ends streams whose key was revoked; one of the listeners as well.
+    std::string build;               // Of the program: part of the key of what it keeps.
+    StreamWatch* streams = nullptr;  // Ends streams whose key or token is good no more; one of the listeners as well.
     /// Makes what a loop has of its own, on its thread.
     std::function<std::unique_ptr<LoopParts>(runtime::EventLoop&, unsigned)> make_loop;
     std::vector<LoopListener*> listeners;

@@ -1,9 +1,23 @@
 #include "pipeline/stream_watch.h"
 
+#include <optional>
+#include <utility>
+
 #include "pipeline/context.h"
 #include "runtime/timer_wheel.h"
 
 namespace tidegate::pipeline {
+
+namespace {
+
+/// Why this caller's streams have to end; null: they need not.
+const char* reason_to_end(const Caller& caller, UnixMillis now) {
+    if (caller.revoked.load(std::memory_order_relaxed)) return "The key was revoked.";
+    if (caller.ends.load(std::memory_order_relaxed) > now) return nullptr;
+    return caller.kind == Caller::Kind::kKey ? "The key has expired." : "The token has expired.";
+}
+
+}  // namespace
 
 /// One loop's timer.
 class StreamWatch::Rounds final : private runtime::Timer {
@@ -37,7 +51,7 @@ StreamWatch::Bucket& StreamWatch::bucket(unsigned loop_index) {
 
 void StreamWatch::add(const std::shared_ptr<Context>& context, unsigned loop_index) {
     const CallerPtr& caller = context->caller();
-    if (!caller || caller->kind != Caller::Kind::kKey) return;
+    if (!caller || caller->kind == Caller::Kind::kAnonymous) return;
     Bucket& mine = bucket(loop_index);
     const Lock lock(mine.mutex);
     mine.running.push_back(context);
@@ -52,23 +66,26 @@ void StreamWatch::on_loop_stop(LoopParts& parts) {
 }
 
 void StreamWatch::sweep(unsigned loop_index) {
-    std::vector<std::shared_ptr<Context>> ending;
+    std::vector<std::pair<std::shared_ptr<Context>, const char*>> ending;
+    std::optional<UnixMillis> now;
     Bucket& mine = bucket(loop_index);
     {
         const Lock lock(mine.mutex);
         std::erase_if(mine.running, [&](const std::weak_ptr<Context>& weak) {
             auto context = weak.lock();
             if (!context) return true;
-            if (!context->caller()->revoked.load(std::memory_order_relaxed)) return false;
-            ending.push_back(std::move(context));
+            if (!now) now = context->clock().unix_ms();
+            const char* const reason = reason_to_end(*context->caller(), *now);
+            if (reason == nullptr) return false;
+            ending.emplace_back(std::move(context), reason);
             return true;
         });
     }
     // Outside the lock: what hears of the end may start another stream.
-    for (const auto& context : ending) {
+    for (const auto& [context, reason] : ending) {
         const http::ExchangePtr exchange = context->exchange();
         if (!exchange || exchange->unreachable()) continue;
-        context->fail_stream({ErrorCode::kUnauthenticated, "The key was revoked."});
+        context->fail_stream({ErrorCode::kUnauthenticated, reason});
         cut_.add();
         exchange->cut();
     }

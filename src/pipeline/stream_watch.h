@@ -1,9 +1,9 @@
-// StreamWatch: ends the streams and tunnels of a key that was revoked while they run.
+// StreamWatch: ends the streams and tunnels of a key or token that is good no more while they run.
 //
-// Position    Context adds each stream and tunnel of a caller with a key; each loop looks at its own every kEvery.
-// Guarantee   A revoked key's stream is cut within kEvery (and what the revocation took to be seen, Identity::kWatchEvery):
-//             never ended as if it were whole; logged, counted, and reported with status 401. Short answers are not looked
-//             at: they are over before anybody could.
+// Position    Context adds each stream and tunnel of a caller with a key or token; each loop looks at its own every kEvery.
+// Guarantee   The stream of a key that is revoked (and seen to be: Identity::kWatchEvery), or of a key or token past its end, is
+//             cut within kEvery: never ended as if it were whole; logged, counted, and reported with status 401. Short answers
+//             are not looked at: they are over before anybody could.
 // Memory      16 bytes a running stream; what has ended is forgotten within kEvery.
 // Threads     add() on any thread; the rest on each loop's. The lock is of one loop's bucket and held for a push or a sweep.
 #pragma once
@@ -30,7 +30,7 @@ class StreamWatch final : public LoopListener {
     StreamWatch(const StreamWatch&) = delete;
     StreamWatch& operator=(const StreamWatch&) = delete;
 
-    /// A stream of this context has begun, on the loop of that number. Nothing happens for a caller without a key.
+    /// A stream of this context has begun, on the loop of that number. Nothing happens for a caller without a key or token.
     void add(const std::shared_ptr<Context>& context, unsigned loop_index);
 
     void on_loop_start(LoopParts& parts) override;

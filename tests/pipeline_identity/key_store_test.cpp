@@ -156,6 +156,16 @@ TEST_F(KeyStoreTest, ARevocationReachesRequestsFromBeforeARotation) {
     EXPECT_TRUE(under_way->revoked.load());
 }
 
+TEST_F(KeyStoreTest, RequestsUnderWayKnowWhenTheirKeyEnds) {
+    const NewKey key = make();
+    const CallerPtr under_way = caller(key.text);
+    EXPECT_EQ(under_way->ends.load(), std::numeric_limits<UnixMillis>::max());
+    ASSERT_TRUE(keys->rotate(key.record.public_id, 1h));
+    EXPECT_EQ(under_way->ends.load(), clock.unix_ms() + 3'600'000);
+    const UnixMillis expires = clock.unix_ms() + 1000;
+    EXPECT_EQ(caller(make({.name = "k", .scopes = {"*"}, .expires = expires}).text)->ends.load(), expires);
+}
+
 TEST_F(KeyStoreTest, ARotationWithoutOverlapEndsTheOldKeyNow) {
     const NewKey old = make({.name = "k", .scopes = {"*"}, .expires = clock.unix_ms() + 1000});
     const auto fresh = keys->rotate(old.record.public_id, 0s, clock.unix_ms() + 5000);

@@ -141,6 +141,7 @@ TEST_F(TokenTest, TimesHoldToTheMillisecondWithTheLeeway) {
     rules.leeway = 30s;
     EXPECT_EQ(check(token, 970'000).refusal, Refusal::kNone);
     EXPECT_EQ(check(token, 2'029'999).refusal, Refusal::kNone);
+    EXPECT_EQ(check(token, 970'000).caller->ends.load(), 2'030'000);
     EXPECT_EQ(check(token, 2'030'000).refusal, Refusal::kExpired);
 }
 

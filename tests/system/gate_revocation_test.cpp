@@ -1,4 +1,7 @@
-// A key that is revoked while its answer runs: streams of an upstream, of our own, and tunnels end, and do not look whole.
+// A key that is revoked, or a key or token that expires, while its answer runs: streams of an upstream, of our own, and tunnels
+// end, and do not look whole.
+#include "base/clock.h"
+#include "pipeline_identity/token_maker.h"
 #include "system/gate.h"
 
 namespace tidegate::testing {
@@ -20,7 +23,8 @@ class GateRevocation : public GateFixture {
         keep_ = create("kept");
         key_ = create("revoked");
         server_ = start(settings("  events: {path: /events, upstream: app, cache: {mode: \"off\"}}\n"
-                                 "  ws: {path: /ws, upstream: app, websocket: true, cache: {mode: \"off\"}}\n"),
+                                 "  ws: {path: /ws, upstream: app, websocket: true, cache: {mode: \"off\"}}\n",
+                                 "jwt: {secret: " + std::string(kSecret) + ", leeway_s: 0}\n"),
                         {"--identity.required=optional"});
         ASSERT_NE(server_, nullptr);
     }
@@ -36,8 +40,13 @@ class GateRevocation : public GateFixture {
     void revoke() const {
         ASSERT_EQ(run_binary({"keys", "revoke", key_.substr(3, 12), "--data-dir=" + folder_.path()}).status, 0);
     }
+    static std::string token(std::int64_t expires_in_s) {
+        const std::int64_t end = SystemClock().unix_ms() / 1000 + expires_in_s;
+        return pipeline::testing::hs256(kSecret, R"({"sub":"ada","scope":"*","exp":)" + std::to_string(end) + "}");
+    }
     double cut() const { return metric(server_->port(), "tidegate_identity_streams_cut_total"); }
 
+    static constexpr const char* kSecret = "0123456789abcdef0123456789abcdef";
     std::string keep_;
     std::string key_;
     Process server_;
@@ -63,6 +72,29 @@ TEST_F(GateRevocation, AStreamOfAnUpstreamIsCutWithinASecondAndOthersGoOn) {
     alive.receive();
     EXPECT_FALSE(alive.closed_by_server(std::chrono::milliseconds(700))) << "longer than one look at the streams";
     EXPECT_EQ(cut(), 1);
+}
+
+TEST_F(GateRevocation, AStreamOfATokenThatExpiresIsCutAndOthersGoOn) {
+    RawClient dead(server_->port());
+    RawClient old(server_->port());
+    RawClient alive(server_->port());
+    dead.send(request_text("GET", "/events", {}, bearer(token(2))));
+    old.send("GET /events HTTP/1.0\r\nAuthorization: Bearer " + token(2) + "\r\n\r\n");
+    alive.send(request_text("GET", "/events", {}, bearer(token(3600))));
+    for (RawClient* client : {&dead, &old, &alive}) ASSERT_TRUE(client->wait_for("data: 1\n\n"));
+    // Between one second and two until the end, half a one until it is seen; the rest is the machine's.
+    const auto begin = std::chrono::steady_clock::now();
+    const RawResponse broken = dead.response();
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(4500));
+    EXPECT_EQ(broken.status, 200);
+    EXPECT_FALSE(broken.complete);
+    EXPECT_FALSE(old.response().complete) << "without chunks only a reset can say so";
+    EXPECT_TRUE(upstream_.wait_left(2)) << "the upstream works on for nobody";
+    EXPECT_EQ(cut(), 2);
+    EXPECT_NE(server_->log().find("The token has expired."), std::string::npos);
+    alive.receive();
+    EXPECT_FALSE(alive.closed_by_server(std::chrono::milliseconds(700))) << "longer than one look at the streams";
+    EXPECT_EQ(cut(), 2);
 }
 
 TEST_F(GateRevocation, ATunnelIsCut) {

@@ -1,11 +1,12 @@
 // Caller: who asks. Made from a key, a token or an address, never from what the body says.
 //
-// Threads     Immutable once made; shared by every request of the same caller. What may change at any moment (revoked)
-//             is atomic: a stream under way sees a revocation.
+// Threads     Immutable once made; shared by every request of the same caller. What may change at any moment (revoked, ends)
+//             is atomic: a stream under way sees a revocation, and a rotation that gives its key an end.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -39,6 +40,8 @@ struct Caller {
     std::optional<Rate> rate;          // Of this key, beside the rules of the settings.
     std::optional<Points> daily_cap;   // Of this key; absent: the settings'.
     std::atomic<bool> revoked{false};  // A key revoked while requests of it are under way.
+    /// From then on the key or token is good no more (`exp` with its leeway, expiry, end of a rotation's overlap).
+    std::atomic<UnixMillis> ends{std::numeric_limits<UnixMillis>::max()};
 
     /// `scope` is a route's: `provenance`, `provenance:read`, `admin`. A family lets in to all of its parts; an admin goes
     /// everywhere.

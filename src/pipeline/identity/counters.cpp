@@ -89,9 +89,10 @@ void declare_metrics(observe::Registry& registry, const IdentityCounters& counte
     declare_one(registry, "tidegate_identity_forbidden_total",
                 "Requests refused because their caller lacks a scope that the route asks for.",
                 "A key has fewer scopes than its client needs, or somebody tries doors.", counters.forbidden);
-    declare_one(registry, "tidegate_identity_streams_cut_total",
-                "Streams and tunnels ended because their key was revoked while they ran.", "Keys in use are revoked.",
-                counters.streams_cut);
+    declare_one(
+        registry, "tidegate_identity_streams_cut_total",
+        "Streams and tunnels ended because their key was revoked, or their key or token expired, while they ran.",
+        "Keys in use are revoked, or tokens live shorter than streams.", counters.streams_cut);
     declare_one(registry, "tidegate_identity_tokens_verified_total", "Token signatures checked.",
                 "Many more than there are new tokens: raise jwt.remembered_max, or somebody sends invalid ones.",
                 counters.tokens_verified);

@@ -40,7 +40,7 @@ struct IdentityCounters {
     std::array<observe::Counter, 3> accepted;         // By Caller::Kind.
     std::array<observe::Counter, kRefusals> refused;  // By Refusal; [0] stays 0.
     observe::Counter forbidden;                       // Known, and without a scope the route asks for.
-    observe::Counter streams_cut;                     // Ended because their key was revoked.
+    observe::Counter streams_cut;                     // Ended because their key or token was good no more.
     observe::Counter tokens_verified;     // Signatures checked: the tokens not found in the memory of tokens.
     observe::Counter key_reloads;         // The index of keys was replaced.
     observe::Counter key_store_failures;  // The key table could not be read or written; the keys known stay valid.

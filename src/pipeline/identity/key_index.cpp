@@ -71,6 +71,7 @@ KeyIndex::KeyIndex(const std::vector<StoredKey>& rows, const KeyIndex* former) {
         TG_ASSERT(slot.id == 0);
         slot.id = *id;
         slot.ends = row.record.ends().value_or(kForever);
+        state->caller.ends.store(slot.ends, std::memory_order_relaxed);
         slot.secret_hash = row.secret_hash;
         slot.state = state;
         states_.push_back(std::move(state));

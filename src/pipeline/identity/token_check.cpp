@@ -153,6 +153,7 @@ CheckedToken check_token(const JwtSettings& rules, const Token& token, const Tok
     }
     auto caller = std::make_shared<Caller>();
     if (const char* why = take_caller(claims, rules, *caller)) return refuse(Refusal::kTokenBad, why);
+    caller->ends.store(checked.expires, std::memory_order_relaxed);
     checked.caller = std::move(caller);
     return checked;
 }
