@@ -141,7 +141,7 @@ void GateAssembly::declare_metrics(observe::Registry& registry, const cache::Res
     pipeline::declare_metrics(registry, counts_);
     pipeline::declare_metrics(registry, identity_->counters());
     limits::declare_metrics(registry, *limiter_);
-    pipeline::spend::declare_metrics(registry, *book_);
+    pipeline::spend::declare_metrics(registry, *book_, needs_.clock);
     store::declare_metrics(registry, redis_counters_);
     declare_cache(registry, store);
     declare_client(registry, client_counters_);

@@ -23,6 +23,7 @@ TEST(ClockJumps, ADayBackIsStillTheDayThatWasReached) {
     EXPECT_EQ(book.day(kNoon - kDay), today) << "yesterday's allowance would be given twice";
     EXPECT_EQ(book.day(kNoon - 400 * kDay), today);
     EXPECT_EQ(book.day(kNoon + kHour), today);
+    EXPECT_EQ(book.ahead_ms(kNoon + kHour), 0);
     EXPECT_EQ(book.day(kNoon + kDay).begin, today.end) << "the next midnight comes as if nothing had been";
 }
 
@@ -35,6 +36,9 @@ TEST(ClockJumps, AYearForwardIsOneNewDayAndTheWayBackGivesNothing) {
     // What is spent until then counts for that day: a clock that was wrong ahead wants a restart, never a free day.
     EXPECT_EQ(book.day(kNoon), next_year);
     EXPECT_EQ(book.day(kNoon + kDay), next_year);
+    // And it is said: the day that is counted for begins in a year.
+    EXPECT_EQ(book.ahead_ms(kNoon), 365 * kDay - 12 * kHour);
+    EXPECT_EQ(book.ahead_ms(kNoon + 365 * kDay), 0);
 }
 
 }  // namespace

@@ -235,16 +235,18 @@ TEST(FullAccounts, WhoeverHoldsSomethingIsNotForgottenAndANewcomerIsRefused) {
 
 TEST_F(LocalLedgerTest, TheMetricsCountWhatHappened) {
     observe::Registry registry;
-    declare_metrics(registry, *book_);
+    // An hour before the midnight at which the book's day began: the clock was ahead, and is not any more.
+    const ManualClock clock(kNoon - kDayMs / 2 - 3'600'000);
+    declare_metrics(registry, *book_, clock);
     spend(key_payer(), Points{4950});
     EXPECT_FALSE(reserve(key_payer(), kTenth));
     reserve(key_payer(), Points{50})->release();
     const std::string text = registry.render(observe::Exposition::kPrometheusText);
-    for (const char* line :
-         {"tidegate_spend_reservations_total{outcome=\"admitted\"} 2\n",
-          "tidegate_spend_reservations_total{outcome=\"key\"} 1\n",
-          "tidegate_spend_points_total{outcome=\"charged\"} 4.95\n",
-          "tidegate_spend_points_total{outcome=\"refunded\"} 0.05\n", "tidegate_spend_degraded_loops 0\n"}) {
+    for (const char* line : {"tidegate_spend_reservations_total{outcome=\"admitted\"} 2\n",
+                             "tidegate_spend_reservations_total{outcome=\"key\"} 1\n",
+                             "tidegate_spend_points_total{outcome=\"charged\"} 4.95\n",
+                             "tidegate_spend_points_total{outcome=\"refunded\"} 0.05\n",
+                             "tidegate_spend_degraded_loops 0\n", "tidegate_spend_day_ahead_seconds 3600\n"}) {
         EXPECT_THAT(text, testing::HasSubstr(line));
     }
 }

@@ -25,6 +25,10 @@ const Day& Book::day(UnixMillis now) {
     return days_.back();
 }
 
+UnixMillis Book::ahead_ms(UnixMillis now) const noexcept {
+    return std::max<UnixMillis>(0, current_.load(std::memory_order_acquire)->begin - now);
+}
+
 void Book::load(const audit::SpentSince& spent) {
     const std::int64_t today = current_.load(std::memory_order_acquire)->begin;
     for (const auto& actor : spent.by_actor) {

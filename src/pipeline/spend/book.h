@@ -3,6 +3,11 @@
 // Position    One a process, shared by the ledgers of all loops.
 // Guarantee   The day goes forward only and each midnight of the zone once, whatever the clock does: put back, the day stays
 //             the one that was reached until its own end.
+// When wrong  A clock that ran ahead past a midnight and is set right leaves the day that it had reached: what is spent counts for
+//             that day, and a cap that is used up stays so until its end. Nobody gets a second allowance; some may get none.
+//             ahead_ms() is then not 0 (tidegate_spend_day_ahead_seconds). A restart is the cure: it sums the right day from the
+//             log, with what was charged under the wrong times as if it were of that day. It is not done in a running process:
+//             reservations under way are of the wrong day, and settling them would carry their accounts back to it.
 // Threads     Any. A request reads one atomic pointer to know its day.
 #pragma once
 
@@ -41,6 +46,8 @@ class Book {
 
     /// Of `now`, or the latest that was ever asked for.
     const Day& day(UnixMillis now);
+    /// By how much the day is still to begin: a clock that was ahead has been set right. 0 otherwise.
+    UnixMillis ahead_ms(UnixMillis now) const noexcept;
     /// What was charged since the day began, from the log: at a start, before the first request.
     void load(const audit::SpentSince& spent);
 

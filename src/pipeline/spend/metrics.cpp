@@ -59,7 +59,7 @@ void declare_sharing(observe::Registry& registry, const SpendCounters& c) {
 
 }  // namespace
 
-void declare_metrics(observe::Registry& registry, Book& book) {
+void declare_metrics(observe::Registry& registry, Book& book, const Clock& clock) {
     declare_outcomes(registry, book.counters());
     declare_sharing(registry, book.counters());
     registry.callback({.name = "tidegate_spend_forgotten_total",
@@ -73,6 +73,13 @@ void declare_metrics(observe::Registry& registry, Book& book) {
                       MetricType::kCounter, [&book](Samples& out) {
                           out.add({}, static_cast<double>(book.accounts().forgotten_milli()) / 1000);
                       });
+    registry.callback(
+        {.name = "tidegate_spend_day_ahead_seconds",
+         .help = "How long until the day begins that spend is counted for; 0 while it is the present one.",
+         .when_it_rises = "The clock ran ahead past a midnight and was set right: caps stay used up until "
+                          "that day's end. Restart the server."},
+        MetricType::kGauge,
+        [&book, &clock](Samples& out) { out.add({}, static_cast<double>(book.ahead_ms(clock.unix_ms())) / 1000); });
 }
 
 }  // namespace tidegate::pipeline::spend
