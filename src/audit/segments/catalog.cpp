@@ -1,0 +1,42 @@
+#include "audit/segments/catalog.h"
+
+namespace tidegate::audit::segments {
+
+Result<void> SegmentEntry::find(Run run, std::uint64_t key, std::size_t limit, std::vector<std::uint32_t>& out) const {
+    if (live == nullptr) return index->find(run, key, limit, out);
+    live->find(run, key, limit, out);
+    return {};
+}
+
+Result<RecordPlace> SegmentEntry::place(std::uint32_t record) const {
+    if (live == nullptr) return index->place(record);
+    return live->place(record);
+}
+
+std::shared_ptr<const Catalog::Entries> Catalog::entries() const {
+    const Lock lock(mutex_);
+    return entries_;
+}
+
+void Catalog::push(std::shared_ptr<const SegmentEntry> entry) {
+    const Lock lock(mutex_);
+    auto next = std::make_shared<Entries>(*entries_);
+    next->push_back(std::move(entry));
+    entries_ = std::move(next);
+}
+
+void Catalog::replace(std::shared_ptr<const SegmentEntry> entry) {
+    const Lock lock(mutex_);
+    auto next = std::make_shared<Entries>(*entries_);
+    for (auto& known : *next) {
+        if (known->header.generation == entry->header.generation) known = entry;
+    }
+    entries_ = std::move(next);
+}
+
+void Catalog::drop_front(std::size_t count) {
+    const Lock lock(mutex_);
+    entries_ = std::make_shared<Entries>(entries_->begin() + static_cast<std::ptrdiff_t>(count), entries_->end());
+}
+
+}  // namespace tidegate::audit::segments

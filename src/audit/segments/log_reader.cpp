@@ -1,0 +1,177 @@
+#include "audit/segments/log_reader.h"
+
+#include <fmt/format.h>
+
+#include "audit/segments/batch_scan.h"
+
+namespace tidegate::audit::segments {
+namespace {
+
+std::unexpected<Error> rotten(std::uint64_t leaf) {
+    return fail(ErrorCode::kDataLoss, fmt::format("record {} of the log is damaged", leaf));
+}
+
+}  // namespace
+
+std::uint64_t LogReader::first_leaf() const {
+    const auto entries = catalog_.entries();
+    return entries->empty() ? 0 : entries->front()->header.first_leaf;
+}
+
+std::uint64_t LogReader::end_leaf() const {
+    const auto entries = catalog_.entries();
+    return entries->empty() ? 0 : entries->back()->end_leaf();
+}
+
+Result<Record> LogReader::read(std::uint64_t leaf) const {
+    const auto entries = catalog_.entries();
+    const auto after =
+        std::ranges::upper_bound(*entries, leaf, {}, [](const auto& entry) { return entry->header.first_leaf; });
+    // An empty segment begins at the leaf of the next one: the last that begins there holds it.
+    if (after == entries->begin() || leaf >= (*std::prev(after))->end_leaf()) {
+        return fail(ErrorCode::kNotFound, fmt::format("the log has no record {}", leaf));
+    }
+    const SegmentEntry& entry = **std::prev(after);
+    auto record = read_from(entry, static_cast<std::uint32_t>(leaf - entry.header.first_leaf));
+    if (!record && is_gone(entry)) return fail(ErrorCode::kNotFound, fmt::format("the log has no record {}", leaf));
+    return record;
+}
+
+Result<Record> LogReader::read_from(const SegmentEntry& entry, std::uint32_t record) const {
+    TG_TRY(const auto file, folder_.open_read(segment_name(entry.header.generation)));
+    return read_record(*file, entry, record);
+}
+
+// Retention may take a segment away, and the log may write a new one over it, while we read: what we found then is no damage.
+bool LogReader::is_gone(const SegmentEntry& entry) const {
+    const auto entries = catalog_.entries();
+    return entries->empty() || entries->front()->header.generation > entry.header.generation;
+}
+
+Result<std::optional<Record>> LogReader::find_id(const Uuid& id) const {
+    std::vector<Record> found;
+    TG_CHECK(find(
+        Run::kId, key_of(seed_, id), unix_ms_of(id), [&](const Decision& decision) { return decision.id == id; }, 1,
+        found));
+    if (found.empty()) return std::nullopt;
+    return std::move(found[0]);
+}
+
+Result<std::vector<Record>> LogReader::find_request(std::string_view request_id, std::size_t limit) const {
+    std::vector<Record> found;
+    TG_CHECK(find(
+        Run::kRequest, key_of(seed_, request_id), std::nullopt,
+        [&](const Decision& decision) { return decision.request_id == request_id; }, limit, found));
+    return found;
+}
+
+Result<std::vector<Record>> LogReader::find_input(const Sha256& input_hash, std::size_t limit) const {
+    std::vector<Record> found;
+    TG_CHECK(find(
+        Run::kInput, key_of(input_hash), std::nullopt,
+        [&](const Decision& decision) { return decision.input_hash == input_hash; }, limit, found));
+    return found;
+}
+
+Result<void> LogReader::find(Run run, std::uint64_t key, std::optional<UnixMillis> time, const Matches& matches,
+                             std::size_t limit, std::vector<Record>& out) const {
+    const auto entries = catalog_.entries();
+    std::vector<std::uint32_t> candidates;
+    for (std::size_t i = entries->size(); i-- > 0 && out.size() < limit;) {
+        const SegmentEntry& entry = *(*entries)[i];
+        if (entry.index != nullptr && time) {
+            const ZoneMap& zone = entry.index->zone();
+            if (*time < zone.time_min || *time > zone.time_max) continue;
+        }
+        candidates.clear();
+        // Keys of 64 bits that collide with another's are some in 10^8 records: room for a few of those.
+        auto found = entry.find(run, key, limit - out.size() + 8, candidates);
+        if (found && !candidates.empty()) found = read_matching(entry, candidates, matches, limit, out);
+        if (!found && !is_gone(entry)) return found;
+    }
+    return {};
+}
+
+Result<void> LogReader::read_matching(const SegmentEntry& entry, std::span<const std::uint32_t> candidates,
+                                      const Matches& matches, std::size_t limit, std::vector<Record>& out) const {
+    TG_TRY(const auto file, folder_.open_read(segment_name(entry.header.generation)));
+    for (const std::uint32_t candidate : candidates) {
+        TG_TRY(Record record, read_record(*file, entry, candidate));
+        if (matches(record.decision)) out.push_back(std::move(record));
+        if (out.size() == limit) break;
+    }
+    return {};
+}
+
+Result<Record> LogReader::read_record(const LogFile& file, const SegmentEntry& entry, std::uint32_t record) const {
+    const std::uint64_t leaf = entry.header.first_leaf + record;
+    TG_TRY(const RecordPlace place, entry.place(record));
+    // Most records are below 1 KiB: one read. The byte before the record is the top of its length, always zero, and
+    // just what the leaf hash begins with.
+    std::vector<std::uint8_t> bytes(1024);
+    TG_TRY(std::size_t got, file.read(place.offset, bytes));
+    if (got < 4) return rotten(leaf);
+    const std::size_t size = std::size_t{4} + get<std::uint32_t>(bytes.data());
+    if (size > 4 + kRecordBytesMax) return rotten(leaf);
+    if (size > got) {
+        bytes.resize(size);
+        TG_TRY(got, file.read(place.offset, bytes));
+        if (got < size) return rotten(leaf);
+    }
+    const Bytes whole = Bytes(bytes).first(size);
+    if (check_of(leaf_hash_prefixed(whole.subspan(3))) != place.check) return rotten(leaf);
+    TG_TRY(const RecordView view, decode(whole.subspan(4)));
+    return Record{.leaf = leaf, .recorded = view.recorded, .decision = to_decision(view)};
+}
+
+Result<bool> LogReader::scan_segment(const SegmentEntry& entry, std::uint64_t& leaf, std::uint64_t to,
+                                     const Visit& visit) const {
+    const std::uint64_t end = entry.end_leaf();
+    if (leaf < entry.header.first_leaf) return rotten(leaf);
+    TG_TRY(const auto file, folder_.open_read(segment_name(entry.header.generation)));
+    BatchScan batches(*file, entry.header, end);
+    TG_CHECK(batches.skip_to(leaf));
+    while (leaf < std::min(end, to)) {
+        TG_TRY(const auto batch, batches.next());
+        if (!batch) return rotten(leaf);
+        RecordCursor cursor(batch->payload);
+        Bytes record;
+        for (std::uint64_t at = batch->header.first_leaf; at < to && cursor.next(record); ++at) {
+            if (at < leaf) continue;
+            leaf = at + 1;
+            if (!visit(at, record)) return false;
+        }
+    }
+    return true;
+}
+
+Result<std::uint64_t> LogReader::scan(std::uint64_t from, std::uint64_t to, const Visit& visit) const {
+    const auto entries = catalog_.entries();
+    std::uint64_t leaf = from;
+    if (entries->empty()) return leaf;
+    if (from < entries->front()->header.first_leaf) {
+        return fail(ErrorCode::kNotFound, fmt::format("the log begins at record {}", (*entries)[0]->header.first_leaf));
+    }
+    for (const auto& entry : *entries) {
+        if (leaf >= to) break;
+        if (leaf >= entry->end_leaf()) continue;
+        TG_TRY(const bool more, scan_segment(*entry, leaf, to, visit));
+        if (!more) break;
+    }
+    return leaf;
+}
+
+Result<void> LogReader::scan_where(const ZoneFilter& filter, const Visit& visit) const {
+    const auto entries = catalog_.entries();
+    for (const auto& entry : *entries) {
+        // The zone map of a segment that is still written changes under us: it is read.
+        if (entry->index != nullptr && !may_contain(entry->index->zone(), filter, seed_)) continue;
+        std::uint64_t leaf = entry->header.first_leaf;
+        if (leaf >= entry->end_leaf()) continue;
+        TG_TRY(const bool more, scan_segment(*entry, leaf, entry->end_leaf(), visit));
+        if (!more) return {};
+    }
+    return {};
+}
+
+}  // namespace tidegate::audit::segments
