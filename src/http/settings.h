@@ -22,30 +22,9 @@ struct ServerSettings {
     Limits limits;
 };
 
-inline void declare(settings::Table& table, ServerSettings& s) {
+inline void declare_limits(settings::Table& table, Limits& l) {
     using std::chrono::minutes;
-    using std::chrono::seconds;
-    table.group("server", "The listener");
-    table.add("server.address", s.address, "127.0.0.1")
-        .flag("address")
-        .doc("Numeric address to listen on; `::` and `0.0.0.0` mean every interface.");
-    table.add("server.port", s.port, 8000).range(0, 65535).flag("port").doc("TCP port; 0 lets the kernel choose.");
-    table.add("server.loops", s.loops, 0).range(0, 256).unit("threads").doc("Event loops; 0 means one a core.");
-    table.add("server.open_network", s.open_network, false)
-        .doc("Allow an address beyond loopback although callers are not identified by keys yet.");
-    table.add("server.trusted_proxies", s.trusted_proxies, {})
-        .doc(
-            "Networks (`10.0.0.0/8`, `2001:db8::/32`) of proxies in front of this server: X-Forwarded-For, or "
-            "Forwarded "
-            "where there is none, of a request from them says who the client is; from anybody else never.");
-    table.add("server.tls_certificate", s.tls_certificate, "")
-        .doc("PEM certificate chain; with server.tls_key turns TLS on.");
-    table.add("server.tls_key", s.tls_key, "").doc("PEM private key file.");
-    table.add("server.drain_max_s", s.drain_max, seconds(30))
-        .range(seconds(0), minutes(10))
-        .doc("After SIGTERM, how long requests in work may take to finish.");
     table.group("limits", "What a client may cost");
-    Limits& l = s.limits;
     table.add("limits.request_line_bytes_max", l.request_line_bytes_max, l.request_line_bytes_max)
         .range(256, 65536)
         .bytes()
@@ -103,6 +82,31 @@ inline void declare(settings::Table& table, ServerSettings& s) {
     table.add("limits.tunnel_idle_max_s", l.tunnel_idle_max, l.tunnel_idle_max)
         .range(std::chrono::milliseconds(100), std::chrono::hours(24))
         .doc("A tunnel (WebSocket) without a byte either way for so long is cut.");
+}
+
+inline void declare(settings::Table& table, ServerSettings& s) {
+    using std::chrono::minutes;
+    using std::chrono::seconds;
+    table.group("server", "The listener");
+    table.add("server.address", s.address, "127.0.0.1")
+        .flag("address")
+        .doc("Numeric address to listen on; `::` and `0.0.0.0` mean every interface.");
+    table.add("server.port", s.port, 8000).range(0, 65535).flag("port").doc("TCP port; 0 lets the kernel choose.");
+    table.add("server.loops", s.loops, 0).range(0, 256).unit("threads").doc("Event loops; 0 means one a core.");
+    table.add("server.open_network", s.open_network, false)
+        .doc("Allow an address beyond loopback although callers are not identified by keys yet.");
+    table.add("server.trusted_proxies", s.trusted_proxies, {})
+        .doc(
+            "Networks (`10.0.0.0/8`, `2001:db8::/32`) of proxies in front of this server: X-Forwarded-For, or "
+            "Forwarded "
+            "where there is none, of a request from them says who the client is; from anybody else never.");
+    table.add("server.tls_certificate", s.tls_certificate, "")
+        .doc("PEM certificate chain; with server.tls_key turns TLS on.");
+    table.add("server.tls_key", s.tls_key, "").doc("PEM private key file.");
+    table.add("server.drain_max_s", s.drain_max, seconds(30))
+        .range(seconds(0), minutes(10))
+        .doc("After SIGTERM, how long requests in work may take to finish.");
+    declare_limits(table, s.limits);
 }
 
 }  // namespace tidegate::http
