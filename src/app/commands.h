@@ -20,6 +20,7 @@ struct Invocation {
 int run_serve(const Invocation& invocation);
 int run_detect(const Invocation& invocation);
 int run_eval(const Invocation& invocation);
+int run_eval_drift(const Invocation& invocation);
 int run_config(const Invocation& invocation);
 int run_openapi(const Invocation& invocation);
 int run_keys(const Invocation& invocation);

@@ -23,7 +23,8 @@ struct EvalArguments {
 
 Result<EvalArguments> read_arguments(const std::vector<std::string>& words) {
     const auto usage = [] {
-        return fail(ErrorCode::kInvalidArgument, "eval takes: text --data PATH [--train PATH] [--out FILE]");
+        return fail(ErrorCode::kInvalidArgument,
+                    "eval takes: text --data PATH [--train PATH] [--out FILE] | drift --data FOLDER [--out FILE]");
     };
     if (words.empty() || words[0] != "text" || words.size() % 2 == 0) return usage();
     EvalArguments arguments;
@@ -89,6 +90,7 @@ Result<void> evaluate_text(const EvalArguments& arguments, const std::string& da
 }  // namespace
 
 int run_eval(const Invocation& invocation) {
+    if (!invocation.words.empty() && invocation.words[0] == "drift") return run_eval_drift(invocation);
     const auto arguments = read_arguments(invocation.words);
     if (!arguments) return wrong_use(arguments.error().message);
     const auto done = evaluate_text(*arguments, invocation.settings.process.data_dir);

@@ -12,7 +12,7 @@ double chi_square_tail(double x, double degrees) noexcept;
 double chi_square_quantile(double p, double degrees) noexcept;
 /// P(sup |Brownian bridge| > x): Kolmogorov 1933.
 double kolmogorov_tail(double x) noexcept;
-/// P(two-sample statistic >= d) without ties: lattice paths counted exactly (Hodges 1958) up to n * m = 4e6, beyond that
+/// P(two-sample statistic >= d) without ties: lattice paths counted exactly (Hodges 1958) up to n * m = 200,000, beyond that
 /// Kolmogorov's limit with Stephens' correction (1970). With ties both are too large, never too small.
 double ks_two_sample_p(double d, std::size_t n, std::size_t m);
 
