@@ -44,6 +44,14 @@ bool is_clean(const char* at, std::size_t size) noexcept {
 void Headers::add(std::string_view name, std::string_view value) {
     const std::size_t bytes = text_.size() + name.size() + value.size() + 4;
     TG_ASSERT(bytes <= UINT32_MAX);
+    static const std::size_t kWithin = std::string().capacity();
+    if (!text_.empty() && text_.capacity() == kWithin && bytes > kWithin) {
+        // Of a short copy the text lies within the string itself and cannot be kept aside.
+        const std::string its_name(name);
+        const std::string its_value(value);
+        text_.reserve(std::max(bytes, kTextReserve));
+        return add(its_name, its_value);
+    }
     std::string former;
     if (bytes > text_.capacity()) {
         // The old text stays until the end: what is added may be a part of it.

@@ -55,6 +55,15 @@ TEST(Headers, AValueOfItsOwnCanBeAddedAgainWhileItGrows) {
     for (const auto& [name, value] : headers.fields()) EXPECT_EQ(value, std::string(300, 'x')) << name;
 }
 
+TEST(Headers, AValueOfAShortCopysOwnCanBeAddedAgain) {
+    Headers first;
+    first.add("A", "b");
+    Headers copy = first;  // So short that it lies within the string itself.
+    copy.add("Longer", *copy.get("A"));
+    EXPECT_EQ(copy.get("A"), "b");
+    EXPECT_EQ(copy.get("Longer"), "b");
+}
+
 TEST(Headers, EveryControlCharacterAtEveryPlaceIsNoticedAndNothingElse) {
     for (unsigned c = 0; c < 256; ++c) {
         for (std::size_t at = 0; at < 19; ++at) {
