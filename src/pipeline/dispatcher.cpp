@@ -105,7 +105,7 @@ void Dispatcher::on_loop_start(runtime::EventLoop& loop, unsigned index) {
 void Dispatcher::on_loop_stop(unsigned index) {
     if (loops_[index] == nullptr) return;
     for (LoopListener* listener : gate_.listeners) listener->on_loop_stop(*loops_[index]);
-    loops_[index].reset();
+    loops_[index]->stop();
 }
 
 http::BodyPlan Dispatcher::on_head(const http::ExchangePtr& exchange) {

@@ -1,7 +1,7 @@
 // LoopParts: what each event loop has of its own: who its callers are, its connection to Redis, its client for upstreams.
 //
-// Threads     Made, used and destroyed on the loop's thread.
-// Ownership   The Dispatcher owns them from on_loop_start() to on_loop_stop().
+// Threads     Made, used and stopped on the loop's thread.
+// Ownership   The Dispatcher's. Empty after stop(), at on_loop_stop(), but there: tasks posted before still look.
 #pragma once
 
 #include <functional>
@@ -21,10 +21,19 @@ namespace tidegate::pipeline {
 
 struct LoopParts {
     LoopParts(runtime::EventLoop& its_loop, unsigned its_index) : loop(its_loop), index(its_index) {}
-    /// Gives back what was taken in advance, while the connection to Redis still stands.
-    ~LoopParts() {
+    ~LoopParts() { stop(); }
+    /// Gives back what was taken in advance, while the connection to Redis still stands; then all of them end, users first.
+    void stop() {
         if (limiter) limiter->stop();
         if (shared_ledger) shared_ledger->stop();
+        shared_ledger.reset();
+        ledger.reset();
+        limiter.reset();
+        second_level.reset();
+        make_client = nullptr;
+        client.reset();
+        redis.reset();
+        authenticator.reset();
     }
     LoopParts(const LoopParts&) = delete;
     LoopParts& operator=(const LoopParts&) = delete;

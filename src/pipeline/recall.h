@@ -70,6 +70,9 @@ class Recall : public std::enable_shared_from_this<Recall> {
     RecallPlan& plan() const noexcept { return plan_; }
     const cache::Key& key() const noexcept { return *key_; }
 
+    /// Of the loop; outlives it.
+    runtime::Mailbox& mailbox() const noexcept { return *mailbox_; }
+
     /// Looks in the store: kFresh (the answer is found()), kFetch, or kGatewayTimeout.
     cache::rules::Use look_up(const Context& context);
     /// Whether the cache was asked at all.
@@ -121,7 +124,7 @@ class Recall : public std::enable_shared_from_this<Recall> {
                const cache::rules::CacheStatus& status) const;
 
     RecallPlan& plan_;
-    LoopParts& loop_;  // On the loop only: it is gone before a late worker is.
+    LoopParts& loop_;  // On the loop only.
     const std::shared_ptr<runtime::Mailbox> mailbox_;
     const cache::SharedTicket ticket_;
     Place place_ = Place::kNew;

@@ -68,7 +68,8 @@ Step Stages::ask(Dispatcher& dispatcher, Context& context, bool on_loop) {
         return Step::kNext;
     }
     if (on_loop) return consult(dispatcher, context);
-    context.loop_->loop.mailbox()->post(
+    // Not by way of the loop's parts: at a stop that does not wait they end before the pool does.
+    recall.mailbox().post(
         [&dispatcher, guard = context.self()] { go_on(dispatcher, *guard, consult(dispatcher, *guard)); });
     return Step::kWait;
 }
@@ -162,7 +163,8 @@ void Stages::leased(Dispatcher& dispatcher, Context& context, bool mine) {
     const bool waits = !mine && second->await(recall.key(), kLeaseMax, recall.plan().common,
                                               [&dispatcher, guard = context.self()](cache::EntryPtr entry) {
                                                   if (guard->answered_) return;
-                                                  if (entry) {
+                                                  // It may be older than what this client takes.
+                                                  if (entry && guard->recall_->fits(*entry)) {
                                                       guard->recall_->pass_on(entry);
                                                       const Step step = give(*guard, std::move(entry), true, true);
                                                       return go_on(dispatcher, *guard, step);
