@@ -36,6 +36,54 @@ TEST_F(GateCache, APostHitIsTheMissByteByByteAndSpellingDoesNotMatter) {
     EXPECT_EQ(upstream_.asked("/predict"), 2U);
 }
 
+TEST_F(GateCache, TheSameBytesUnderAnotherTypeAreAnotherQuestion) {
+    upstream_.on("/predict", [](UpstreamCall& call) {
+        call.read_body();
+        call.answer(200, call.request().header("content-type") + "|" + call.request().header("content-encoding"));
+    });
+    const auto server = start(settings(route("mode: fixed, ttl_s: 600")));
+    ASSERT_NE(server, nullptr);
+    const auto ask = [&](const std::string& lines) {
+        RawClient client(server->port());
+        client.send("POST /predict HTTP/1.1\r\nHost: localhost\r\n" + lines + "Content-Length: 2\r\n\r\n{}");
+        return client.response();
+    };
+    // Whoever sends them first does not answer for the others.
+    EXPECT_EQ(ask("Content-Type: text/csv\r\n").body, "text/csv|");
+    EXPECT_EQ(ask("").body, "|");
+    EXPECT_EQ(ask("Content-Type: application/json\r\nContent-Encoding: br\r\n").body, "application/json|br");
+    EXPECT_EQ(ask("Content-Type: application/json\r\n").body, "application/json|");
+    EXPECT_EQ(ask("Content-Type: Application/JSON; charset=UTF-8\r\n").header("x-cache"), "HIT");
+    EXPECT_EQ(ask("Content-Type: text/csv\r\n").header("x-cache"), "HIT");
+    EXPECT_EQ(upstream_.asked("/predict"), 4U);
+}
+
+TEST_F(GateCache, APartOfAMergedAnswerIsKeptUnderTheRulesOfTheWhole) {
+    upstream_.on("/list", [](UpstreamCall& call) {
+        call.read_body();
+        call.answer(200, "[\"" + call.request().header("accept-language") + "\"]",
+                    "Vary: Accept-Language\r\nCache-Control: max-age=600\r\nCache-Control: no-transform\r\n");
+    });
+    const auto server = start(settings(
+        "  p: {path: /p, upstream: app, cache: {mode: fixed, ttl_s: 600}, batch: {enabled: true, target: /list}}\n"));
+    ASSERT_NE(server, nullptr);
+    const RawResponse german = post(server->port(), "/p", "1", {{"Accept-Language", "de"}});
+    EXPECT_EQ(german.body, R"("de")");
+    EXPECT_EQ(german.header("vary"), "Accept-Language");
+    EXPECT_NE(german.head.find("no-transform"), std::string::npos);
+    EXPECT_EQ(post(server->port(), "/p", "1", {{"Accept-Language", "fr"}}).body, R"("fr")");
+    EXPECT_EQ(post(server->port(), "/p", "1", {{"Accept-Language", "fr"}}).header("x-cache"), "HIT");
+}
+
+TEST_F(GateCache, WhatAnUpstreamsOwnKeyOpensIsNobodyElses) {
+    upstream_.on("/mine", [](UpstreamCall& call) { call.answer(200, "for " + call.request().header("x-api-key")); });
+    const auto server = start(
+        settings("  all: {path: \"/{rest...}\", upstream: app, access: open, cache: {mode: fixed, ttl_s: 600}}\n"));
+    ASSERT_NE(server, nullptr);
+    EXPECT_EQ(get(server->port(), "/mine", {{"X-Api-Key", "ada"}}).body, "for ada");
+    EXPECT_EQ(get(server->port(), "/mine").body, "for ");
+}
+
 TEST_F(GateCache, AnotherTenantDoesNotGetTheAnswer) {
     upstream_.on("/predict", count);
     const auto key = [&](const std::string& tenant) {

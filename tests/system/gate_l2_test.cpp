@@ -326,7 +326,8 @@ TEST_F(GateWarmup, WhatWasAskedMostIsBackAfterTheCacheWasEmptied) {
             for (const char* target : {"/a?x=1", "/a?x=2", "/gone"}) {
                 ASSERT_EQ(client.ask(request_text("GET", target)).status, 200);
             }
-            ASSERT_EQ(client.ask(request_text("POST", "/predict", R"({"x": 1})")).status, 200);
+            const HeaderList json{{"Content-Type", "application/json"}};
+            ASSERT_EQ(client.ask(request_text("POST", "/predict", R"({"x": 1})", json)).status, 200);
         }
     }
     const json::Document hot = parse_json(get(port, "/api/v1/cache/hot", boss).body);

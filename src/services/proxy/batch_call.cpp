@@ -17,10 +17,14 @@ bool speaks_of_items(int status) noexcept {
 
 /// What holds for each part of an answer as for the whole. Everything else may be about another's part.
 http::Headers fields_for_each(const http::Headers& fields) {
-    static constexpr std::array<std::string_view, 4> kNames{"Date", "Cache-Control", "Expires", "Content-Language"};
+    // All fields of a name: `private` may stand in the second. Without Vary and Age a cache would give too much.
+    static constexpr std::array<std::string_view, 9> kNames{
+        "Date", "Cache-Control", "Expires",           "Content-Language",      "Vary",
+        "Age",  "Cache-Groups",  "CDN-Cache-Control", "Tidegate-Cache-Control"};
     http::Headers kept;
-    for (const std::string_view name : kNames) {
-        if (const auto value = fields.get(name)) kept.add(name, *value);
+    for (const auto& [name, value] : fields.fields()) {
+        const auto is_it = [&](std::string_view other) { return iequals(other, name); };
+        if (std::ranges::any_of(kNames, is_it)) kept.add(name, value);
     }
     return kept;
 }

@@ -149,7 +149,10 @@ const std::string& Fill::target() const noexcept {
 void Fill::leave() {
     client_ = nullptr;
     // An answer on its way that is being kept, or that others wait for, is worth its end.
-    if (!collecting_ && !(leader_ && leader_.others_wait())) abandon();
+    if (collecting_ || (leader_ && leader_.others_wait())) return;
+    // Whoever has come between, on another loop, goes alone: that this client left is no failure of theirs.
+    land_uncacheable(false);
+    abandon();
 }
 
 void Fill::abandon() {

@@ -38,6 +38,8 @@ void Flow::start() {
     facts_ = rules::read_request(head.method, head.headers, head.has_body());
     // A credential that was for us has not shaped the upstream's answer.
     if (context_->credential_is_ours()) facts_.authorization = false;
+    // On an open route this one is the upstream's as well (ProxyRoute::create), and no less a credential than Authorization.
+    if (route_->options.access == "open" && head.headers.get("X-Api-Key")) facts_.authorization = true;
     if (head.wants_upgrade && route_->options.websocket) return fetch_plainly();
     if (look_up()) return;
     key_ ? fetch({}) : fetch_plainly();
@@ -120,11 +122,17 @@ cache::Key Flow::make_key() const {
                       .host = head.headers.get("Host").value_or(route_->authority),
                       .target = target_,
                       .tenant = {},
-                      .body = context_->raw_body()};
+                      .body = context_->raw_body(),
+                      .kind = {}};
+    if (head.method == http::Method::kPost) question.kind = body_kind(head.headers);
     if (context_->caller()) question.tenant = context_->caller()->tenant;
     cache::Key key(key_text(*route_, question));
     const bool anybodys = route_->options.cache.shared || !question.tenant || question.tenant->empty();
-    if (anybodys && facts_.method == http::Method::kGet && !facts_.authorization && !facts_.cookie && !facts_.range) {
+    // What is asked again says one type and no coding.
+    const bool plain = head.method != http::Method::kPost ||
+                       (head.headers.count("Content-Type") <= 1 && !head.headers.get("Content-Encoding"));
+    const bool nobodys = !facts_.authorization && !facts_.cookie && !facts_.range;
+    if (anybodys && plain && nobodys && facts_.method == http::Method::kGet) {
         loop_.hot_keys.note(key, loop_.fetch_loop.loop.now(), [&] {
             return pack_replay({.method = head.method_text,
                                 .route = route_->options.name,

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/canonical_json.h"
+#include "base/strings.h"
 #include "pipeline/cache/rules/forwarding.h"
 #include "pipeline/cache/rules/target_key.h"
 
@@ -12,7 +13,8 @@ namespace {
 /// The body as the cache asks by it: canonical when it is JSON, else its bytes.
 std::string body_key(std::string_view body, unsigned decimals) {
     if (const auto document = json::parse(body)) {
-        std::string text = "json ";
+        // As rounded as it is: answers in Redis may have been asked for with other decimals.
+        std::string text = decimals == 0 ? "json " : "json~" + std::to_string(decimals) + " ";
         json::append_canonical(text, document->root(), decimals);
         return text;
     }
@@ -27,8 +29,22 @@ std::string key_text(const ProxyRoute& route, const Question& question) {
         cache::rules::key_text(question.method, question.method_text, scheme, question.host, question.target);
     text.append("\nroute ").append(route.options.name);
     if (!route.options.cache.shared && question.tenant) text.append("\ntenant ").append(*question.tenant);
-    if (question.method == http::Method::kPost) text += "\n" + body_key(question.body, route.options.cache.decimals);
+    if (question.method != http::Method::kPost) return text;
+    // The same bytes under another type are another question: whoever sends them so must not answer for the others.
+    if (!question.kind.empty()) text.append("\nkind ").append(question.kind);
+    text += "\n" + body_key(question.body, route.options.cache.decimals);
     return text;
+}
+
+std::string body_kind(const http::Headers& fields) {
+    std::string kind;
+    for (const auto& [name, value] : fields.fields()) {
+        const bool type = iequals(name, "Content-Type");
+        if (!type && !iequals(name, "Content-Encoding")) continue;
+        kind.append(type ? "type " : "coding ").append(to_lower(trim(value))).append(";");
+    }
+    if (kind == "type application/json;" || kind == "type application/json; charset=utf-8;") return {};
+    return kind.empty() ? "none" : kind;
 }
 
 std::string pack_replay(const Replay& replay) {

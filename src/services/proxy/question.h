@@ -23,8 +23,11 @@ struct Question {
     std::string_view target;  // ProxyRoute::upstream_target()
     /// Of the caller; absent: the answer is everybody's.
     std::optional<std::string_view> tenant;
-    std::string_view body;  // Part of the key with POST alone.
+    std::string_view body;  // Part of the key with POST alone,
+    std::string kind;       // and body_kind() with it.
 };
+/// How an upstream is told to read a body: its type and coding, all there are. Empty: as JSON.
+std::string body_kind(const http::Headers& fields);
 std::string key_text(const ProxyRoute& route, const Question& question);
 
 /// A question that nobody's credential is part of, to be asked again. Of POST the body's type belongs to it.

@@ -108,12 +108,16 @@ void Warmup::begin(const cache::HotKey& hot) {
         return;
     }
     const auto method = replay->method == "POST" ? http::Method::kPost : http::Method::kGet;
+    http::Headers fields;
+    fields.add("Host", replay->host);
+    if (!replay->content_type.empty()) fields.add("Content-Type", replay->content_type);
     const cache::Key key(key_text(**route, {.method = method,
                                             .method_text = replay->method,
                                             .host = replay->host,
                                             .target = replay->target,
                                             .tenant = std::string_view(),
-                                            .body = replay->body}));
+                                            .body = replay->body,
+                                            .kind = body_kind(fields)}));
     if (is_fresh(key)) {
         ++report_.fresh;
         return;
@@ -126,9 +130,6 @@ void Warmup::begin(const cache::HotKey& hot) {
     }
     ++report_.asked;
     request->deadline = event_loop.now() + (*route)->options.deadline;
-    http::Headers fields;
-    fields.add("Host", replay->host);
-    if (!replay->content_type.empty()) fields.add("Content-Type", replay->content_type);
     // A POST that is kept by its body is to the rules what a GET is.
     FillQuestion question{.key = key,
                           .target = replay->target,
