@@ -250,6 +250,20 @@ TEST_F(GateCache, WhileAStaleAnswerIsFetchedAnewOnlyOneAsks) {
               "2");
 }
 
+TEST_F(GateCache, ARefreshThatBringsAStreamThatMayNotBeKeptIsEnded) {
+    upstream_.on("/a", [](UpstreamCall& call) {
+        if (call.number() == 1) return call.answer(200, "1");
+        call.send("HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nwe \r\n");
+        call.wait_gone();
+    });
+    const auto server = start(settings(route("mode: fixed, ttl_s: 1, stale_while_revalidate_s: 600")));
+    ASSERT_NE(server, nullptr);
+    ASSERT_EQ(get(server->port(), "/a").body, "1");
+    ask_until([&] { return get(server->port(), "/a"); },
+              [](const RawResponse& answer) { return answer.header("x-cache") == "STALE"; });
+    EXPECT_TRUE(upstream_.wait_left(1)) << "nobody reads it";
+}
+
 TEST_F(GateCache, AClientThatHasTheAnswerGetsA304WhetherItIsKeptOrNot) {
     for (const char* rule : {"max-age=600", "no-store"}) {
         upstream_.on("/a", [rule](UpstreamCall& call) {

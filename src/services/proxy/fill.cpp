@@ -185,7 +185,9 @@ void Fill::on_answer(http::ResponseHead head) {
     if (rules::is_server_error(head.status) && stand_in(rules::Fault::kServerError)) return;
     if (stored_ && question_.facts.method == http::Method::kHead) heed_head(head);
     decide(head);
-    if (client_ != nullptr) client_->on_answer(std::move(head));
+    if (client_ != nullptr) return client_->on_answer(std::move(head));
+    // For nobody and not to be kept: it may be a stream without end.
+    if (!collecting_) abandon();
 }
 
 /// New head and times, old body (RFC 9111, 3.2). Kept where the news do not forbid it.
@@ -313,6 +315,7 @@ bool Fill::on_bytes(std::string_view bytes) {
     if (collecting_) {
         if (body_.size() + bytes.size() > loop_.store.options().object_bytes_max) {
             give_up_keeping();
+            if (client_ == nullptr) abandon();
         } else {
             body_.append(bytes);
         }
