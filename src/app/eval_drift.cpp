@@ -95,7 +95,7 @@ Result<Arguments> read_arguments(const std::vector<std::string>& words) {
 // A file that may be gzipped, whole.
 Result<std::string> read_unpacked(const std::string& path) {
     constexpr std::size_t kBytesMax = 64U << 20U;
-    const gzFile file = gzopen(path.c_str(), "rb");
+    gzFile file = gzopen(path.c_str(), "rb");
     if (file == nullptr) return fail(ErrorCode::kNotFound, "cannot open " + path);
     std::string text;
     std::array<char, 1U << 16U> block{};

@@ -70,6 +70,7 @@ std::vector<Contestant> contestants() {
             {"ddm", plain<Ddm>()},
             {"eddm", plain<Eddm>()},
             {"kswin", plain<Kswin>()},
+            {"tandem 1e5", tandem(1e5)},
             {"tandem 1e6", tandem(1e6)},
             {"tandem 2e7", tandem(2e7)}};
 }

@@ -6,6 +6,11 @@
 #include "base/assert.h"
 
 namespace tidegate::drift {
+namespace {
+
+constexpr std::uint64_t kShareMin = 100;  // One of a hundred.
+
+}  // namespace
 
 void CellCounts::merge(const CellCounts& other) {
     TG_ASSERT(counts_.size() == other.counts_.size());
@@ -39,7 +44,6 @@ std::vector<std::uint64_t> NumericCells::folded(const CellCounts& counts) const 
 
 CategoryCells::CategoryCells(const std::map<std::string, std::uint64_t>& seen, std::size_t top) {
     std::vector<std::pair<std::string, std::uint64_t>> words(seen.begin(), seen.end());
-    constexpr std::uint64_t kShareMin = 100;  // One of a hundred.
     std::uint64_t all = 0;
     for (const auto& [word, count] : words) all += count;
     std::erase_if(words, [all](const auto& entry) { return entry.first.empty() || entry.second * kShareMin < all; });

@@ -11,6 +11,9 @@
 namespace tidegate::drift {
 namespace {
 
+// Above this part of the tail's share the replicates are counted: a fifth of a twentieth is one hundredth.
+constexpr double kCountedShare = 0.2;
+
 // Marsaglia and Tsang 2000; shape at least 1.
 double draw_gamma(double shape, Dice& dice) {
     const double d = shape - 1.0 / 3;
@@ -46,7 +49,12 @@ void draw_window(Counts reference, std::size_t n, Dice& dice, std::vector<double
 void finish(NullTable& table) {
     std::ranges::sort(table.sorted);
     for (const double value : table.sorted) table.mean_square += value * value;
-    table.mean_square /= static_cast<double>(table.sorted.size());
+    const auto size = static_cast<double>(table.sorted.size());
+    table.mean_square /= size;
+    const std::size_t largest = std::max<std::size_t>(table.sorted.size() / 20, 1);
+    const auto first = table.sorted.end() - static_cast<std::ptrdiff_t>(largest);
+    const auto count = static_cast<double>(largest);
+    table.tail = {count / (size + 1), *first, std::accumulate(first, table.sorted.end(), 0.0) / count - *first};
 }
 
 }  // namespace
@@ -87,10 +95,15 @@ double cell_scale(TestKind kind, double n, double m) noexcept {
 
 double NullTable::p(double scaled) const noexcept {
     const auto above = sorted.end() - std::ranges::lower_bound(sorted, scaled);
-    return (1 + static_cast<double>(above)) / (1 + static_cast<double>(sorted.size()));
+    const double counted = (1 + static_cast<double>(above)) / (1 + static_cast<double>(sorted.size()));
+    if (counted > kCountedShare * tail.share || tail.mean_excess <= 0) return counted;
+    return tail.share * std::exp(-(scaled - tail.from) / tail.mean_excess);
 }
 
 double NullTable::quantile(double alpha) const noexcept {
+    if (alpha <= kCountedShare * tail.share && tail.mean_excess > 0) {
+        return tail.from + tail.mean_excess * std::log(tail.share / alpha);
+    }
     const double above = std::max(alpha * (1 + static_cast<double>(sorted.size())) - 1, 0.0);
     const std::size_t from_end = std::min(static_cast<std::size_t>(above) + 1, sorted.size());
     return sorted[sorted.size() - from_end];

@@ -4,8 +4,10 @@
 //             window of n by these shares. Wasserstein: windows of n drawn from the reference's sample, scaled by
 //             sqrt((1/n + 1/m) / (1/n)) for the reference's own uncertainty. Replicates are kept sorted for the next window of
 //             about the same n (two leading digits; the scaled statistic hardly depends on n).
-// Guarantee   The same seed, reference and n give the same table. A p-value is (1 + replicates at or above) / (1 + replicates),
-//             so it is never below 1 / (1 + replicates).
+//             The far tail is that of an exponential fitted to the largest twentieth (Knijnenburg et al. 2009 with shape 0:
+//             the statistics' tails are that or lighter), so that a level which many features divide can still be reached.
+// Guarantee   The same seed, reference and n give the same table. Down to one hundredth a p-value is (1 + replicates at or
+//             above) / (1 + replicates); below that it is the fitted tail's.
 // Memory      At most 32 tables of `replicates` numbers; then all are dropped and made again when needed.
 // Threads     One thread at a time.
 #pragma once
@@ -31,8 +33,15 @@ struct NullTable {
     double mean_square = 0;  // Of the replicates.
 
     double p(double scaled) const noexcept;
-    /// The smallest value with p at most alpha; the largest replicate when alpha is finer than the table.
+    /// The smallest value with p at most alpha.
     double quantile(double alpha) const noexcept;
+    /// Of the largest twentieth of the replicates: how many, the smallest, and the mean distance from it.
+    struct Tail {
+        double share = 0;
+        double from = 0;
+        double mean_excess = 0;
+    };
+    Tail tail;
 };
 
 class NullTables {
