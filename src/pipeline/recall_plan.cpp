@@ -63,9 +63,8 @@ std::unique_ptr<RecallPlan> plan_recall(const Route& route, const std::vector<An
     std::unique_ptr<RecallPlan> plan(new RecallPlan{.store = *store, .flights = *flights, .clock = clock});
     plan->operation = route.operation;
     plan->reads = route.method == http::Method::kGet;
-    // The store spreads lifetimes by 5 %, so that what came together does not end together; none outlives the ttl.
     const std::int64_t ttl_s = std::max<std::int64_t>(1, std::chrono::floor<std::chrono::seconds>(rule.ttl).count());
-    plan->lifetime_s = static_cast<std::uint32_t>(ttl_s < 20 ? ttl_s : ttl_s * 20 / 21);
+    plan->lifetime_s = static_cast<std::uint32_t>(ttl_s);
     plan->decimals = rule.decimals;
     plan->shared = rule.shared;
     plan->policy = policy;

@@ -39,7 +39,7 @@ TEST(RecallPlan, SettingsStandInPlaceOfTheServicesWord) {
         return plan_recall(route, answers, &store, &flights, clock, "1");
     };
     ASSERT_NE(plan(list[0], {}), nullptr);
-    EXPECT_EQ(plan(list[0], {})->lifetime_s, 57U) << "with 5 % more not over 60";
+    EXPECT_EQ(plan(list[0], {})->lifetime_s, 60U);
     EXPECT_EQ(plan(list[0], {})->decimals, 3U);
     EXPECT_EQ(plan(list[1], {}), nullptr);
     EXPECT_EQ(plan(list[2], {}), nullptr);

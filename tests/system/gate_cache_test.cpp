@@ -1,4 +1,6 @@
 // The gate's cache over the network: hits that are the miss byte by byte, and answers that nobody can smuggle in.
+#include <set>
+
 #include "system/gate.h"
 
 namespace tidegate::testing {
@@ -82,6 +84,37 @@ TEST_F(GateCache, WhatAnUpstreamsOwnKeyOpensIsNobodyElses) {
     ASSERT_NE(server, nullptr);
     EXPECT_EQ(get(server->port(), "/mine", {{"X-Api-Key", "ada"}}).body, "for ada");
     EXPECT_EQ(get(server->port(), "/mine").body, "for ");
+}
+
+TEST_F(GateCache, AFieldThatTheSettingsCallACredentialMakesTheAnswerItsSendersOwn) {
+    upstream_.on("/mine", [](UpstreamCall& call) { call.answer(200, "for " + call.request().header("x-auth-token")); });
+    const auto server =
+        start(settings("  all: {path: \"/{rest...}\", upstream: app, access: open, "
+                       "cache: {mode: fixed, ttl_s: 600, credential_headers: [x-auth-token]}}\n"));
+    ASSERT_NE(server, nullptr);
+    EXPECT_EQ(get(server->port(), "/mine", {{"X-Auth-Token", "ada"}}).body, "for ada");
+    EXPECT_EQ(get(server->port(), "/mine", {{"X-Auth-Token", "bob"}}).body, "for bob");
+    EXPECT_EQ(get(server->port(), "/mine").body, "for ");
+}
+
+TEST_F(GateCache, NoAnswerIsKeptLongerThanTheSettingSays) {
+    upstream_.on("/a", count);
+    const auto server = start(
+        settings("  all: {path: \"/{rest...}\", upstream: app, access: open, cache: {mode: fixed, ttl_s: 600}}\n"));
+    ASSERT_NE(server, nullptr);
+    std::set<std::string> lifetimes;
+    for (int i = 0; i < 60; ++i) {
+        const std::string target = "/a?n=" + std::to_string(i);
+        get(server->port(), target);
+        const std::string status = get(server->port(), target).header("cache-status");
+        const std::size_t at = status.find("ttl=");
+        ASSERT_NE(at, std::string::npos) << status;
+        const std::string ttl = status.substr(at + 4);
+        EXPECT_LE(std::stoi(ttl), 600);
+        EXPECT_GE(std::stoi(ttl), 560);
+        lifetimes.insert(ttl);
+    }
+    EXPECT_GT(lifetimes.size(), 5U) << "what was filled together expires together";
 }
 
 TEST_F(GateCache, AnotherTenantDoesNotGetTheAnswer) {

@@ -80,6 +80,21 @@ class GateL2 : public GateFixture {
     Process one_, two_;
 };
 
+TEST_F(GateL2, AnotherDeploymentOfTheSameRouteDoesNotGetTheAnswersOfTheFirst) {
+    upstream_.on("/b/a", count);
+    one_ = start(yaml(redis_->port()));
+    two_ = start_in(other_folder_.path(),
+                    settings("  all: {path: \"/{rest...}\", upstream: app, add_prefix: /b, cache: {mode: fixed, ttl_s: "
+                             "600, tags: [news]}}\n",
+                             "redis: {url: \"redis://127.0.0.1:" + std::to_string(redis_->port()) + "\"}\n"));
+    ASSERT_TRUE(one_ && two_ && shares(one_->port()) && shares(two_->port()));
+    // The upstream counts for each target by itself; both servers are asked for what is one target to it.
+    EXPECT_EQ(get(one_->port(), "/b/a").header("x-cache"), "MISS");
+    ASSERT_TRUE(redis_holds(1));
+    EXPECT_EQ(get(two_->port(), "/a").header("x-cache"), "MISS");
+    EXPECT_EQ(get(two_->port(), "/a").header("x-cache"), "HIT");
+}
+
 TEST_F(GateL2, AMissOfOneIsAHitOfTheOther) {
     ASSERT_TRUE(start_two());
     const RawResponse miss = get(one_->port(), "/a");

@@ -119,7 +119,7 @@ enum EntryFlag : std::uint16_t {
     kNoTransform = 1U << 3U,
     kAuthorized = 1U << 4U,   // Answer to a request with Authorization.
     kPrivate = 1U << 5U,      // Not for the second level.
-    kOwnLifetime = 1U << 6U,  // The lifetime is ours, not the origin's: the store spreads it by +-5 %.
+    kOwnLifetime = 1U << 6U,  // The lifetime is ours, not the origin's: the store takes up to 5 % off.
     kRuleBits = 0xff00,       // Free for the rules (pipeline_cache_rules).
 };
 

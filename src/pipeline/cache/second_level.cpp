@@ -135,7 +135,7 @@ void SecondLevel::pack_elsewhere(const Key& key, const EntryPtr& entry, std::uin
     const std::size_t held = entry->charge();
     const std::string lease = lease_name_of(key);
     // Of two at once the second releases; a lease that nobody releases runs out.
-    packing_.try_emplace(lease, false);
+    const bool first = packing_.try_emplace(lease, false).second;
     writing_bytes_ += held;
     const bool taken = pool_.submit([mailbox = loop_.mailbox(), alive = std::weak_ptr(alive_), name = name_of(key),
                                      lease, entry, sequence, keep_ms, held]() mutable {
@@ -151,7 +151,7 @@ void SecondLevel::pack_elsewhere(const Key& key, const EntryPtr& entry, std::uin
         });
     });
     if (taken) return;
-    packing_.erase(lease);
+    if (first) packing_.erase(lease);
     writing_bytes_ -= held;
     count(counters_.writes_dropped);
 }

@@ -29,13 +29,12 @@ std::size_t shard_count(const StoreOptions& options) {
     return count;
 }
 
-// +-5 %, the same for the same answer: what was filled together does not expire together.
+// Up to 5 % less, the same for the same answer: what was filled together does not expire together, and nothing outlives its setting.
 std::uint32_t spread(std::uint32_t lifetime_s, const Key& key, UnixMillis response_ms) {
-    const std::int64_t width = lifetime_s / 20;
+    const std::uint64_t width = lifetime_s / 20;
     if (width == 0) return lifetime_s;
     const std::uint64_t random = mix64(key.hash().high ^ static_cast<std::uint64_t>(response_ms));
-    const auto by = static_cast<std::int64_t>(random % static_cast<std::uint64_t>(2 * width + 1)) - width;
-    return static_cast<std::uint32_t>(std::int64_t{lifetime_s} + by);
+    return lifetime_s - static_cast<std::uint32_t>(random % (width + 1));
 }
 
 }  // namespace

@@ -37,12 +37,13 @@ void Batching::prepare_loops(unsigned loops) {
 
 void Batching::on_loop_start(unsigned index, const FetchLoop& loop) {
     places_[index]->seat = std::make_unique<Seat>(*this, loop);
+    seats_.fetch_add(1, std::memory_order_relaxed);
     places_[index]->thread.store(std::this_thread::get_id(), std::memory_order_relaxed);
 }
 
 void Batching::on_loop_stop(unsigned index) {
-    // The loops end together; nobody is left who could be answered.
-    batcher_.close();
+    // With the last loop nobody is left who could be answered.
+    if (seats_.fetch_sub(1, std::memory_order_acq_rel) == 1) batcher_.close();
     places_[index]->seat.reset();
     places_[index]->thread.store({}, std::memory_order_relaxed);
 }

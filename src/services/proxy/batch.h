@@ -77,6 +77,7 @@ class Batching {
     const upstream::Priority priority_;
     const Clock& clock_;
     std::vector<std::unique_ptr<Place>> places_;
+    std::atomic<unsigned> seats_{0};  // Loops that run.
     upstream::MicroBatcher batcher_;
 };
 

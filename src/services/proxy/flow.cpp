@@ -40,6 +40,9 @@ void Flow::start() {
     if (context_->credential_is_ours()) facts_.authorization = false;
     // On an open route this one is the upstream's as well (ProxyRoute::create), and no less a credential than Authorization.
     if (route_->options.access == "open" && head.headers.get("X-Api-Key")) facts_.authorization = true;
+    for (const std::string& name : route_->options.cache.credential_headers) {
+        if (head.headers.get(name)) facts_.authorization = true;
+    }
     if (head.wants_upgrade && route_->options.websocket) return fetch_plainly();
     if (look_up()) return;
     key_ ? fetch({}) : fetch_plainly();

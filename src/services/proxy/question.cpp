@@ -27,7 +27,7 @@ std::string key_text(const ProxyRoute& route, const Question& question) {
     const std::string_view scheme = route.upstream->pool.target(0).origin.tls ? "https" : "http";
     std::string text =
         cache::rules::key_text(question.method, question.method_text, scheme, question.host, question.target);
-    text.append("\nroute ").append(route.options.name);
+    text.append("\nroute ").append(route.options.name).append(" ").append(route.shape);
     if (!route.options.cache.shared && question.tenant) text.append("\ntenant ").append(*question.tenant);
     if (question.method != http::Method::kPost) return text;
     // The same bytes under another type are another question: whoever sends them so must not answer for the others.

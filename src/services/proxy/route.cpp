@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/hash.h"
 #include "base/strings.h"
 
 namespace tidegate::proxy {
@@ -67,6 +68,29 @@ std::string authority_of(const http::Origin& origin) {
     return origin.port == usual ? host : host + ":" + std::to_string(origin.port);
 }
 
+/// What a change of would make other answers: in Redis those of the former settings may still lie, or another deployment's.
+std::string shape_of(const RouteOptions& options, std::string_view authority) {
+    std::string text;
+    const auto add = [&text](std::string_view word) {
+        text.append(std::to_string(word.size())).append(":").append(word);
+    };
+    for (const std::string* word :
+         {&options.upstream, &options.strip_prefix, &options.add_prefix, &options.via, &options.cache.mode}) {
+        add(*word);
+    }
+    add(authority);
+    add(options.forward_host ? "client's host" : "own host");
+    for (const auto* rules : {&options.request_headers, &options.response_headers}) {
+        add(std::to_string(rules->size()));
+        for (const HeaderRule& rule : *rules) {
+            add(rule.name);
+            add(rule.value);
+        }
+    }
+    for (const std::string& name : options.query_drop) add(name);
+    return to_hex(sha256(text)).substr(0, 16);
+}
+
 }  // namespace
 
 Result<ProxyRoutePtr> ProxyRoute::create(const RouteOptions& options, Upstream& upstream, const Clock& clock) {
@@ -79,6 +103,7 @@ Result<ProxyRoutePtr> ProxyRoute::create(const RouteOptions& options, Upstream& 
     route->cost = *cost;
     route->policy = policy_of(options.cache);
     route->authority = authority_of(upstream.pool.target(0).origin);
+    route->shape = shape_of(options, route->authority);
     route->forward.upstream_authority = route->authority;
     route->forward.keep_host = options.forward_host;
     route->forward.pseudonym = options.via;

@@ -45,6 +45,7 @@ struct ProxyRoute {
     std::vector<std::string> drop_from_answer;  // Lower case.
     std::vector<std::uint64_t> tags;            // tag_hash() of the route's name and of cache.tags.
     std::string authority;                      // Of the upstream: part of the key.
+    std::string shape;                          // Of the settings that an answer is made by: part of the key.
     upstream::Priority priority = upstream::Priority::kInteractive;
     std::unique_ptr<Batching> batching;  // Null: each request is a call of its own.
 };

@@ -41,6 +41,11 @@ void declare_cache(settings::Table& table, CacheOptions& c) {
     table.add("cache.decimals", c.decimals, 0)
         .range(0, 15)
         .doc("With `fixed` and a JSON body: numbers that agree to so many decimals are one question; 0: exactly.");
+    table.add("cache.credential_headers", c.credential_headers, {})
+        .doc(
+            "Request fields by which the upstream knows its callers, beside Authorization and Cookie: an answer to a "
+            "request with "
+            "one of them is kept as if it had Authorization.");
     table.add("cache.tags", c.tags, {}).doc("Words by which these answers can be dropped together.");
 }
 

@@ -31,6 +31,7 @@ struct CacheOptions {
     bool select_language = false;
     bool trust_any_304 = false;
     std::uint32_t decimals = 0;
+    std::vector<std::string> credential_headers;
     std::vector<std::string> tags;
 };
 
