@@ -24,6 +24,7 @@ int run_eval_drift(const Invocation& invocation);
 int run_config(const Invocation& invocation);
 int run_openapi(const Invocation& invocation);
 int run_keys(const Invocation& invocation);
+int run_audit(const Invocation& invocation);
 
 /// Prints `tidegate: MESSAGE` to standard error and returns 2.
 int wrong_use(const std::string& message);

@@ -20,13 +20,15 @@ struct Command {
     int (*run)(const Invocation&);
 };
 
-constexpr std::array<Command, 6> kCommands{{
+constexpr std::array<Command, 7> kCommands{{
     {"serve", "serve [--port N] [--data-dir DIR]", "start the server", run_serve},
     {"detect", "detect [--json] [FILE...]", "was this text written by a machine? (standard input without FILE)",
      run_detect},
     {"eval", "eval text|drift --data PATH [--out FILE]",
      "measure the text detector, or the drift detectors, on labelled data", run_eval},
     {"keys", "keys create|list|revoke|rotate [--json]", "API keys: make, show, end, replace", run_keys},
+    {"audit", "audit verify FOLDER|prove FOLDER --id ID|receipt FILE",
+     "the audit log: check it, prove a decision, check the proof", run_audit},
     {"config", "config show [--json] | check | reference", "the settings: values and sources, a check, the reference",
      run_config},
     {"openapi", "openapi", "print the API document", run_openapi},

@@ -1,0 +1,19 @@
+// `tidegate audit verify|prove|receipt`: checks a log folder, makes the receipt of one decision, checks such a receipt.
+//
+// Position    The receipts are the work of audit/proof; the verification is audit/verify's, which shares nothing with what writes.
+// When it fails  Exit status 0: it holds. 1: it does not, or cannot be done. 2: wrong use. 3 (verify): nothing was found, and completeness
+//             cannot be judged (no key, or no checkpoint).
+#pragma once
+
+#include <string>
+
+#include "audit/proof/receipt.h"
+#include "base/ids.h"
+
+namespace tidegate::app {
+
+/// The receipt of the decision with that id under the folder's last checkpoint, from one walk over the records: 32 bytes of memory for each
+/// 256 records. kNotFound: no such decision. kUnavailable: no checkpoint covers it yet, or the log's front was removed.
+Result<audit::proof::Receipt> make_receipt(const std::string& folder, const Uuid& id);
+
+}  // namespace tidegate::app
