@@ -184,16 +184,17 @@ Result<std::uint32_t> IndexFile::number_at(const LogFile& file, std::size_t arra
 }
 
 // The position of the first key above `key`.
-Result<std::uint32_t> IndexFile::upper_bound(const LogFile& file, std::size_t array, std::uint64_t key) const {
+Result<std::uint32_t> IndexFile::upper_bound(const LogFile& file, std::size_t array, std::uint64_t key, Page& page,
+                                             std::uint64_t& loaded) const {
     // The answer lies in a page of [low, high], or at its end.
     std::uint64_t low = 0;
     std::uint64_t high = array_pages_[array + 1] - array_pages_[array];
     // key / 2^64 of the way, without 128 bits: the top 32 bits of the key are exact enough for 2^20 records.
     std::uint64_t guess = ((key >> 32U) * count_ >> 32U) / kKeysAPage;
-    Page page;
     for (unsigned probes = 0; low < high; ++probes) {
         const std::uint64_t probe = std::clamp(guess, low, high - 1);
         TG_CHECK(read_page(file, array, probe, page));
+        loaded = probe;
         const auto base = static_cast<std::uint32_t>(probe * kKeysAPage);
         const std::uint32_t size = std::min(kKeysAPage, count_ - base);
         const auto at = [&](std::uint32_t i) { return get<std::uint64_t>(page.data() + std::size_t{i} * 8); };
@@ -220,9 +221,9 @@ Result<std::uint32_t> IndexFile::upper_bound(const LogFile& file, std::size_t ar
 Result<void> IndexFile::find(Run run, std::uint64_t key, std::size_t limit, std::vector<std::uint32_t>& out) const {
     const std::size_t keys = 2 + 2 * static_cast<std::size_t>(run);
     TG_TRY(const auto file, this->file());
-    TG_TRY(std::uint32_t position, upper_bound(*file, keys, key));
     Page page;
     std::uint64_t loaded = ~std::uint64_t{0};
+    TG_TRY(std::uint32_t position, upper_bound(*file, keys, key, page, loaded));
     for (std::size_t found = 0; found < limit && position-- > 0; ++found) {
         if (const std::uint64_t wanted = position / kKeysAPage; wanted != loaded) {
             TG_CHECK(read_page(*file, keys, wanted, page));

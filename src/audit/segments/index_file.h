@@ -42,7 +42,9 @@ class IndexFile {
     Result<std::shared_ptr<const LogFile>> file() const;
     Result<void> read_page(const LogFile& file, std::size_t array, std::uint64_t page, Page& out) const;
     Result<std::uint32_t> number_at(const LogFile& file, std::size_t array, std::uint32_t position) const;
-    Result<std::uint32_t> upper_bound(const LogFile& file, std::size_t array, std::uint64_t key) const;
+    /// `page` and `loaded` are the page read last and its number, for the caller to go on with.
+    Result<std::uint32_t> upper_bound(const LogFile& file, std::size_t array, std::uint64_t key, Page& page,
+                                      std::uint64_t& loaded) const;
 
     const LogFolder* folder_ = nullptr;
     std::string name_;

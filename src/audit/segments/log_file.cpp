@@ -9,7 +9,7 @@
 #include <system_error>
 #include <utility>
 
-#include "audit/segments/format.h"
+#include "audit/segments/batch.h"
 #include "base/file.h"
 #include "store/file_lock.h"
 
@@ -110,15 +110,22 @@ Result<void> fill(int fd, std::uint64_t bytes, Preparation preparation) {
         errno = refused;
         if (refused != 0) return io_error("reserve space");
     } else {
-        const std::vector<std::uint8_t> zeroes(1024 * 1024);
-        for (std::uint64_t at = 0; at < bytes; at += zeroes.size()) {
-            const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(zeroes.size(), bytes - at));
-            TG_CHECK(written(write_at(fd, at, Bytes(zeroes).first(size))));
+        // Direct where that goes: zeroes that pass through the page cache push others out of it.
+        const int flags = ::fcntl(fd, F_GETFL);
+        bool direct = ::fcntl(fd, F_SETFL, flags | O_DIRECT) == 0;
+        Batch zeroes(1024 * 1024);
+        std::ranges::fill(zeroes.bytes(), std::uint8_t{0});
+        for (std::uint64_t at = 0; at < bytes; at += zeroes.capacity_bytes) {
+            const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(zeroes.capacity_bytes, bytes - at));
+            int error = write_at(fd, at, zeroes.bytes().first(size));
+            if (error == EINVAL && direct && ::fcntl(fd, F_SETFL, flags) == 0) {
+                direct = false;
+                error = write_at(fd, at, zeroes.bytes().first(size));
+            }
+            TG_CHECK(written(error));
         }
     }
     if (::fsync(fd) != 0) return io_error("sync");
-    // The zeroes are not read again; they must not push others out of memory.
-    ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
     return {};
 }
 
