@@ -102,6 +102,18 @@ TEST_F(Tamper, ADeletedRecordIsFoundWithoutAKeyWhereOnlyItsBatchWasMadeAnew) {
     EXPECT_TRUE(found(report, Kind::kRecordsMissing) || found(report, Kind::kBatchDamaged)) << to_text(report);
 }
 
+// Found by fuzz_audit_scan: the scan came back to such a batch for ever.
+TEST_F(Tamper, ABatchOfRightChecksumWhoseRecordsDoNotFillItIsDamageAndEndsTheScan) {
+    signed_log().write(folder_);
+    std::string bytes = read_bytes(segment(1));
+    const std::size_t at = 2 * kBlock;
+    const auto payload = static_cast<std::uint8_t>(bytes[at + 56]) + 256U * static_cast<std::uint8_t>(bytes[at + 57]);
+    put_le(bytes, at + 12, 4, 4);  // Four records instead of five.
+    put_le(bytes, at + 124, crc32c_bitwise(bytes.substr(at, 124) + bytes.substr(at + 128, payload)), 4);
+    write_bytes(segment(1), bytes);
+    EXPECT_TRUE(found(verify(), Kind::kBatchDamaged));
+}
+
 TEST_F(Tamper, SwappedRecordsAreFound) {
     TestLog log = signed_log();
     std::swap(log.record(22), log.record(23));

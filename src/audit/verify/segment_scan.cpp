@@ -31,14 +31,11 @@ Result<std::optional<Batch>> SegmentScan::next() {
     if (offset_ >= end_ || start.size() < kBatchHeaderSize) return nothing("the segment is full");
     const auto header = parse_batch_header(start);
     if (!header) return nothing("there is no batch header");
-    if (const char* fault = header_fault(*header)) return nothing(fault);
-    if (header->span() > end_ - offset_) return nothing("it is longer than its segment");
+    if (const char* place = header_fault(*header)) return nothing(place);
+    TG_TRY(const char* why, content_fault(*header, offset_));
+    if (why != nullptr) return nothing(why);
     TG_TRY(const Bytes whole, window_.view(offset_, header->span()));
-    if (whole.size() < header->span()) return nothing("the file ends within it");
     const Bytes payload = whole.subspan(kBatchHeaderSize, header->payload);
-    if (checksum(payload, checksum(whole.first(124))) != header->crc) return nothing("its checksum is wrong");
-    if (!each_record(payload, header->records, [](Bytes) {})) return nothing("its records do not fill it");
-    if (header->first_leaf + header->records < header->first_leaf) return nothing("its leaf index is out of range");
     const Bytes padding = whole.subspan(kBatchHeaderSize + header->payload);
     Batch batch{*header, offset_, payload, std::ranges::all_of(padding, [](std::uint8_t byte) { return byte == 0; })};
     offset_ += header->span();
@@ -47,11 +44,16 @@ Result<std::optional<Batch>> SegmentScan::next() {
     return std::optional(batch);
 }
 
-Result<bool> SegmentScan::is_whole(const BatchHeader& header, std::uint64_t offset) {
-    if (header.span() > end_ - offset) return false;
+// One function for next() and skip_damage(): what the one moves to the other must take, or a scan would not end.
+Result<const char*> SegmentScan::content_fault(const BatchHeader& header, std::uint64_t offset) {
+    if (header.span() > end_ - offset) return "it is longer than its segment";
     TG_TRY(const Bytes whole, window_.view(offset, header.span()));
-    return whole.size() == header.span() &&
-           checksum(whole.subspan(kBatchHeaderSize, header.payload), checksum(whole.first(124))) == header.crc;
+    if (whole.size() < header.span()) return "the file ends within it";
+    const Bytes payload = whole.subspan(kBatchHeaderSize, header.payload);
+    if (checksum(payload, checksum(whole.first(124))) != header.crc) return "its checksum is wrong";
+    if (!each_record(payload, header.records, [](Bytes) {})) return "its records do not fill it";
+    if (header.first_leaf + header.records < header.first_leaf) return "its leaf index is out of range";
+    return nullptr;
 }
 
 Result<bool> SegmentScan::skip_damage() {
@@ -63,8 +65,8 @@ Result<bool> SegmentScan::skip_damage() {
         if (!header || header->log_id != header_.log_id || header->generation != header_.generation) continue;
         if (header->sequence < sequence_ || header->first_leaf < leaf_) continue;
         // The batch at offset_ itself, sound but for its place: it is there, what is before it is not.
-        TG_TRY(const bool whole, is_whole(*header, offset));
-        if (!whole) continue;
+        TG_TRY(const char* why, content_fault(*header, offset));
+        if (why != nullptr) continue;
         offset_ = offset;
         sequence_ = header->sequence;
         leaf_ = header->first_leaf;

@@ -38,7 +38,7 @@ class SegmentScan {
   private:
     const char* header_fault(const BatchHeader& header) const noexcept;
     Result<std::optional<Batch>> nothing(const char* why);
-    Result<bool> is_whole(const BatchHeader& header, std::uint64_t offset);
+    Result<const char*> content_fault(const BatchHeader& header, std::uint64_t offset);
 
     Window window_;
     const SegmentHeader header_;
