@@ -83,6 +83,17 @@ TEST_F(SegmentLogTest, GivesLeavesInOrderAndReadsThemBackFromSealedAndOpenSegmen
     EXPECT_EQ(log->reader().read(1000).error().code, ErrorCode::kNotFound);
 }
 
+TEST_F(SegmentLogTest, AnEmptyLogHasNothingAndSaysSo) {
+    auto log = open();
+    log->settle();
+    EXPECT_EQ(log->tree().root(), sha256({}));
+    EXPECT_EQ(log->reader().end_leaf(), 0U);
+    EXPECT_FALSE(*log->reader().find_id(make_decision(random_, 1).id));
+    EXPECT_TRUE(log->reader().find_request("nobody", 5)->empty());
+    EXPECT_EQ(log->reader().read(0).error().code, ErrorCode::kNotFound);
+    EXPECT_EQ(*log->reader().scan(0, 10, [](std::uint64_t, Bytes) { return true; }), 0U);
+}
+
 TEST_F(SegmentLogTest, GoesOnAfterBeingClosedAndOpenedAsIfNothingHadBeen) {
     for (int round = 0; round < 6; ++round) {
         auto log = open();

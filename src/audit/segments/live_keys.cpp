@@ -21,9 +21,9 @@ void LiveKeys::add(const RecordKeys& keys, RecordPlace place) {
 
 void LiveKeys::find(Run run, std::uint64_t key, std::size_t limit, std::vector<std::uint32_t>& out) const {
     const std::uint32_t count = this->count();
+    if (count == 0) return;  // The first chunk may be in the making.
     std::size_t found = 0;
-    for (std::uint32_t begin = count == 0 ? 0 : (count - 1) / kChunkRecords * kChunkRecords; found < limit;
-         begin -= kChunkRecords) {
+    for (std::uint32_t begin = (count - 1) / kChunkRecords * kChunkRecords; found < limit; begin -= kChunkRecords) {
         const auto& column = chunk(begin).keys[static_cast<std::size_t>(run)];
         const std::uint32_t size = std::min(count - begin, kChunkRecords);
         // Counting first is a loop without a branch, which the compiler makes wide; nearly always it finds none.
