@@ -74,8 +74,10 @@ bool signature_holds(const Key& key, std::string_view text, Bytes signature) {
     const PKey pkey(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, key.bytes.data(), key.bytes.size()),
                     EVP_PKEY_free);
     const Context context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+    const Bytes signed_bytes = as_bytes(text);
     return pkey && context && EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, pkey.get()) == 1 &&
-           EVP_DigestVerify(context.get(), signature.data(), signature.size(), as_bytes(text).data(), text.size()) == 1;
+           EVP_DigestVerify(context.get(), signature.data(), signature.size(), signed_bytes.data(),
+                            signed_bytes.size()) == 1;
 }
 
 /// Origin, size, root, and any further lines, none of them empty.
