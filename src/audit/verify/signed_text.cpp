@@ -90,7 +90,7 @@ std::optional<Statement> parse_statement(std::string_view text) {
         if (line == 0) statement.origin = content;
         if (line == 1) {
             const char* last = content.data() + content.size();
-            const auto parsed = std::from_chars(content.data(), last, statement.size);
+            const auto parsed = std::from_chars(content.data(), content.data() + content.size(), statement.size);
             if (parsed.ec != std::errc() || parsed.ptr != last || std::to_string(statement.size) != content)
                 return std::nullopt;
         }
