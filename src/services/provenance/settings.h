@@ -28,7 +28,9 @@ inline void declare(settings::Table& table, ProvenanceSettings& s) {
         .doc("Exports of the history at once; one more gets 503. A slow reader holds one of pools.blocking_threads.");
     table.add("provenance.cache_ttl_s", s.cache_ttl, std::chrono::hours(1))
         .range(std::chrono::seconds(0), std::chrono::hours(24 * 365))
-        .doc("How long at most the answer about a text is given again to the same tenant, its analysis_id too; 0: never.");
+        .doc(
+            "How long at most the answer about a text is given again to the same tenant, its analysis_id too; 0: "
+            "never.");
     table.add("provenance.keep_output", s.keep_output, "summary")
         .choices({"summary", "whole"})
         .doc("What a decision keeps of the answer: its verdict, or all of it with signals and segments.");
