@@ -6,8 +6,8 @@
 #include "base/strings.h"
 #include "pipeline/dispatcher.h"
 #include "pipeline/problem.h"
-#include "pipeline/stream_watch.h"
 #include "pipeline/recall.h"
+#include "pipeline/stream_watch.h"
 
 namespace tidegate::pipeline {
 namespace {
