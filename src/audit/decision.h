@@ -30,6 +30,12 @@ enum class Status : std::uint8_t {
 std::string_view to_string(Status status) noexcept;
 std::optional<Status> parse_status(std::string_view text) noexcept;
 
+/// What a record of the log is.
+enum class RecordKind : std::uint8_t {
+    kDecision = 1,  // An AI answer.
+    kEvent = 2,     // Something that happened to the log: a gap, an erasure, an access. Not counted as a decision.
+};
+
 enum class CacheState : std::uint8_t { kBypass, kMiss, kHit, kStale };
 std::string_view to_string(CacheState state) noexcept;
 
@@ -70,6 +76,7 @@ struct Decision {
     std::int64_t tokens = 0;
     observe::TraceId trace_id{};  // All zero: none.
     std::vector<Tag> tags;        // What drift is told apart by.
+    RecordKind kind = RecordKind::kDecision;
 
     UnixMillis time() const noexcept { return unix_ms_of(id); }
     friend bool operator==(const Decision&, const Decision&) = default;

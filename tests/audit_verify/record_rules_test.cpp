@@ -30,7 +30,8 @@ TEST(RecordRules, RefuseEachValueOutOfItsRange) {
         return changed;
     };
     EXPECT_NE(fault_of(with(0, 2, 1)), nullptr) << "version";
-    EXPECT_NE(fault_of(with(1, 2, 1)), nullptr) << "kind";
+    EXPECT_EQ(fault_of(with(1, 2, 1)), nullptr) << "an event";
+    EXPECT_NE(fault_of(with(1, 3, 1)), nullptr) << "kind";
     EXPECT_NE(fault_of(with(2, 5, 1)), nullptr) << "status";
     EXPECT_NE(fault_of(with(2, 1, 1)), nullptr) << "an error without words";
     EXPECT_NE(fault_of(with(3, 4, 1)), nullptr) << "cache state";

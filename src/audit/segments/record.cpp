@@ -31,7 +31,6 @@ constexpr std::size_t kNameSizesAt = 126;  // Eight of one byte each.
 constexpr std::size_t kFixedBytes = 136;
 
 constexpr std::uint8_t kVersion = 1;
-constexpr std::uint8_t kKindDecision = 1;
 constexpr std::uint8_t kHasConfidence = 1;
 
 // The limits of check() in audit/decision.cpp: a record that breaks them was never written by us.
@@ -130,7 +129,11 @@ Result<void> read_numbers(const std::uint8_t* at, RecordView& view) {
 
 Result<void> read_fixed(const std::uint8_t* at, RecordView& view) {
     if (at[0] != kVersion) return bad("unknown version");
-    if (at[1] != kKindDecision) return bad("unknown kind");
+    if (at[1] != static_cast<std::uint8_t>(RecordKind::kDecision) &&
+        at[1] != static_cast<std::uint8_t>(RecordKind::kEvent)) {
+        return bad("unknown kind");
+    }
+    view.kind = static_cast<RecordKind>(at[1]);
     if (at[kStatusAt] > static_cast<std::uint8_t>(Status::kCancelled)) return bad("unknown status");
     if (at[kCacheAt] > static_cast<std::uint8_t>(CacheState::kStale)) return bad("unknown cache state");
     if (at[kFlagsAt] > kHasConfidence) return bad("unknown flags");
@@ -191,7 +194,7 @@ void encode(const Decision& decision, UnixMillis recorded, std::span<std::uint8_
     TG_ASSERT(out.size() >= size && size <= kRecordBytesMax && recorded >= 0);
     std::uint8_t* const base = out.data();
     base[0] = kVersion;
-    base[1] = kKindDecision;
+    base[1] = static_cast<std::uint8_t>(decision.kind);
     base[kStatusAt] = static_cast<std::uint8_t>(decision.status);
     base[kCacheAt] = static_cast<std::uint8_t>(decision.cache);
     base[kFlagsAt] = decision.confidence ? kHasConfidence : 0;
@@ -245,6 +248,7 @@ Result<RecordView> decode(Bytes record) {
 
 Decision to_decision(const RecordView& view) {
     Decision d;
+    d.kind = view.kind;
     d.id = view.id;
     d.request_id = view.request_id;
     d.tenant = view.tenant;

@@ -29,6 +29,7 @@ struct RecordView {
     std::int64_t latency_us = 0;
     std::int64_t spend_milli = 0;
     std::int64_t tokens = 0;
+    RecordKind kind = RecordKind::kDecision;
     Status status = Status::kSuccess;
     CacheState cache = CacheState::kBypass;
     std::uint8_t stage_count = 0;

@@ -21,7 +21,7 @@ T at(Bytes record, std::size_t offset) noexcept {
 
 const char* numbers_fault(Bytes r) noexcept {
     if (r[0] != 1) return "its version is unknown";
-    if (r[1] != 1) return "its kind is unknown";
+    if (r[1] != 1 && r[1] != 2) return "its kind is unknown";
     if (r[2] > 4) return "its status is unknown";
     if (r[3] > 3) return "its cache state is unknown";
     if (r[4] > 1) return "it has unknown flags";
