@@ -33,7 +33,18 @@ struct AlertKey {
     std::string model;
     std::string tenant;
     std::string feature;
+    std::string operation = {};
+    std::string segment = {};
     friend auto operator<=>(const AlertKey&, const AlertKey&) = default;
+};
+
+/// A part of a feature's range, or one of its words, whose share moved.
+struct MovedCell {
+    std::string cell;
+    double before = 0;  // Share in the reference.
+    double now = 0;
+    double contribution = 0;  // Part of the feature's PSI.
+    friend bool operator==(const MovedCell&, const MovedCell&) = default;
 };
 
 /// Why it was raised: the test or detector, and its figures.
@@ -46,6 +57,7 @@ struct Evidence {
     std::size_t n = 0;
     std::size_t m = 0;
     double contribution = 0;  // Of the feature to all that changed, 0 to 1.
+    std::vector<MovedCell> moved = {};
 };
 
 struct AlertChange {

@@ -44,6 +44,51 @@ void Tandem::reset() {
     drifted_ = false;
 }
 
+void Tandem::set_expected_run(double expected_run) noexcept {
+    TG_ASSERT(expected_run >= 1000);
+    options_.expected_run = expected_run;
+    thresholds_ = thresholds_for(expected_run, options_.direction);
+}
+
+void Tandem::save(ByteWriter& writer) const {
+    writer.put(options_.expected_run);
+    writer.put(static_cast<std::uint64_t>(rows_.size()));
+    for (const Row& row : rows_) {
+        writer.put(row.used);
+        for (std::uint32_t i = 0; i < row.used; ++i) writer.put(row.sums[i]);
+    }
+    for (const double number : {n_, total_, sums_[0], sums_[1], sums_[2], sums_[3], before_, after_, age_}) {
+        writer.put(number);
+    }
+    writer.put(since_look_);
+    writer.put(static_cast<std::uint8_t>(drifted_));
+}
+
+bool Tandem::load(ByteReader& reader) {
+    const auto expected_run = reader.get<double>();
+    const std::size_t rows = reader.get_count(sizeof(std::uint32_t));
+    // A row doubles the window: 64 of them are more values than there will ever be.
+    bool good = rows >= 1 && rows <= 64 && expected_run >= 1000;
+    rows_.assign(good ? rows : 1, Row{});
+    for (Row& row : rows_) {
+        row.used = reader.get<std::uint32_t>();
+        good = good && row.used < kRowBuckets;
+        if (!good) break;
+        for (std::uint32_t i = 0; i < row.used; ++i) row.sums[i] = reader.get<double>();
+    }
+    for (double* const number : {&n_, &total_, &sums_[0], &sums_[1], &sums_[2], &sums_[3], &before_, &after_, &age_}) {
+        *number = reader.get<double>();
+    }
+    since_look_ = reader.get<std::uint32_t>();
+    drifted_ = reader.get_bool();
+    if (!good || !reader.ok()) {
+        reset();
+        return false;
+    }
+    set_expected_run(expected_run);
+    return true;
+}
+
 void Tandem::insert(double value) {
     rows_[0].sums[rows_[0].used++] = value;
     n_ += 1;

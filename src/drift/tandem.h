@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "drift/bytes.h"
 #include "drift/detector.h"
 
 namespace tidegate::drift {
@@ -37,6 +38,12 @@ class Tandem final : public Detector {
     explicit Tandem(TandemOptions options = {});
     void reset() override;
     std::string_view name() const noexcept override { return "tandem"; }
+    /// Another budget from the next value on; what was learnt stays.
+    void set_expected_run(double expected_run) noexcept;
+    /// What it has learnt, and what it is set to.
+    void save(ByteWriter& writer) const;
+    /// False, and as new, when the bytes are none of save().
+    bool load(ByteReader& reader);
     /// What an alarm needs: the sum of the first stage and the log likelihood ratio beside it, or the ratio alone.
     struct Thresholds {
         double bets = 0;

@@ -10,9 +10,6 @@
 namespace tidegate::drift {
 namespace {
 
-constexpr std::string_view kFewValues = "not enough data";
-constexpr std::string_view kConstant = "the reference is constant";
-
 std::size_t total(Counts counts) {
     return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
 }
@@ -82,6 +79,13 @@ TestResult by_cells(TestKind kind, Counts reference, Counts window, const TestOp
     return result;
 }
 
+std::vector<double> sorted_finite(std::span<const double> values) {
+    std::vector<double> sorted;
+    std::ranges::copy_if(values, std::back_inserter(sorted), [](double value) { return std::isfinite(value); });
+    std::ranges::sort(sorted);
+    return sorted;
+}
+
 }  // namespace
 
 NumericTests::NumericTests(NumericReference reference, TestOptions options)
@@ -137,16 +141,24 @@ TestResult NumericTests::by_wasserstein(std::span<const double> sorted) {
     return result;
 }
 
+std::vector<TestResult> NumericTests::compare_deciding(std::span<const double> window) {
+    const std::vector<std::uint64_t> before = reference_.cells.folded(reference_.counts);
+    const std::vector<std::uint64_t> now = reference_.cells.folded(count(window));
+    return {by_ks(sorted_finite(window)), by_cells(TestKind::kPsi, before, now, options_, tables_)};
+}
+
 std::vector<TestResult> NumericTests::compare(std::span<const double> window) {
-    std::vector<double> sorted;
-    std::ranges::copy_if(window, std::back_inserter(sorted), [](double value) { return std::isfinite(value); });
-    std::ranges::sort(sorted);
+    const std::vector<double> sorted = sorted_finite(window);
     const std::vector<TestResult> cells = compare_counts(count(window));
     return {cells[0], by_ks(sorted), by_wasserstein(sorted), cells[1]};
 }
 
 CategoryTests::CategoryTests(CategoryReference reference, TestOptions options)
     : reference_(std::move(reference)), options_(options), tables_(options.replicates, options.seed) {}
+
+TestResult CategoryTests::compare_deciding(const CellCounts& window) {
+    return by_cells(TestKind::kChiSquare, reference_.counts.all(), window.all(), options_, tables_);
+}
 
 std::vector<TestResult> CategoryTests::compare(const CellCounts& window) {
     const Counts before = reference_.counts.all();

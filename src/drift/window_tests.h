@@ -60,13 +60,21 @@ struct TestResult {
     bool drifted(double alpha) const noexcept { return large() && p <= alpha; }
 };
 
+/// Of TestResult::note.
+inline constexpr std::string_view kFewValues = "not enough data";
+inline constexpr std::string_view kConstant = "the reference is constant";
+
 class NumericTests {
   public:
     NumericTests(NumericReference reference, TestOptions options);
+    /// The level that the thresholds of the next results are for.
+    void set_alpha(double alpha) noexcept { options_.alpha = alpha; }
     const NumericReference& reference() const noexcept { return reference_; }
     /// PSI, KS, Wasserstein, Jensen-Shannon, in this order. NaN and infinities count as missing: a cell of the first and the
     /// last, left out of the others.
     std::vector<TestResult> compare(std::span<const double> window);
+    /// The two whose levels hold for every distribution: KS and PSI, in this order.
+    std::vector<TestResult> compare_deciding(std::span<const double> window);
     /// PSI and Jensen-Shannon from counters alone.
     std::vector<TestResult> compare_counts(const CellCounts& window);
     CellCounts count(std::span<const double> window) const;
@@ -82,9 +90,12 @@ class NumericTests {
 class CategoryTests {
   public:
     CategoryTests(CategoryReference reference, TestOptions options);
+    void set_alpha(double alpha) noexcept { options_.alpha = alpha; }
     const CategoryReference& reference() const noexcept { return reference_; }
     /// Chi-square and Jensen-Shannon.
     std::vector<TestResult> compare(const CellCounts& window);
+    /// Chi-square.
+    TestResult compare_deciding(const CellCounts& window);
 
   private:
     CategoryReference reference_;
