@@ -282,4 +282,15 @@ Decision to_decision(const RecordView& view) {
     return d;
 }
 
+std::optional<std::string_view> tag_of(const RecordView& view, std::string_view name) noexcept {
+    Rest rest(view.lists);
+    ListItem item;
+    for (unsigned i = 0; i < view.stage_count && take_stage(rest, item); ++i) {
+    }
+    for (unsigned i = 0; i < view.tag_count && take_tag(rest, item); ++i) {
+        if (item.name == name) return item.value;
+    }
+    return std::nullopt;
+}
+
 }  // namespace tidegate::audit::segments

@@ -53,6 +53,8 @@ void encode(const Decision& decision, UnixMillis recorded, std::span<std::uint8_
 
 /// kDataLoss names what is wrong.
 Result<RecordView> decode(Bytes record);
+/// The value of the tag of that name, without making a Decision of it.
+std::optional<std::string_view> tag_of(const RecordView& view, std::string_view name) noexcept;
 Decision to_decision(const RecordView& view);
 
 }  // namespace tidegate::audit::segments
