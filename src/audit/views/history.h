@@ -29,8 +29,13 @@ struct HistoryFilter {
     std::optional<std::string> content_type;  // `text`, `image`, ...
     std::optional<std::string> band;
     std::optional<Status> status;
-    std::optional<UnixMillis> from;  // Inclusive.
+    std::optional<UnixMillis> from;  // Inclusive. The decision's own time.
     std::optional<UnixMillis> to;    // Exclusive.
+    // From here on LogHistory only.
+    std::optional<std::string> model;
+    std::optional<std::string> model_version;
+    std::optional<std::string> actor;
+    RecordKind kind = RecordKind::kDecision;
 };
 
 struct HistoryQuery {
@@ -43,7 +48,7 @@ struct HistoryQuery {
 struct HistoryPage {
     std::vector<Decision> items;
     std::string next_cursor;             // Empty: this was the last page.
-    std::optional<std::uint64_t> total;  // Of the filter; present when the bounds fall on whole hours or are absent.
+    std::optional<std::uint64_t> total;  // Of the filter; present where counting is cheap.
 };
 
 class History {
