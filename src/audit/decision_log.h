@@ -27,23 +27,37 @@ enum class Integrity : std::uint8_t {
     kDamaged,  // `reason` says what; the log is degraded for good.
 };
 
+/// A view that is kept while the log is written (audit/follower.h).
+struct FollowerHealth {
+    std::string name;
+    std::uint64_t position = 0;  // The first leaf that it does not hold.
+    bool behind = false;         // It failed and is to be given again what it misses.
+    std::string reason;          // Of its last failure; empty when none ever was.
+};
+
 /// Where the log stands. Totals since the start.
 struct LogHealth {
-    bool degraded = false;  // The last commit failed; the next batch tries again.
+    bool degraded = false;  // The last write failed; the log tries again by itself.
     std::string reason;     // Of the last failure; empty when none ever was.
     UnixMillis degraded_since = 0;
     std::uint64_t appended = 0;         // Records durable and acknowledged.
-    std::uint64_t failed = 0;           // Records whose commit failed; their callers were told.
-    std::uint64_t refused_full = 0;     // Records refused because the queue was full.
-    std::uint64_t refused_invalid = 0;  // Records that check() refused, or with an id the log has already.
-    std::uint64_t commits = 0;
+    std::uint64_t failed = 0;           // Records whose write failed; their callers were told, or a gap was noted.
+    std::uint64_t refused_full = 0;     // Records refused because the queue was full or the disk takes none.
+    std::uint64_t refused_invalid = 0;  // Records that check() refused.
+    std::uint64_t commits = 0;          // Batches written.
     std::uint64_t commit_failures = 0;
     std::uint64_t queue_records = 0;  // Waiting now.
     std::uint64_t queue_bytes = 0;
+    std::uint64_t gap_records = 0;   // Lost after their answers had gone, all told.
+    std::uint64_t gap_unlogged = 0;  // Of those: not yet in the log as an event.
     std::uint64_t checkpoint_failures = 0;
     Integrity integrity = Integrity::kUnchecked;
     std::int64_t commit_us_last = 0;
     std::int64_t commit_us_max = 0;
+    std::uint64_t size = 0;   // Records of the log, those that retention removed included.
+    std::uint64_t first = 0;  // The first that is still there.
+    std::string note;  // What went on in the background without harm, such as a seal that is tried again; mostly empty.
+    std::vector<FollowerHealth> followers;
 };
 
 class DecisionLog {
@@ -54,6 +68,12 @@ class DecisionLog {
     virtual void append(Decision decision, Done done) = 0;
     /// All or nothing, and next to each other in the log.
     virtual void append_batch(std::vector<Decision> decisions, Done done) = 0;
+    /// As append_batch(), but `taken` is called as soon as the records wait their turn, not when they are durable. What is lost
+    /// after that is noted and appended as an event (`audit`, `gap`) once the log takes records again. A log that knows no
+    /// difference tells when they are durable.
+    virtual void submit(std::vector<Decision> decisions, Done taken) {
+        append_batch(std::move(decisions), std::move(taken));
+    }
     virtual LogHealth health() const = 0;
     /// Waits until everything appended before the call is committed or refused. Never on an event loop.
     virtual void flush() = 0;

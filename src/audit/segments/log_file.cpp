@@ -59,8 +59,12 @@ Result<void> written(int error) {
 
 class SystemLogFile final : public LogFile {
   public:
-    SystemLogFile(std::string path, Descriptor writer, Descriptor reader, bool direct)
-        : path_(std::move(path)), writer_(std::move(writer)), reader_(std::move(reader)), direct_(direct) {}
+    SystemLogFile(std::string path, Descriptor writer, Descriptor reader, bool direct, Survives survives)
+        : path_(std::move(path)),
+          writer_(std::move(writer)),
+          reader_(std::move(reader)),
+          direct_(direct),
+          survives_(survives) {}
 
     Result<void> write(std::uint64_t offset, Bytes bytes) override {
         const int error = write_at(writer_.get(), offset, bytes);
@@ -74,7 +78,7 @@ class SystemLogFile final : public LogFile {
 
     Result<void> sync() override {
         // O_DSYNC: each write was durable when it returned.
-        if (direct_ || ::fdatasync(writer_.get()) == 0) return {};
+        if (direct_ || survives_ == Survives::kProcess || ::fdatasync(writer_.get()) == 0) return {};
         return io_error("sync");
     }
 
@@ -102,6 +106,7 @@ class SystemLogFile final : public LogFile {
     Descriptor writer_;
     Descriptor reader_;
     bool direct_;
+    const Survives survives_;
 };
 
 Result<void> fill(int fd, std::uint64_t bytes, Preparation preparation) {
@@ -135,7 +140,8 @@ struct SystemLogFolder::Lock {
     store::FileLock lock;
 };
 
-SystemLogFolder::SystemLogFolder(std::string path, bool direct) : path_(std::move(path)), direct_(direct) {}
+SystemLogFolder::SystemLogFolder(std::string path, bool direct, Survives survives)
+    : path_(std::move(path)), direct_(direct && survives == Survives::kPowerLoss), survives_(survives) {}
 SystemLogFolder::~SystemLogFolder() = default;
 
 Result<void> SystemLogFolder::take() {
@@ -175,14 +181,14 @@ Result<std::unique_ptr<LogFile>> SystemLogFolder::open_write(const std::string& 
     }
     Descriptor reader(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!reader) return io_error("open " + name);
-    return std::make_unique<SystemLogFile>(path, std::move(writer), std::move(reader), direct);
+    return std::make_unique<SystemLogFile>(path, std::move(writer), std::move(reader), direct, survives_);
 }
 
 Result<std::unique_ptr<LogFile>> SystemLogFolder::open_read(const std::string& name) const {
     const std::string path = at(name);
     Descriptor reader(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!reader) return io_error("open " + name);
-    return std::make_unique<SystemLogFile>(path, Descriptor(), std::move(reader), false);
+    return std::make_unique<SystemLogFile>(path, Descriptor(), std::move(reader), false, survives_);
 }
 
 Result<void> SystemLogFolder::prepare(const std::string& name, std::uint64_t bytes, Preparation preparation) {

@@ -52,10 +52,16 @@ class LogFolder {
     virtual Result<void> write_whole(const std::string& name, std::string_view bytes) = 0;
 };
 
+/// What a synced write survives.
+enum class Survives : std::uint8_t {
+    kPowerLoss,
+    kProcess,  // The death of the process: sync() of a LogFile does nothing, the kernel has the bytes.
+};
+
 class SystemLogFolder final : public LogFolder {
   public:
     /// With `direct` false the way without O_DIRECT is taken from the start (tests).
-    explicit SystemLogFolder(std::string path, bool direct = true);
+    explicit SystemLogFolder(std::string path, bool direct = true, Survives survives = Survives::kPowerLoss);
     ~SystemLogFolder() override;
     Result<void> take() override;
     Result<std::vector<std::string>> list() const override;
@@ -73,6 +79,7 @@ class SystemLogFolder final : public LogFolder {
 
     const std::string path_;
     const bool direct_;
+    const Survives survives_;
     std::unique_ptr<Lock> lock_;
 };
 
