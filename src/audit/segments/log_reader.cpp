@@ -50,55 +50,70 @@ bool LogReader::is_gone(const SegmentEntry& entry) const {
 
 Result<std::optional<Record>> LogReader::find_id(const Uuid& id) const {
     std::vector<Record> found;
-    TG_CHECK(find(
-        Run::kId, key_of(seed_, id), unix_ms_of(id), [&](const Decision& decision) { return decision.id == id; }, 1,
-        found));
+    const Matches matches = [&](const Decision& decision) { return decision.id == id; };
+    TG_CHECK(find({Run::kId, key_of(seed_, id), unix_ms_of(id), matches, {}, 1}, found));
     if (found.empty()) return std::nullopt;
     return std::move(found[0]);
 }
 
-Result<std::vector<Record>> LogReader::find_request(std::string_view request_id, std::size_t limit) const {
+Result<std::vector<Record>> LogReader::find_request(std::string_view request_id, std::size_t limit,
+                                                    const Wanted& wanted) const {
     std::vector<Record> found;
-    TG_CHECK(find(
-        Run::kRequest, key_of(seed_, request_id), std::nullopt,
-        [&](const Decision& decision) { return decision.request_id == request_id; }, limit, found));
+    const Matches matches = [&](const Decision& decision) { return decision.request_id == request_id; };
+    TG_CHECK(find({Run::kRequest, key_of(seed_, request_id), std::nullopt, matches, wanted, limit}, found));
     return found;
 }
 
-Result<std::vector<Record>> LogReader::find_input(const Sha256& input_hash, std::size_t limit) const {
+Result<std::vector<Record>> LogReader::find_input(const Sha256& input_hash, std::size_t limit,
+                                                  const Wanted& wanted) const {
     std::vector<Record> found;
-    TG_CHECK(find(
-        Run::kInput, key_of(input_hash), std::nullopt,
-        [&](const Decision& decision) { return decision.input_hash == input_hash; }, limit, found));
+    const Matches matches = [&](const Decision& decision) { return decision.input_hash == input_hash; };
+    TG_CHECK(find({Run::kInput, key_of(input_hash), std::nullopt, matches, wanted, limit}, found));
     return found;
 }
 
-Result<void> LogReader::find(Run run, std::uint64_t key, std::optional<UnixMillis> time, const Matches& matches,
-                             std::size_t limit, std::vector<Record>& out) const {
+Result<void> LogReader::find(const Sought& sought, std::vector<Record>& out) const {
     const auto entries = catalog_.entries();
-    std::vector<std::uint32_t> candidates;
-    for (std::size_t i = entries->size(); i-- > 0 && out.size() < limit;) {
+    for (std::size_t i = entries->size(); i-- > 0 && out.size() < sought.limit;) {
         const SegmentEntry& entry = *(*entries)[i];
-        if (entry.index != nullptr && time) {
+        if (entry.index != nullptr && sought.time) {
             const ZoneMap& zone = entry.index->zone();
-            if (*time < zone.time_min || *time > zone.time_max) continue;
+            if (*sought.time < zone.time_min || *sought.time > zone.time_max) continue;
         }
-        candidates.clear();
-        // Keys of 64 bits that collide with another's are some in 10^8 records: room for a few of those.
-        auto found = entry.find(run, key, limit - out.size() + 8, candidates);
-        if (found && !candidates.empty()) found = read_matching(entry, candidates, matches, limit, out);
+        const auto found = find_in(entry, sought, out);
         if (!found && !is_gone(entry)) return found;
     }
     return {};
 }
 
+// The newest candidates first, and all of them again with more where those were not wanted: a limit counts what is given.
+Result<void> LogReader::find_in(const SegmentEntry& entry, const Sought& sought, std::vector<Record>& out) const {
+    std::vector<std::uint32_t> candidates;
+    // Keys of 64 bits that collide with another's are some in 10^8 records: room for a few of those.
+    std::size_t room = sought.limit - out.size() + 8;
+    for (std::uint32_t below = kSegmentRecordsMax;; room *= 4) {
+        candidates.clear();
+        TG_CHECK(entry.find(sought.run, sought.key, room, candidates));
+        const bool all = candidates.size() < room;
+        // Those of the round before, and what has been appended since, stand in front.
+        std::erase_if(candidates, [below](std::uint32_t candidate) { return candidate >= below; });
+        TG_CHECK(read_matching(entry, candidates, sought, out));
+        if (all || out.size() == sought.limit) return {};
+        if (!candidates.empty()) below = candidates.back();
+    }
+}
+
 Result<void> LogReader::read_matching(const SegmentEntry& entry, std::span<const std::uint32_t> candidates,
-                                      const Matches& matches, std::size_t limit, std::vector<Record>& out) const {
-    TG_TRY(const auto file, folder_.open_read(segment_name(entry.header.generation)));
+                                      const Sought& sought, std::vector<Record>& out) const {
+    std::unique_ptr<LogFile> file;
     for (const std::uint32_t candidate : candidates) {
+        if (sought.wanted && !sought.wanted(entry.header.first_leaf + candidate)) continue;
+        if (file == nullptr) {
+            TG_TRY(file, folder_.open_read(segment_name(entry.header.generation)));
+        }
         TG_TRY(Record record, read_record(*file, entry, candidate));
-        if (matches(record.decision)) out.push_back(std::move(record));
-        if (out.size() == limit) break;
+        if (sought.matches(record.decision)) out.push_back(std::move(record));
+        if (out.size() == sought.limit) break;
     }
     return {};
 }

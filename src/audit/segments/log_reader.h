@@ -30,9 +30,12 @@ class LogReader {
     Result<Record> read(std::uint64_t leaf) const;
     /// The newest with that id; nothing when there is none.
     Result<std::optional<Record>> find_id(const Uuid& id) const;
-    /// Newest first, `limit` at most.
-    Result<std::vector<Record>> find_request(std::string_view request_id, std::size_t limit) const;
-    Result<std::vector<Record>> find_input(const Sha256& input_hash, std::size_t limit) const;
+    /// Newest first, `limit` at most; only leaves that `wanted` takes are read.
+    using Wanted = std::function<bool(std::uint64_t leaf)>;
+    Result<std::vector<Record>> find_request(std::string_view request_id, std::size_t limit,
+                                             const Wanted& wanted = {}) const;
+    Result<std::vector<Record>> find_input(const Sha256& input_hash, std::size_t limit,
+                                           const Wanted& wanted = {}) const;
 
     /// Leaf index and canonical bytes; false ends the scan.
     using Visit = std::function<bool(std::uint64_t leaf, Bytes record)>;
@@ -44,10 +47,18 @@ class LogReader {
 
   private:
     using Matches = std::function<bool(const Decision&)>;
-    Result<void> find(Run run, std::uint64_t key, std::optional<UnixMillis> time, const Matches& matches,
-                      std::size_t limit, std::vector<Record>& out) const;
+    struct Sought {
+        Run run;
+        std::uint64_t key;
+        std::optional<UnixMillis> time;
+        const Matches& matches;
+        const Wanted& wanted;
+        std::size_t limit;
+    };
+    Result<void> find(const Sought& sought, std::vector<Record>& out) const;
+    Result<void> find_in(const SegmentEntry& entry, const Sought& sought, std::vector<Record>& out) const;
     Result<void> read_matching(const SegmentEntry& entry, std::span<const std::uint32_t> candidates,
-                               const Matches& matches, std::size_t limit, std::vector<Record>& out) const;
+                               const Sought& sought, std::vector<Record>& out) const;
     bool is_gone(const SegmentEntry& entry) const;
     Result<Record> read_from(const SegmentEntry& entry, std::uint32_t record) const;
     Result<Record> read_record(const LogFile& file, const SegmentEntry& entry, std::uint32_t record) const;

@@ -98,7 +98,8 @@ class Columns final : public Follower {
     void queue_save(Unsaved unsaved) const TG_REQUIRES(mutex_);
 
     void run();
-    bool save(const Unsaved& unsaved);
+    bool take_unsaved(Unsaved& next) TG_EXCLUDES(mutex_);
+    void note_saved(const Unsaved& done, const Result<void>& saved) TG_EXCLUDES(mutex_);
     void drop_removed();
 
     const std::unique_ptr<segments::LogFolder> folder_;

@@ -51,7 +51,9 @@ class LiveFeed final : public Follower {
 
       private:
         friend class LiveFeed;
-        void give(const LiveItem& item, std::size_t bytes, const Options& options);
+        /// Counts a miss where there is none.
+        bool has_room(const Options& options) TG_EXCLUDES(mutex_);
+        void give(const LiveItem& item, std::size_t bytes) TG_EXCLUDES(mutex_);
         HistoryFilter filter_;
         std::uint64_t begin_ = 0;
         std::function<void()> wake_;
@@ -67,7 +69,6 @@ class LiveFeed final : public Follower {
   private:
     const Options options_;
     std::atomic<std::uint64_t> position_;
-    std::atomic<bool> listened_{false};  // So that a log without listeners takes no lock.
     mutable Mutex mutex_;
     std::vector<std::weak_ptr<Subscription>> subscriptions_ TG_GUARDED_BY(mutex_);
 };

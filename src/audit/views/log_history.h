@@ -63,6 +63,9 @@ class LogHistory {
     std::uint64_t end_leaf() const { return columns_.position(); }
 
   private:
+    using Find = std::function<Result<std::vector<segments::Record>>(const segments::LogReader::Wanted&)>;
+    Result<std::vector<Decision>> find(const std::optional<std::string>& tenant, const Find& find) const;
+
     const segments::LogReader& reader_;
     const Columns& columns_;
     const segments::LogId log_;

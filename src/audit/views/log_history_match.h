@@ -5,28 +5,32 @@
 
 #include "audit/segments/record.h"
 #include "audit/views/history.h"
+#include "audit/views/kinds.h"
 
 namespace tidegate::audit {
-
-class Kinds;
 
 bool matches(const HistoryFilter& filter, const segments::RecordView& record);
 bool matches(const HistoryFilter& filter, const Decision& decision);
 
-/// Which kinds a filter lets through, each judged once. One thread's.
+/// Which kinds a filter lets through, each judged once. One thread's. Where kinds have been put together (Kinds::kOther) it lets
+/// through what may match.
 class KindMatch {
   public:
     KindMatch(const HistoryFilter& filter, const Kinds& kinds);
     bool operator()(std::uint32_t kind) {
-        if (kind >= known_.size()) learn(kind);
+        if (kind >= known_.size()) learn();
         return kind < known_.size() && known_[kind] != 0;
     }
+    /// So far it has let nothing through that does not match.
+    bool is_exact() const noexcept { return exact_; }
 
   private:
-    void learn(std::uint32_t kind);
+    void learn();
+    bool judge(const KindName& name);
     const HistoryFilter& filter_;
     const Kinds& kinds_;
     std::vector<std::uint8_t> known_;
+    bool exact_ = true;
 };
 
 }  // namespace tidegate::audit
