@@ -17,6 +17,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -108,7 +109,7 @@ class Stream {
     static constexpr std::uint8_t kLeftOut = 255;  // A class that is not counted.
     struct Numeric {
         std::string feature;
-        std::vector<double> values;        // Collecting: of the baseline; watching: of the window.
+        std::vector<double> values;  // Collecting: of the baseline; watching: of the window.
         std::optional<NumericTests> tests;
     };
     struct Category {
@@ -119,7 +120,10 @@ class Stream {
         std::optional<CategoryTests> tests;
     };
     void collect(const Observation& observation);
-    void finish_baseline(std::vector<Finding>* findings);
+    void make_tests();
+    Result<void> load_reference(ByteReader& reader);
+    Result<void> load_window(ByteReader& reader);
+    void finish_baseline();
     void watch(const Observation& observation, std::vector<Finding>& findings);
     void feed_detectors(const Observation& observation, std::vector<Finding>& findings);
     bool is_due() const noexcept;
@@ -128,9 +132,11 @@ class Stream {
     FeatureLook look_at(Category& category, double level);
     void report(const FeatureLook& feature, const Look& look, std::vector<Finding>& findings);
     void raise_run(double decisions_a_month) noexcept;
+    /// The chance of a false alarm a value that a detector is set to.
+    double detector_level() const noexcept { return 1 / expected_run_; }
     std::vector<double> counted(const Numeric& numeric) const;
     TestOptions test_options() const;
-    double numeric_value(const Observation& observation, std::size_t feature) const noexcept;
+    static double numeric_value(const Observation& observation, std::size_t feature) noexcept;
 
     StreamKey key_;
     const MonitorOptions* options_;

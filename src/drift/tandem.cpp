@@ -57,7 +57,7 @@ void Tandem::save(ByteWriter& writer) const {
         writer.put(row.used);
         for (std::uint32_t i = 0; i < row.used; ++i) writer.put(row.sums[i]);
     }
-    for (const double number : {n_, total_, sums_[0], sums_[1], sums_[2], sums_[3], before_, after_, age_}) {
+    for (const double number : {n_, total_, sums_[0], sums_[1], sums_[2], sums_[3], before_, after_, age_, n0_}) {
         writer.put(number);
     }
     writer.put(since_look_);
@@ -76,7 +76,8 @@ bool Tandem::load(ByteReader& reader) {
         if (!good) break;
         for (std::uint32_t i = 0; i < row.used; ++i) row.sums[i] = reader.get<double>();
     }
-    for (double* const number : {&n_, &total_, &sums_[0], &sums_[1], &sums_[2], &sums_[3], &before_, &after_, &age_}) {
+    for (double* const number :
+         {&n_, &total_, &sums_[0], &sums_[1], &sums_[2], &sums_[3], &before_, &after_, &age_, &n0_}) {
         *number = reader.get<double>();
     }
     since_look_ = reader.get<std::uint32_t>();
@@ -180,6 +181,7 @@ State Tandem::look(bool candidate) {
     before_ = cut.mean0;
     after_ = cut.mean1;
     age_ = cut.n1;
+    n0_ = cut.n0;
     return State::kDrift;
 }
 

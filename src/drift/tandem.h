@@ -55,6 +55,8 @@ class Tandem final : public Detector {
     /// Of the window before and after the cut of the last alarm.
     double mean_before() const noexcept { return before_; }
     double mean_after() const noexcept { return after_; }
+    /// Values in the window before that cut.
+    double values_before() const noexcept { return n0_; }
     /// How many values ago the change began, by the likeliest cut, at the last alarm.
     double age_of_change() const noexcept { return age_; }
 
@@ -87,7 +89,7 @@ class Tandem final : public Detector {
     std::array<double, 4> sums_{};  // Of the first stage: rise large, rise small, fall large, fall small.
     std::uint32_t since_look_ = 0;
     bool drifted_ = false;
-    double before_ = 0, after_ = 0, age_ = 0;
+    double before_ = 0, after_ = 0, age_ = 0, n0_ = 0;
 };
 
 }  // namespace tidegate::drift
