@@ -90,6 +90,8 @@ struct VaultHealth {
     std::uint64_t unlogged_erasures = 0;
 };
 
+class VaultWriter;
+
 class Vault {
   public:
     enum class WhenFull : std::uint8_t { kRefuse, kDrop };
@@ -126,21 +128,24 @@ class Vault {
     void close();
 
   private:
+    // What waits for the writer: content, an erasure, or that an event is logged.
     struct Item;
-    struct Session;
     Vault(KeyStore& keys, const Options& options, const Clock& clock, Random& random);
     void run();
-    bool take(std::deque<Item>& batch) TG_EXCLUDES(mutex_);
-    void give_back(std::deque<Item> batch, const Error& error) TG_EXCLUDES(mutex_);
-    Result<void> store(std::deque<Item>& batch);
-    Result<void> store_one(const Item& item);
-    Result<void> erase_keys(Item& item);
+    /// False: closed, and nothing waits.
+    bool take(std::vector<Item>& batch) TG_EXCLUDES(mutex_);
+    void give_back(std::vector<Item> batch, const Error& error) TG_EXCLUDES(mutex_);
+    void settled(const std::vector<Item>& batch) TG_EXCLUDES(mutex_);
+    Result<void> work(std::vector<Item>& batch);
+    Result<Erased> destroy(const Item& item);
+    void step(std::string_view name) const;
+    bool wait_settled(Duration longest) TG_EXCLUDES(mutex_);
 
     KeyStore& keys_;
     const Options options_;
     const Clock& clock_;
     Random& random_;
-    std::unique_ptr<Session> session_;  // The writer thread's database and statements.
+    std::unique_ptr<VaultWriter> session_;  // The writer thread's.
 
     Mutex reading_;  // Held over a read of the disk: the connection is for one at a time, and readers are few.
     std::unique_ptr<store::Database> reader_ TG_GUARDED_BY(reading_);
