@@ -187,13 +187,13 @@ void Vault::give_back(std::vector<Item> batch, const Error& error) {
         return;
     }
     // Whoever waits for an erasure is told now; it may be asked for again.
-    std::erase_if(queue_, [&](Item& item) {
+    const auto told = std::erase_if(queue_, [](Item& item) {
         if (!item.erase) return false;
         item.erase->done.set_value(
             fail(ErrorCode::kUnavailable, "the vault cannot write now, so nothing is erased yet; ask again"));
-        ++finished_;
         return true;
     });
+    finished_ += told;
     progressed_.notify_all();
     for (auto item = batch.rbegin(); item != batch.rend(); ++item) queue_.push_front(std::move(*item));
     wake_.wait_for(mutex_, options_.retry_interval);
