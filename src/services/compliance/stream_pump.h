@@ -1,0 +1,97 @@
+// StreamPump: the one thread that writes all long event streams, so that a listener costs a buffer and no thread.
+//
+// Guarantee   A stream whose client reads slowly waits by itself; the others go on. A stream ends when its client has left, when
+//             its source fails (then it is cut), or when the pump stops (then it is ended as a whole, and the client connects
+//             again).
+// Memory      A buffer of some 64 KiB a stream, beside the connection's own.
+// Threads     add(), wake() from any thread; sources run on the pump's thread. stop() once, from the thread that owns it, before
+//             the server drains: it ends every stream.
+// When full   add() gives kUnavailable.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "base/result.h"
+#include "http/exchange.h"
+#include "pipeline/context.h"
+#include "services/compliance/query_settings.h"
+
+namespace tidegate::compliance {
+
+/// What a stream is made of.
+class EventSource {
+  public:
+    virtual ~EventSource() = default;
+    /// Appends events to `out`, some 64 KiB at most. True: there is more already.
+    virtual Result<bool> write(std::string& out, SteadyTime now) = 0;
+};
+
+class StreamPump {
+  public:
+    /// Sources that change without a wake() are asked so often.
+    static constexpr Duration kTick = std::chrono::seconds(1);
+
+    /// `clock` and `settings` outlive it.
+    StreamPump(const Clock& clock, const QuerySettings& settings);
+    ~StreamPump();
+    StreamPump(const StreamPump&) = delete;
+    StreamPump& operator=(const StreamPump&) = delete;
+
+    /// A place for a stream, to be taken before the stream is begun. Given back when it is dropped.
+    class Place {
+      public:
+        explicit Place(std::atomic<std::uint32_t>& running) : running_(&running) {}
+        Place(Place&& other) noexcept : running_(std::exchange(other.running_, nullptr)) {}
+        Place& operator=(Place&&) = delete;
+        ~Place() {
+            if (running_ != nullptr) running_->fetch_sub(1, std::memory_order_relaxed);
+        }
+
+      private:
+        std::atomic<std::uint32_t>* running_;
+    };
+    Result<Place> take_place();
+    /// Begins the answer of `context` and writes it until it ends.
+    void add(Place place, const pipeline::ContextPtr& context, std::unique_ptr<EventSource> source);
+    /// Some source has something new, or some client reads again. Short.
+    void wake();
+    std::uint32_t streams() const noexcept { return running_.load(std::memory_order_relaxed); }
+    void stop();
+
+  private:
+    struct Running {
+        Place place;
+        pipeline::ContextPtr context;
+        std::shared_ptr<http::Stream> stream;
+        std::unique_ptr<EventSource> source;
+        std::string pending;
+        SteadyTime sent{};
+    };
+    enum class Turn : std::uint8_t { kIdle, kMore, kOver };
+    void run();
+    bool wait(std::vector<std::unique_ptr<Running>>& running, bool more);
+    Turn turn(Running& running);
+
+    const Clock& clock_;
+    const QuerySettings& settings_;
+    // Streams tell it that there is room when it may be gone already.
+    struct Bell {
+        Mutex mutex;
+        Condition rung;
+        bool ringing TG_GUARDED_BY(mutex) = false;
+    };
+    const std::shared_ptr<Bell> bell_ = std::make_shared<Bell>();
+    std::atomic<std::uint32_t> running_{0};
+    std::vector<std::unique_ptr<Running>> added_ TG_GUARDED_BY(bell_->mutex);
+    bool stopping_ TG_GUARDED_BY(bell_->mutex) = false;
+    std::thread thread_;
+};
+
+}  // namespace tidegate::compliance
