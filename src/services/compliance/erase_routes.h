@@ -8,8 +8,6 @@
 
 #include "audit/decision_log.h"
 #include "audit/privacy/vault.h"
-#include "base/clock.h"
-#include "base/random.h"
 #include "pipeline/route.h"
 
 namespace tidegate::compliance {
@@ -21,7 +19,6 @@ struct EraseParts {
 void register_erase_routes(std::vector<pipeline::Route>& routes, const EraseParts& parts);
 
 /// Appends the events of erasures that a kill has cut off from the log. At start, before the first request; waits for the log.
-Result<void> log_pending_erasures(audit::privacy::Vault& vault, audit::DecisionLog& log, const Clock& clock,
-                                  Random& random);
+Result<void> log_pending_erasures(audit::privacy::Vault& vault, audit::DecisionLog& log);
 
 }  // namespace tidegate::compliance
