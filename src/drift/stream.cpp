@@ -59,8 +59,8 @@ std::string to_string(const StreamKey& key) {
 Stream::Stream(StreamKey key, const MonitorOptions& options)
     : key_(std::move(key)),
       options_(&options),
-      errors_({.expected_run = 1'000, .direction = Direction::kRise}),
-      latencies_({.expected_run = 1'000, .direction = Direction::kBoth}) {
+      errors_({.expected_run = kRunMax, .direction = Direction::kRise}),
+      latencies_({.expected_run = kRunMax, .direction = Direction::kBoth}) {
     for (const std::string_view name : kNumericNames) numerics_.push_back({std::string(name), {}, std::nullopt});
     for (const std::string& name : options.numbers) numerics_.push_back({name, {}, std::nullopt});
     for (const std::string_view name : kCategoryNames) {
@@ -103,6 +103,8 @@ void Stream::add(const Observation& observation, std::vector<Finding>& findings)
 
 void Stream::collect(const Observation& observation) {
     if (collected_++ == 0) began_ = last_at_;
+    // It learns what the rate was; until there is a budget it says nothing.
+    if (observation.failed != kNotCounted) errors_.update(observation.failed);
     for (std::size_t i = 0; i < numerics_.size(); ++i) {
         const double value = numeric_value(observation, i);
         if (value != kNotCounted) numerics_[i].values.push_back(value);
@@ -148,6 +150,8 @@ void Stream::make_tests() {
 }
 
 void Stream::finish_baseline() {
+    // In the order of time, as the detectors want them; the tests want them sorted.
+    const std::vector<double> latencies = numerics_[kLatency].values;
     make_tests();
     Baseline baseline;
     baseline.number = baselines_.empty() ? 1 : baselines_.back().number + 1;
@@ -170,8 +174,11 @@ void Stream::finish_baseline() {
     looked_at_ = last_at_;
     look_ = {};
     fresh_ = head_ = 0;
-    errors_.reset();
-    latencies_.reset();
+    latencies_ = Tandem({.expected_run = kRunMax, .direction = Direction::kBoth});
+    const std::vector<double>& sample = numerics_[kLatency].tests->reference().sample;
+    for (const double latency : latencies) {
+        if (std::isfinite(latency)) latencies_.update(rank_in(sample, latency));
+    }
     expected_run_ = 1'000;
     const auto lasted = static_cast<double>(std::max<UnixMillis>(last_at_ - began_, 1));
     raise_run(static_cast<double>(collected_) / lasted * static_cast<double>(kMonthMs));
@@ -189,6 +196,8 @@ void Stream::reset_baseline(std::string reason) {
         category.unnamed = 0;
         category.cells.clear();
     }
+    errors_.reset();
+    errors_.set_expected_run(kRunMax);
     watching_ = false;
     collected_ = fresh_ = head_ = 0;
     look_ = {};
