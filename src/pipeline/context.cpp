@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "audit/privacy/policy.h"
 #include "base/assert.h"
 #include "base/strings.h"
 #include "pipeline/dispatcher.h"
@@ -234,14 +235,27 @@ void Context::fail_stream(const Error& error) {
 }
 
 audit::Decision Context::make_decision(std::string_view service, std::string_view operation,
-                                       std::string_view input) const {
+                                       std::string_view input) {
     audit::Decision decision = blank_decision();
     decision.service = service;
     decision.operation = operation;
     decision.input_hash = sha256(input);
     decision.input_size = input.size();
     decision.spend_points = spend_points();
+    const auto* privacy = dispatcher_.gate_.privacy;
+    if (privacy != nullptr && privacy->keeps_input(service)) held_inputs_.push_back({decision.id, std::string(input)});
     return decision;
+}
+
+Result<void> Context::make_private(std::vector<audit::Decision>& decisions) {
+    auto* privacy = dispatcher_.gate_.privacy;
+    if (privacy == nullptr) return {};
+    for (audit::Decision& decision : decisions) {
+        const auto held = std::ranges::find(held_inputs_, decision.id, &HeldInput::record);
+        const bool found = held != held_inputs_.end();
+        TG_CHECK(privacy->apply(decision, found ? std::optional<std::string_view>(held->bytes) : std::nullopt));
+    }
+    return {};
 }
 
 /// Who asks, when, and under what id.
@@ -290,6 +304,7 @@ void Context::record(std::vector<audit::Decision> decisions, std::move_only_func
         context->charge(durable ? spent : Points{});
         done(std::move(durable));
     };
+    if (auto safe = make_private(decisions); !safe) return settled(std::move(safe));
     auto& log = dispatcher_.parts_.decisions;
     if (decisions.size() == 1) return log.append(std::move(decisions.front()), std::move(settled));
     log.append_batch(std::move(decisions), std::move(settled));

@@ -87,7 +87,7 @@ class Context {
     void fail(std::vector<FieldError> errors);
 
     /// A Decision with what the pipeline knows filled in: ids, time, actor, trace, input hash and size.
-    audit::Decision make_decision(std::string_view service, std::string_view operation, std::string_view input) const;
+    audit::Decision make_decision(std::string_view service, std::string_view operation, std::string_view input);
     /// A fresh UUIDv7 as text.
     std::string make_id() const;
     /// What is charged for an answer, by the route's price and the settings on failures and cache hits.
@@ -116,6 +116,13 @@ class Context {
     friend class Dispatcher;
     friend class Recall;
     friend struct Stages;
+    /// What the privacy policy keeps of an input, until its decision is recorded.
+    struct HeldInput {
+        Uuid record;
+        std::string bytes;
+    };
+    /// What may be stored of them; an error: none may be.
+    Result<void> make_private(std::vector<audit::Decision>& decisions);
     audit::Decision blank_decision() const;
     /// Whether an answer of so many bytes of JSON would be packed for this client.
     bool packs(std::size_t bytes) const;
@@ -150,6 +157,7 @@ class Context {
     spend::Reservation reservation_;
     int retry_after_s_ = 1;
     bool says_when_ = false;  // Retry-After stands in extra_ already.
+    std::vector<HeldInput> held_inputs_;
     http::Headers extra_;     // For whatever answer comes: limits, spend, a challenge.
     std::weak_ptr<http::Exchange> held_exchange_;
     std::shared_ptr<BodyPipe> body_pipe_;

@@ -24,6 +24,10 @@
 #include "pipeline/stage.h"
 #include "pipeline/upstream/memory_ceiling.h"
 
+namespace tidegate::audit::privacy {
+class PrivacyPolicy;
+}
+
 namespace tidegate::pipeline {
 
 class StreamWatch;
@@ -54,6 +58,7 @@ struct Gate {
     cache::ResponseStore* store = nullptr;
     cache::Flights* flights = nullptr;
     std::string build;               // Of the program: part of the key of what it keeps.
+    audit::privacy::PrivacyPolicy* privacy = nullptr;  // Every record passes it before it is appended.
     StreamWatch* streams = nullptr;  // Ends streams whose key or token is good no more; one of the listeners as well.
     /// Makes what a loop has of its own, on its thread.
     std::function<std::unique_ptr<LoopParts>(runtime::EventLoop&, unsigned)> make_loop;
