@@ -61,6 +61,8 @@ class LogHistory {
 
     /// The leaf after the last that a call would see now.
     std::uint64_t end_leaf() const { return columns_.position(); }
+    /// The first that retention has left.
+    std::uint64_t first_leaf() const { return reader_.first_leaf(); }
 
   private:
     using Find = std::function<Result<std::vector<segments::Record>>(const segments::LogReader::Wanted&)>;

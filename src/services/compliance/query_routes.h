@@ -11,12 +11,15 @@
 #include <vector>
 
 #include "audit/views/live_feed.h"
-#include "audit/views/live_statistics.h"
 #include "audit/views/log_history.h"
 #include "base/clock.h"
 #include "pipeline/route.h"
 #include "services/compliance/query_settings.h"
 #include "services/compliance/stream_pump.h"
+
+namespace tidegate::audit {
+class LiveStatistics;
+}
 
 namespace tidegate::compliance {
 

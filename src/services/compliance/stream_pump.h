@@ -75,22 +75,25 @@ class StreamPump {
         SteadyTime sent{};
     };
     enum class Turn : std::uint8_t { kIdle, kMore, kOver };
-    void run();
-    bool wait(std::vector<std::unique_ptr<Running>>& running, bool more);
-    Turn turn(Running& running);
-
-    const Clock& clock_;
-    const QuerySettings& settings_;
-    // Streams tell it that there is room when it may be gone already.
+    using Streams = std::vector<std::unique_ptr<Running>>;
+    // A stream may tell that it has room when the pump is gone already.
     struct Bell {
         Mutex mutex;
         Condition rung;
         bool ringing TG_GUARDED_BY(mutex) = false;
+        bool stopping TG_GUARDED_BY(mutex) = false;
+        Streams added TG_GUARDED_BY(mutex);
+        void ring() TG_EXCLUDES(mutex);
     };
+    void run();
+    bool wait(Streams& streams, bool more);
+    Turn turn(Running& running);
+    Turn send(Running& running, SteadyTime now);
+
+    const Clock& clock_;
+    const QuerySettings& settings_;
     const std::shared_ptr<Bell> bell_ = std::make_shared<Bell>();
     std::atomic<std::uint32_t> running_{0};
-    std::vector<std::unique_ptr<Running>> added_ TG_GUARDED_BY(bell_->mutex);
-    bool stopping_ TG_GUARDED_BY(bell_->mutex) = false;
     std::thread thread_;
 };
 
