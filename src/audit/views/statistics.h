@@ -22,9 +22,13 @@ namespace tidegate::audit {
 
 struct StatisticsQuery {
     UnixMillis from = 0;  // Inclusive.
-    UnixMillis to = 0;    // Exclusive; after `from` and at most 400 days from it.
+    UnixMillis to = 0;    // Exclusive; after `from`. StatisticsView: at most 400 days from it.
     std::optional<std::string> tenant;
     std::optional<std::string> service;
+    // Of LiveStatistics only.
+    std::optional<std::string> model = {};
+    std::optional<std::string> operation = {};
+    bool timeline = true;
 };
 
 struct Count {
@@ -61,8 +65,11 @@ struct Statistics {
     std::vector<Count> by_service;
     std::vector<Count> by_operation;
     std::vector<Count> by_content_type;
+    std::vector<Count> by_model;  // LiveStatistics only, as are events and input_bytes.
     std::vector<Count> by_model_version;
     std::vector<Count> by_cache;
+    std::uint64_t events = 0;  // Records of the log that are no decisions; in no other figure.
+    std::uint64_t input_bytes = 0;
     std::optional<double> confidence_mean;  // Absent when no Decision stated one.
     LatencySummary latency;
     std::uint64_t tokens = 0;

@@ -1,0 +1,34 @@
+// LiveStatistics: counts, means and latency over any window, summed from the cube at the moment of the question.
+//
+// Position    The reading side of views/cube.h; its replies are those of views/statistics.h.
+// Guarantee   Exact as of one instant, with every acknowledged record: counts, sums and means (a confidence counts in millionths);
+//             latency quantiles within 0.2 %, max exact. A query with a tenant sums that tenant's cells only.
+// Window      Rounded outwards to whole minutes UTC; the reply says which. When it holds everything that was ever counted, and no
+//             timeline is made, the totals are read: under 1 ms.
+// Timeline    Made for windows of at most 400 days, when asked for; else empty.
+// Threads     Any worker thread; never an event loop: what is no longer in memory is read from the file.
+#pragma once
+
+#include "audit/views/cube.h"
+#include "audit/views/statistics.h"
+#include "base/json_writer.h"
+#include "base/result.h"
+
+namespace tidegate::audit {
+
+class LiveStatistics {
+  public:
+    /// The cube outlives it.
+    explicit LiveStatistics(const Cube& cube) : cube_(cube) {}
+    /// `from` 0 and `to` far away: everything. kInvalidArgument: an empty window, or one before 1970; else errors of the file.
+    Result<Statistics> read(const StatisticsQuery& query) const;
+
+  private:
+    const Cube& cube_;
+};
+
+/// The members of API.md's compliance statistics: `total_requests`, `by_status`, `by_source`, `avg_processing_time_ms`,
+/// `latency{p50, p95, p99, p999, max}` (milliseconds), `total_tokens_used`, and what else is known. null where nothing was counted.
+void append_compliance_json(JsonWriter& writer, const Statistics& statistics);
+
+}  // namespace tidegate::audit
