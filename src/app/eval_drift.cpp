@@ -1,5 +1,6 @@
 // `tidegate eval drift --data FOLDER`: every drift detector on the labelled streams in FOLDER/tornado, beside the published
-// baseline; on our own held-out streams; on streams without change; and the windowed tests beside fixed thresholds.
+// baseline; on our own held-out streams; on streams without change; the windowed tests beside fixed thresholds; and the monitor of
+// live decisions on simulated traffic.
 #include <fmt/core.h>
 #include <zlib.h>
 
@@ -16,6 +17,7 @@
 #include "base/json_writer.h"
 #include "base/strings.h"
 #include "drift/benchmark.h"
+#include "drift/monitor_runs.h"
 #include "services/provenance/text/evaluate.h"
 
 namespace tidegate::app {
@@ -27,7 +29,9 @@ using drift::Score;
 
 struct Arguments {
     std::string data;
-    std::string out;  // Empty: printed only.
+    std::string out;           // Empty: printed only.
+    std::size_t runs = 1'000;  // Without change.
+    std::size_t streams = 0;   // Of each public family at most; 0: all.
 };
 
 struct Public {
@@ -57,7 +61,6 @@ constexpr std::array<Baseline, 7> kBaseline{{{"adwin", {{{61, 4, 0}, {65, 4, 0},
                                              {"eddm", {{{145, 0.8, 23}, {133, 0.2, 15}, {650, 1, 34}}}}}};
 
 constexpr double kErrorRate = 0.15;  // Of the stationary runs: what the public streams' model has.
-constexpr std::size_t kRuns = 1000;
 constexpr std::size_t kValuesARun = 10'000;
 constexpr std::size_t kWindows = 400;
 
@@ -69,15 +72,31 @@ struct DetectorReport {
     double ns_per_update = 0;
 };
 
+/// The monitor of live decisions.
+struct MonitorReport {
+    drift::QuietRuns quiet;
+    std::vector<drift::ShiftFound> shifts;
+    double ns_per_decision = 0;
+};
+// Decisions of a quiet run: 30 days of one each 65 s, 40 windows.
+constexpr std::size_t kDecisionsARun = 40'000;
+constexpr std::size_t kShiftRunsMax = 100;
+constexpr std::size_t kPatience = 6'000;
+
 struct Report {
     std::size_t streams = 0;
+    std::size_t runs = 0;
+    MonitorReport monitor;
     std::vector<DetectorReport> detectors;
     std::vector<drift::WindowRow> windows;
 };
 
 Result<Arguments> read_arguments(const std::vector<std::string>& words) {
     Arguments arguments;
-    const std::map<std::string_view, std::string*> options{{"--data", &arguments.data}, {"--out", &arguments.out}};
+    std::string runs = "1000";
+    std::string streams = "0";
+    const std::map<std::string_view, std::string*> options{
+        {"--data", &arguments.data}, {"--out", &arguments.out}, {"--runs", &runs}, {"--streams", &streams}};
     for (std::size_t i = 1; i < words.size(); i += 2) {
         const auto option = options.find(words[i]);
         if (option == options.end() || i + 1 == words.size()) {
@@ -86,9 +105,14 @@ Result<Arguments> read_arguments(const std::vector<std::string>& words) {
         }
         *option->second = words[i + 1];
     }
-    if (arguments.data.empty()) {
-        return fail(ErrorCode::kInvalidArgument, "eval takes: drift --data FOLDER [--out FILE]");
+    const auto runs_wanted = parse_u64(runs);
+    const auto streams_wanted = parse_u64(streams);
+    if (arguments.data.empty() || !runs_wanted || *runs_wanted == 0 || *runs_wanted > 100'000 || !streams_wanted) {
+        return fail(ErrorCode::kInvalidArgument,
+                    "eval takes: drift --data FOLDER [--out FILE] [--runs 1 to 100000] [--streams OF EACH KIND]");
     }
+    arguments.runs = *runs_wanted;
+    arguments.streams = *streams_wanted;
     return arguments;
 }
 
@@ -137,7 +161,7 @@ Result<LabelledStream> read_stream(const std::string& path, const Public& shape)
     return stream;
 }
 
-Result<std::vector<LabelledStream>> read_streams(const std::string& folder) {
+Result<std::vector<LabelledStream>> read_streams(const std::string& folder, std::size_t streams_max) {
     namespace fs = std::filesystem;
     std::error_code error;
     std::vector<std::string> paths;
@@ -147,10 +171,13 @@ Result<std::vector<LabelledStream>> read_streams(const std::string& folder) {
     std::ranges::sort(paths);
     std::vector<LabelledStream> streams;
     for (const Public& shape : kPublic) {
+        std::size_t taken = 0;
         for (const std::string& path : paths) {
             if (!fs::path(path).filename().string().starts_with(shape.prefix)) continue;
+            if (streams_max != 0 && taken == streams_max) break;
             TG_TRY(LabelledStream stream, read_stream(path, shape));
             streams.push_back(std::move(stream));
+            ++taken;
         }
     }
     if (streams.empty()) return fail(ErrorCode::kNotFound, "no labelled streams in " + folder + "/tornado");
@@ -172,18 +199,52 @@ double time_update(const drift::MakeDetector& make, std::span<const LabelledStre
     return best;
 }
 
-Report evaluate(std::span<const LabelledStream> streams, const Clock& clock) {
+// Of one decision through the monitor with one stream, looks and all; the tables of the first looks are made before.
+double time_monitor(const Clock& clock) {
+    constexpr std::size_t kTimed = 50'000;
+    constexpr std::size_t kFirstLooks = 50;
+    drift::MonitorOptions options;
+    drift::Monitor monitor(options);
+    drift::Dice dice(1);
+    std::vector<drift::Observation> decisions;
+    for (std::size_t i = 0; i < options.baseline + kFirstLooks * options.window + kTimed; ++i) {
+        decisions.push_back(drift::draw_decision(dice, static_cast<UnixMillis>(i) * 1'000, {}));
+    }
+    std::vector<drift::Finding> findings;
+    const std::size_t warm = options.baseline + kFirstLooks * options.window;
+    for (std::size_t i = 0; i < warm; ++i) monitor.add(decisions[i], findings);
+    const SteadyTime start = clock.now();
+    for (std::size_t i = warm; i < decisions.size(); ++i) monitor.add(decisions[i], findings);
+    return static_cast<double>((clock.now() - start).count()) / static_cast<double>(kTimed);
+}
+
+MonitorReport evaluate_monitor(std::size_t runs, const Clock& clock) {
+    fmt::print(stderr, "tidegate: the monitor\n");
+    drift::MonitorOptions options;
+    options.all_tests = false;  // What is shown only does not change an alarm.
+    MonitorReport report;
+    report.quiet = drift::quiet_runs(options, runs, kDecisionsARun, 1);
+    for (const drift::ShiftRun& shift : drift::shifts_of_each_kind()) {
+        report.shifts.push_back(drift::shift_runs(options, shift, std::min(runs, kShiftRunsMax), kPatience, 1'000'000));
+    }
+    report.ns_per_decision = time_monitor(clock);
+    return report;
+}
+
+Report evaluate(std::span<const LabelledStream> streams, std::size_t runs, const Clock& clock) {
     Report report;
     report.streams = streams.size();
+    report.runs = runs;
     const std::vector<LabelledStream> held_out = drift::held_out_streams();
     for (const drift::Contestant& one : drift::contestants()) {
         fmt::print(stderr, "tidegate: {}\n", one.name);
         report.detectors.push_back({one.name, drift::score_families(streams, one.make),
                                     drift::score_families(held_out, one.make),
-                                    drift::stationary_runs(one.make, kErrorRate, kRuns, kValuesARun, 1),
+                                    drift::stationary_runs(one.make, kErrorRate, runs, kValuesARun, 1),
                                     time_update(one.make, streams, clock)});
     }
-    report.windows = drift::window_table(kWindows, 1);
+    report.windows = drift::window_table(std::min(kWindows, runs), 1);
+    report.monitor = evaluate_monitor(runs, clock);
     return report;
 }
 
@@ -224,14 +285,15 @@ void print_report(const Report& report) {
                    &DetectorReport::open, true);
     print_families("\nOur streams from seeds that nothing was chosen on: the same", report, &DetectorReport::held_out,
                    false);
-    fmt::print("\nWithout change: {} runs of {} errors at a rate of {}\n{:<14} | runs with an alarm | alarms\n", kRuns,
-               kValuesARun, kErrorRate, "detector");
+    fmt::print("\nWithout change: {} runs of {} errors at a rate of {}\n{:<14} | runs with an alarm | alarms\n",
+               report.runs, kValuesARun, kErrorRate, "detector");
     for (const DetectorReport& one : report.detectors) {
         fmt::print("{:<14} | {:>17.1f}% | {:>6}\n", one.name,
-                   100.0 * static_cast<double>(one.stationary.runs_with_alarm) / static_cast<double>(kRuns),
+                   100.0 * static_cast<double>(one.stationary.runs_with_alarm) / static_cast<double>(report.runs),
                    one.stationary.alarms);
     }
-    fmt::print("\nWindows of n against 10,000 values, alarms in % of {} windows\n{:>5} {:>6}", kWindows, "n", "shift");
+    fmt::print("\nWindows of n against 10,000 values, alarms in % of {} windows\n{:>5} {:>6}",
+               report.windows.front().windows, "n", "shift");
     for (const drift::WindowRule& rule : report.windows.front().rules) fmt::print(" | {}", rule.name);
     fmt::print("\n");
     for (const drift::WindowRow& row : report.windows) {
@@ -241,6 +303,40 @@ void print_report(const Report& report) {
         }
         fmt::print("\n");
     }
+}
+
+void print_monitor(const MonitorReport& report) {
+    const drift::QuietRuns& quiet = report.quiet;
+    fmt::print(
+        "\nThe monitor on traffic without change: {} runs of {:.0f} days, {} looks: {} alarms ({} by a detector), "
+        "the budget is {:.0f}; {} alerts opened, {} runs with an alarm\n",
+        quiet.runs, quiet.days_a_run, quiet.looks, quiet.alarms, quiet.by_detector, quiet.budget, quiet.alerts,
+        quiet.runs_with_alarm);
+    fmt::print(
+        "The monitor where something changes, a decision a second, at most {} decisions waited\n{:<34} | found | "
+        "mean delay | worst | alarms before\n",
+        kPatience, "change");
+    for (const drift::ShiftFound& one : report.shifts) {
+        fmt::print("{:<34} | {:>3}/{} | {:>10.0f} | {:>5} | {:>5}\n", one.shift.kind, one.found, one.runs,
+                   one.delay_mean, one.delay_worst, one.before);
+    }
+    fmt::print("{:.0f} ns a decision, with its part of the looks\n", report.ns_per_decision);
+}
+
+void write_monitor(JsonWriter& json, const MonitorReport& report) {
+    const drift::QuietRuns& quiet = report.quiet;
+    json.begin_object().field("ns_per_decision", report.ns_per_decision);
+    json.key("without_change").begin_object().field("runs", quiet.runs).field("days_a_run", quiet.days_a_run);
+    json.field("decisions_a_run", quiet.decisions_a_run).field("looks", quiet.looks).field("alarms", quiet.alarms);
+    json.field("alarms_by_detector", quiet.by_detector).field("budget", quiet.budget);
+    json.field("alerts_opened", quiet.alerts).field("runs_with_alarm", quiet.runs_with_alarm).end_object();
+    json.key("changes").begin_array();
+    for (const drift::ShiftFound& one : report.shifts) {
+        json.begin_object().field("change", one.shift.kind).field("feature", one.shift.feature);
+        json.field("runs", one.runs).field("found", one.found).field("delay_mean", one.delay_mean);
+        json.field("delay_worst", one.delay_worst).field("alarms_before", one.before).end_object();
+    }
+    json.end_array().end_object();
 }
 
 void write_families(JsonWriter& json, std::string_view name, const std::vector<FamilyScore>& families) {
@@ -290,15 +386,18 @@ std::string json_of(const Report& report, UnixMillis now) {
         for (const drift::WindowRule& rule : row.rules) json.field(rule.name, rule.alarms);
         json.end_object().end_object();
     }
-    json.end_array().end_object();
+    json.end_array();
+    write_monitor(json.key("monitor"), report.monitor);
+    json.end_object();
     return out + "\n";
 }
 
 Result<void> run(const Arguments& arguments) {
     const SystemClock clock;
-    TG_TRY(const std::vector<LabelledStream> streams, read_streams(arguments.data));
-    const Report report = evaluate(streams, clock);
+    TG_TRY(const std::vector<LabelledStream> streams, read_streams(arguments.data, arguments.streams));
+    const Report report = evaluate(streams, arguments.runs, clock);
     print_report(report);
+    print_monitor(report.monitor);
     if (arguments.out.empty()) return {};
     SystemDisk disk;
     TG_CHECK(disk.write_atomic(arguments.out, json_of(report, clock.unix_ms())));

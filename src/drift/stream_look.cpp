@@ -62,9 +62,7 @@ FeatureLook Stream::look_at(Numeric& numeric, double level) {
     look.p = std::min(1.0, 2 * deciding.front().p);
     look.results = std::move(deciding);
     if (options_->all_tests) {
-        for (const TestResult& one : tests.compare(window)) {
-            if (one.kind == TestKind::kWasserstein || one.kind == TestKind::kJensenShannon) look.results.push_back(one);
-        }
+        std::ranges::copy(tests.compare_shown(window), std::back_inserter(look.results));
     }
     const NumericCells& cells = tests.reference().cells;
     const auto before = cells.folded(tests.reference().counts);

@@ -147,6 +147,12 @@ std::vector<TestResult> NumericTests::compare_deciding(std::span<const double> w
     return {by_ks(sorted_finite(window)), by_cells(TestKind::kPsi, before, now, options_, tables_)};
 }
 
+std::vector<TestResult> NumericTests::compare_shown(std::span<const double> window) {
+    const std::vector<std::uint64_t> before = reference_.cells.folded(reference_.counts);
+    const std::vector<std::uint64_t> now = reference_.cells.folded(count(window));
+    return {by_wasserstein(sorted_finite(window)), by_cells(TestKind::kJensenShannon, before, now, options_, tables_)};
+}
+
 std::vector<TestResult> NumericTests::compare(std::span<const double> window) {
     const std::vector<double> sorted = sorted_finite(window);
     const std::vector<TestResult> cells = compare_counts(count(window));

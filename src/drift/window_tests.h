@@ -75,6 +75,8 @@ class NumericTests {
     std::vector<TestResult> compare(std::span<const double> window);
     /// The two whose levels hold for every distribution: KS and PSI, in this order.
     std::vector<TestResult> compare_deciding(std::span<const double> window);
+    /// The other two: Wasserstein and Jensen-Shannon.
+    std::vector<TestResult> compare_shown(std::span<const double> window);
     /// PSI and Jensen-Shannon from counters alone.
     std::vector<TestResult> compare_counts(const CellCounts& window);
     CellCounts count(std::span<const double> window) const;
