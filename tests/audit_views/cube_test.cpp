@@ -1,0 +1,347 @@
+// What the cube counts equals a scan of the records, however they came and whatever of them is still in memory.
+#include "audit/views/cube.h"
+
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <filesystem>
+#include <thread>
+
+#include "audit_views/cube_fixture.h"
+#include "base/json.h"
+#include "store/fault_vfs.h"
+
+namespace tidegate::audit {
+namespace {
+
+constexpr UnixMillis kFar = kTestNow * 2;
+
+std::vector<StatisticsQuery> queries() {
+    const std::optional<std::string> none;
+    std::vector<StatisticsQuery> out{
+        {.from = 0, .to = kFar},
+        {.from = kTestNow - 5 * 60'000, .to = kTestNow + 1},
+        {.from = kTestNow - kTestDay, .to = kTestNow},
+        {.from = kTestNow - 30 * kTestDay - 12'345'678, .to = kTestNow - 3 * kTestDay + 999},
+        {.from = kTestNow - 7'200'000, .to = kTestNow - 7'199'999},
+        {.from = kTestNow - 390 * kTestDay, .to = kTestNow + kTestDay}};
+    for (std::size_t i = 0, count = out.size(); i < count; ++i) {
+        StatisticsQuery query = out[i];
+        for (const char* tenant : {"north", "nort", "", "nowhere"}) {
+            query.tenant = tenant;
+            out.push_back(query);
+        }
+        query.tenant = "south";
+        query.service = "flood";
+        out.push_back(query);
+        query.model = "detector";
+        query.operation = "predict";
+        query.timeline = false;
+        out.push_back(query);
+    }
+    return out;
+}
+
+void expect_all(const Cube& cube, const std::vector<RecordView>& records) {
+    for (const StatisticsQuery& query : queries()) {
+        SCOPED_TRACE(std::to_string(query.from) + ".." + std::to_string(query.to) + " " +
+                     query.tenant.value_or("any tenant"));
+        const auto got = LiveStatistics(cube).read(query);
+        ASSERT_TRUE(got) << got.error().message;
+        expect_scan(*got, records, query);
+    }
+}
+
+TEST_F(CubeTest, EveryFigureEqualsAScan) {
+    const auto records = random_records(4'000);
+    const auto cube = open(options());
+    ASSERT_TRUE(feed(*cube, records, 1'500, 700));
+    expect_all(*cube, {records.begin(), records.begin() + 1'500});  // All pending.
+    ASSERT_TRUE(cube->save());
+    ASSERT_TRUE(feed(*cube, records, records.size(), 333));
+    expect_all(*cube, records);  // Some saved, some pending.
+    ASSERT_TRUE(cube->save());
+    expect_all(*cube, records);
+}
+
+TEST_F(CubeTest, PeriodsThatAreNoLongerInMemoryAreTheSame) {
+    const auto records = random_records(3'000);
+    const auto cube = open(small());
+    for (const std::size_t end : {800U, 1'700U, 2'600U}) {
+        ASSERT_TRUE(feed(*cube, records, end, 256));
+        ASSERT_TRUE(cube->save());
+    }
+    ASSERT_TRUE(feed(*cube, records, records.size(), 100));
+    ASSERT_TRUE(cube->save());
+    const auto all = open(options(), "all.db");
+    ASSERT_TRUE(feed(*all, records, records.size(), 500));
+    ASSERT_TRUE(all->save());
+    EXPECT_LT(cube->health().level_bytes * 2, all->health().level_bytes);  // So the file is read.
+    expect_all(*cube, records);
+    ASSERT_TRUE(cube->save());
+    expect_all(*cube, records);
+}
+
+TEST_F(CubeTest, AReopenedCubeGoesOnWhereItWas) {
+    const auto records = random_records(2'000);
+    {
+        const auto cube = open(options());
+        ASSERT_TRUE(feed(*cube, records, 1'000, 100));
+    }  // Saves at its end.
+    Kinds others;  // Another process gives other numbers.
+    others.intern(KindName{.tenant = "someone else"});
+    CubeOptions again = small();
+    again.path = folder_.file("cube.db");
+    const auto cube = Cube::open(again, others, clock_);
+    ASSERT_TRUE(cube) << cube.error().message;
+    EXPECT_EQ((*cube)->position(), 1'000U);
+    EXPECT_FALSE((*cube)->health().rebuilt);
+    expect_all(**cube, {records.begin(), records.begin() + 1'000});
+    ASSERT_TRUE(feed(**cube, records, records.size(), 100));
+    expect_all(**cube, records);
+}
+
+TEST_F(CubeTest, HowTheRecordsAreCutIntoBatchesAndSavesMakesNoDifference) {
+    auto records = random_records(1'500);
+    const auto whole = open(options(), "whole.db");
+    ASSERT_TRUE(feed(*whole, records, records.size(), 5'000));
+    const std::string expected = say(*whole);
+    SeededRandom random(1);
+    for (int round = 0; round < 6; ++round) {
+        if (round == 3) std::ranges::reverse(records);  // Nor does the order.
+        const auto cube = open(round % 2 == 0 ? options() : small(), "cut" + std::to_string(round) + ".db");
+        while (cube->position() < records.size()) {
+            const std::size_t end =
+                std::min<std::size_t>(records.size(), cube->position() + 1 + random.next_u64() % 400);
+            ASSERT_TRUE(feed(*cube, records, end, 1 + random.next_u64() % 90));
+            if (random.next_u64() % 2 == 0) {
+                ASSERT_TRUE(cube->save());
+            }
+        }
+        EXPECT_EQ(say(*cube), expected) << round;
+    }
+}
+
+TEST_F(CubeTest, AfterACrashTheLogsRestGivesTheSameFigures) {
+    const auto records = random_records(1'200);
+    const auto cube = open(options());
+    std::vector<std::string> copies;
+    for (std::size_t end = 150; end <= records.size(); end += 150) {
+        ASSERT_TRUE(feed(*cube, records, end, 64));
+        if (end % 450 == 0) continue;  // Now and then nothing was saved.
+        ASSERT_TRUE(cube->save());
+        // As the disk is when the process dies: the file and its write-ahead log.
+        copies.push_back("crash" + std::to_string(end) + ".db");
+        for (const char* part : {"", "-wal"}) {
+            std::filesystem::copy_file(folder_.file("cube.db") + part, folder_.file(copies.back()) + part);
+        }
+    }
+    const std::string expected = say(*cube);
+    for (const std::string& copy : copies) {
+        const auto survivor = open(small(), copy);
+        EXPECT_GT(survivor->position(), 0U);
+        ASSERT_TRUE(feed(*survivor, records, records.size(), 97));
+        EXPECT_EQ(say(*survivor), expected) << copy;
+    }
+}
+
+TEST_F(CubeTest, ADeathAtAnyWriteOfASaveLosesAndDoublesNothing) {
+    const auto records = random_records(300);
+    const auto whole = open(options(), "whole.db");
+    ASSERT_TRUE(feed(*whole, records, records.size(), 300));
+    const std::string expected = say(*whole);
+    bool fired = true;
+    for (std::int64_t n = 1; fired && n < 400; n += 3) {
+        const std::string name = "death" + std::to_string(n) + ".db";
+        CubeOptions failing = options();
+        failing.vfs = store::fault_vfs_name();
+        {
+            const auto cube = open(failing, name);
+            ASSERT_TRUE(feed(*cube, records, 100, 50));
+            ASSERT_TRUE(cube->save());
+            ASSERT_TRUE(feed(*cube, records, 200, 50));
+            store::arm_fault(n, store::Fault::kIoError, true);
+            const bool saved = cube->save().has_value();
+            fired = store::fault_fired();
+            EXPECT_EQ(saved, !fired);
+        }  // The last save fails too.
+        store::disarm_fault();
+        const auto cube = open(failing, name);
+        EXPECT_TRUE(cube->position() == 100 || cube->position() == 200) << cube->position();
+        ASSERT_TRUE(feed(*cube, records, records.size(), 50));
+        EXPECT_EQ(say(*cube), expected) << n;
+    }
+    EXPECT_FALSE(fired) << "more writes than were tried";
+}
+
+TEST_F(CubeTest, WhileTheDiskFailsItCountsOnAndSaysSo) {
+    const auto records = random_records(1'000);
+    CubeOptions failing = options();
+    failing.vfs = store::fault_vfs_name();
+    const auto cube = open(failing);
+    ASSERT_TRUE(feed(*cube, records, 200, 50));
+    store::arm_fault(1, store::Fault::kDiskFull, true);
+    EXPECT_FALSE(cube->save());
+    ASSERT_TRUE(feed(*cube, records, 600, 50));
+    EXPECT_FALSE(cube->save());
+    CubeHealth health = cube->health();
+    EXPECT_TRUE(health.degraded);
+    EXPECT_FALSE(health.reason.empty());
+    EXPECT_EQ(health.save_failures, 2U);
+    EXPECT_EQ(health.saved_position, 0U);
+    expect_all(*cube, {records.begin(), records.begin() + 600});
+    store::disarm_fault();
+    ASSERT_TRUE(cube->save());
+    health = cube->health();
+    EXPECT_FALSE(health.degraded);
+    EXPECT_EQ(health.saved_position, 600U);
+    ASSERT_TRUE(feed(*cube, records, records.size(), 50));
+    expect_all(*cube, records);
+}
+
+TEST_F(CubeTest, MemoryForWhatCannotBeSavedIsBounded) {
+    const auto records = random_records(3'000);
+    CubeOptions failing = options();
+    failing.vfs = store::fault_vfs_name();
+    failing.unsaved_bytes_max = 100'000;
+    failing.pending_cells_wake = 200;
+    failing.pending_cells_max = 300;
+    failing.wait_max = std::chrono::milliseconds(20);
+    const auto cube = open(failing);
+    store::arm_fault(1, store::Fault::kDiskFull, true);
+    const auto refused = feed(*cube, records, records.size(), 100);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable);
+    EXPECT_LT(cube->position(), records.size());
+    EXPECT_LT(cube->health().unsaved_bytes, 400'000U);
+    store::disarm_fault();
+    // As the log does: again from its position.
+    for (int tries = 0; cube->position() < records.size() && tries < 200; ++tries) {
+        ASSERT_TRUE(cube->save());
+        static_cast<void>(feed(*cube, records, records.size(), 100));
+    }
+    ASSERT_EQ(cube->position(), records.size());
+    expect_all(*cube, records);
+}
+
+TEST_F(CubeTest, AWindowIsRoundedOutwardsToMinutesAndSaysSo) {
+    std::vector<RecordView> records;
+    for (const UnixMillis at : {59'999, 60'000, 119'999, 120'000, 179'999, 180'000}) {
+        records.push_back(random_record(1));
+        records.back().kind = RecordKind::kDecision;
+        set_time(records.back().id, kTestNow + at);
+    }
+    const auto cube = open(options());
+    ASSERT_TRUE(feed(*cube, records, records.size(), 10));
+    for (const bool timeline : {false, true}) {
+        const auto counted = [&](UnixMillis from, UnixMillis to) {
+            const Statistics got = read(*cube, {.from = kTestNow + from, .to = kTestNow + to, .timeline = timeline});
+            expect_scan(got, records, {.timeline = timeline});
+            EXPECT_EQ(got.from, kTestNow + from / 60'000 * 60'000);
+            EXPECT_EQ(got.to, kTestNow + (to + 59'999) / 60'000 * 60'000);
+            return got.total;
+        };
+        EXPECT_EQ(counted(60'000, 120'000), 2U);
+        EXPECT_EQ(counted(119'999, 120'000), 2U);
+        EXPECT_EQ(counted(119'999, 120'001), 4U);
+        EXPECT_EQ(counted(0, 60'000), 1U);
+        EXPECT_EQ(counted(0, 240'000), 6U);
+        EXPECT_EQ(counted(180'000, 180'001), 1U);
+        EXPECT_EQ(counted(240'000, 240'001), 0U);
+    }
+    for (const auto& [from, to] : {std::pair<UnixMillis, UnixMillis>{5, 5}, {5, 4}, {-1, 5}}) {
+        const auto refused = LiveStatistics(*cube).read({.from = from, .to = to});
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument);
+    }
+}
+
+TEST_F(CubeTest, WithoutDecisionsThereAreNoInventedNumbers) {
+    const auto cube = open(options());
+    std::string json;
+    JsonWriter writer(json);
+    append_compliance_json(writer, read(*cube, {.from = 0, .to = kFar}));
+    ASSERT_TRUE(json::parse(json));
+    EXPECT_THAT(json, ::testing::HasSubstr(R"("total_requests":0)"));
+    EXPECT_THAT(
+        json,
+        ::testing::HasSubstr(
+            R"("avg_processing_time_ms":null,"latency":{"p50":null,"p95":null,"p99":null,"p999":null,"max":null})"));
+}
+
+TEST_F(CubeTest, SumsOfAnotherLogOrOfMoreThanTheLogHasAreThrownAway) {
+    const auto records = random_records(500);
+    const auto save_all = [&](Cube& cube) {
+        ASSERT_TRUE(feed(cube, records, records.size(), 100));
+        ASSERT_TRUE(cube.save());
+    };
+    save_all(*open(options()));
+    CubeOptions shorter = options();
+    shorter.log_end = 499;
+    {
+        const auto cube = open(shorter);
+        EXPECT_EQ(cube->position(), 0U);
+        EXPECT_TRUE(cube->health().rebuilt);
+        EXPECT_EQ(read(*cube, {.from = 0, .to = kFar}).total, 0U);
+        ASSERT_TRUE(feed(*cube, records, 499, 100));
+        expect_all(*cube, {records.begin(), records.end() - 1});
+    }
+    CubeOptions other = options();
+    other.log_id.fill(8);
+    const auto cube = open(other);
+    EXPECT_EQ(cube->position(), 0U);
+    save_all(*cube);
+    ASSERT_TRUE(cube->reset(options().log_id));
+    EXPECT_EQ(cube->position(), 0U);
+    EXPECT_EQ(read(*cube, {.from = 0, .to = kFar}).total, 0U);
+    save_all(*cube);
+    expect_all(*cube, records);
+}
+
+TEST_F(CubeTest, RecordsThatRetentionHasRemovedAreAGapAndKnownOnesAreNotCountedAgain) {
+    const auto records = random_records(100);
+    const std::vector<Sha256> leaves(100);
+    const auto cube = open(options());
+    ASSERT_TRUE(cube->follow({1'000, records, leaves}));
+    EXPECT_EQ(cube->position(), 1'100U);
+    ASSERT_TRUE(cube->follow({1'000, records, leaves}));
+    EXPECT_EQ(cube->position(), 1'100U);
+    expect_all(*cube, records);
+}
+
+TEST_F(CubeTest, AReaderSeesEveryRecordOnceWhileItIsFollowedAndSaved) {
+    const auto records = random_records(20'000);
+    CubeOptions busy = small();
+    busy.save_interval = std::chrono::milliseconds(1);
+    busy.connections = 3;
+    const auto cube = open(busy);
+    std::atomic<bool> end{false};
+    std::atomic<int> looks{0};
+    const auto look = [&](const StatisticsQuery& query) {
+        std::uint64_t last = 0;
+        while (!end.load()) {
+            const std::uint64_t before = cube->position();
+            const auto got = LiveStatistics(*cube).read(query);
+            const std::uint64_t after = cube->position();
+            ASSERT_TRUE(got) << got.error().message;
+            const std::uint64_t seen = got->total + got->events;
+            EXPECT_GE(seen, std::max(before, last));
+            EXPECT_LE(seen, after);
+            last = seen;
+            ++looks;
+        }
+    };
+    std::thread totals(look, StatisticsQuery{.from = 0, .to = kFar});
+    std::thread days(look, StatisticsQuery{.from = kTestNow - 70 * kTestDay, .to = kTestNow + 1});  // From the file.
+    EXPECT_TRUE(feed(*cube, records, records.size(), 50));
+    while (looks.load() < 20) std::this_thread::yield();
+    end = true;
+    totals.join();
+    days.join();
+    ASSERT_TRUE(cube->save());
+    EXPECT_GT(cube->health().saves, 1U);
+    expect_all(*cube, records);
+}
+
+}  // namespace
+}  // namespace tidegate::audit
