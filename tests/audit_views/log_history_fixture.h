@@ -12,6 +12,7 @@
 #include "audit/segment_decision_log.h"
 #include "audit/views/kinds.h"
 #include "audit/views/live_feed.h"
+#include "audit/views/live_statistics.h"
 #include "audit/views/log_history.h"
 
 namespace tidegate::audit {
@@ -63,7 +64,7 @@ class TestLog {
     TestLog(const TestLog&) = delete;
     TestLog& operator=(const TestLog&) = delete;
 
-    void open(ColumnsOptions options = {}) {
+    void open(ColumnsOptions options = {}, bool with_statistics = false) {
         SegmentDecisionLogOptions log_options;
         log_options.segments.segment_bytes = segment_bytes_;
         log_options.segments.spares_ahead = 1;
@@ -72,13 +73,25 @@ class TestLog {
         columns = Columns::open(folder("columns"), options, log->reader(), log->segments().log_id(), *kinds).value();
         position_at_open = columns->position();
         feed = std::make_unique<LiveFeed>(log->reader().end_leaf(), LiveFeed::Options{});
-        ASSERT_TRUE(log->follow({columns.get(), feed.get()}).has_value());
+        std::vector<Follower*> followers{columns.get(), feed.get()};
+        if (with_statistics) {
+            CubeOptions cube_options;
+            cube_options.path = path_ + "/cube.db";
+            cube_options.log_id = log->segments().log_id();
+            cube_options.log_end = log->reader().end_leaf();
+            cube = Cube::open(std::move(cube_options), *kinds, clock_).value();
+            statistics = std::make_unique<LiveStatistics>(*cube);
+            followers.push_back(cube.get());
+        }
+        ASSERT_TRUE(log->follow(std::move(followers)).has_value());
         history = std::make_unique<LogHistory>(log->reader(), *columns, log->segments().log_id());
     }
     void close() {
         history.reset();
         if (log) log->close();
         log.reset();
+        statistics.reset();
+        cube.reset();
         feed.reset();
         columns.reset();
         kinds.reset();
@@ -105,6 +118,8 @@ class TestLog {
     std::unique_ptr<Columns> columns;
     std::unique_ptr<LiveFeed> feed;
     std::unique_ptr<LogHistory> history;
+    std::unique_ptr<Cube> cube;
+    std::unique_ptr<LiveStatistics> statistics;
     std::uint64_t position_at_open = 0;
 
   private:
