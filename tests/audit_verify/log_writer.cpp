@@ -21,20 +21,12 @@ const std::uint8_t* bytes(std::string_view text) {
     return reinterpret_cast<const std::uint8_t*>(text.data());
 }
 
-std::string magic(const char* letters) {
-    return std::string("\xF5") + letters + le(1, 2);
+std::string magic(const char* letters, unsigned version = 1) {
+    return std::string("\xF5") + letters + le(version, 2);
 }
 
 void seal_block(std::string& block) {
     put_le(block, kBlock - 4, crc32c_bitwise(std::string_view(block).substr(0, kBlock - 4)), 4);
-}
-
-std::string segment_header(const TestLog& log, std::uint64_t generation, std::uint64_t first_leaf) {
-    std::string block = magic("TGSEGMT") + std::string(6, '\0') + log.log_id + le(generation, 8) + le(first_leaf, 8) +
-                        le(log.file_size, 8) + le(1'700'000'000'000, 8);
-    block.resize(kBlock);
-    seal_block(block);
-    return block;
 }
 
 std::string batch_text(const TestLog& log, std::uint64_t generation, std::uint64_t sequence, std::uint64_t first_leaf,
@@ -58,6 +50,16 @@ std::string peaks_of(const std::vector<Hash>& leaves, std::size_t size) {
         begin += width;
     }
     return peaks;
+}
+
+std::string segment_header(const TestLog& log, std::uint64_t generation, std::uint64_t first_leaf) {
+    std::string block = magic("TGSEGMT", 2) + le(0, 2) + le(static_cast<std::uint64_t>(std::popcount(first_leaf)), 4) +
+                        log.log_id + le(generation, 8) + le(first_leaf, 8) + le(log.file_size, 8) +
+                        le(1'700'000'000'000, 8) + std::string(32, '\0') + std::string(chars(log.root(first_leaf))) +
+                        peaks_of(log.leaves(), first_leaf);
+    block.resize(kBlock);
+    seal_block(block);
+    return block;
 }
 
 std::string hex(std::string_view text) {

@@ -30,6 +30,13 @@ struct Hold {
     bool active() const noexcept { return !released; }
 };
 
+struct HoldQuery {
+    bool active_only = false;
+    std::size_t limit = 50;
+    std::int64_t before = 0;            // Only those with smaller ids; 0: all.
+    std::optional<std::string> tenant;  // Only that tenant's.
+};
+
 class Holds {
   public:
     /// Most active holds: each is looked at in every pass of the retention.
@@ -43,14 +50,12 @@ class Holds {
     /// kNotFound: no such hold; kConflict: released already.
     Result<Hold> release(std::int64_t id, const std::string& by);
     Result<Hold> find(std::int64_t id) const;
-    /// Newest first, `limit` at most; before `before` (an id) when that is not 0.
-    Result<std::vector<Hold>> list(bool active_only, std::size_t limit, std::int64_t before = 0) const;
+    /// Newest first.
+    Result<std::vector<Hold>> list(const HoldQuery& query) const;
 
   private:
     Holds(store::Database database, const Clock& clock);
     Result<Hold> find_locked(std::int64_t id) const TG_REQUIRES(mutex_);
-    Result<std::vector<Hold>> list_locked(bool active_only, std::size_t limit, std::int64_t before) const
-        TG_REQUIRES(mutex_);
 
     const Clock& clock_;
     mutable Mutex mutex_;

@@ -18,6 +18,7 @@
 #include <thread>
 
 #include "audit/follower.h"
+#include "audit/keep/turn.h"
 #include "audit/proof/checkpoint.h"
 #include "audit/proof/receipt.h"
 #include "audit/proof/tile_store.h"
@@ -87,15 +88,17 @@ class ProofKeeper final : public Follower {
 
   private:
     ProofKeeper(ProofOptions options, proof::SigningKey key, const segments::SegmentLog& log, const Clock& clock,
-                std::unique_ptr<proof::TileStore> tiles, proof::CheckpointFile checkpoints);
+                std::unique_ptr<proof::TileStore> tiles);
     Result<void> recover();
     Result<void> feed(std::uint64_t end);
     Result<bool> agrees(const proof::TreeHead& head) const;
     Result<void> rebuild(const proof::TreeHead& head);
-    Result<void> check_last(std::uint64_t log_size);
-    void refuse(std::string reason);
+    Result<void> read_last(std::uint64_t log_size);
+    std::unexpected<Error> refuse(std::string reason);
     void run();
-    Result<bool> sign_locked() TG_REQUIRES(sign_mutex_);
+    Result<bool> sign(const proof::TreeHead& head);
+    Result<void> check_head(const proof::TreeHead& head) const;
+    void note_failure(const Error& error);
 
     const ProofOptions options_;
     const proof::SigningKey key_;
@@ -103,8 +106,10 @@ class ProofKeeper final : public Follower {
     const Clock& clock_;
     const std::unique_ptr<proof::TileStore> tiles_;
 
-    Mutex sign_mutex_;  // Held while one signs: the checkpoint file has one writer.
-    proof::CheckpointFile checkpoints_ TG_GUARDED_BY(sign_mutex_);
+    Turns signing_;                                     // Of the next two: the checkpoint file has one writer.
+    std::optional<proof::CheckpointFile> checkpoints_;  // None: a write to it failed, it is to be opened again.
+    std::optional<proof::TreeHead> last_;               // What it ends with.
+    bool tiles_broken_ = false;                         // follow()'s: an append failed half-way.
 
     mutable Mutex mutex_;
     Condition wake_;

@@ -17,7 +17,9 @@
 #include "audit/decision_log.h"
 #include "audit/keep/holds.h"
 #include "audit/keep/proof_keeper.h"
+#include "audit/keep/turn.h"
 #include "audit/segments/segment_log.h"
+#include "base/json_writer.h"
 #include "base/mutex.h"
 #include "base/random.h"
 
@@ -76,18 +78,22 @@ class Retention {
 
   private:
     Result<void> append_event(std::string operation, const std::string& actor, std::string output);
-    Result<RetentionPlan> drop(const std::string& actor) TG_REQUIRES(run_mutex_);
+    Result<RetentionPlan> drop(const std::string& actor);
     void loop();
 
     const RetentionOptions options_;
     const Parts parts_;
-    Mutex run_mutex_;  // One run, or one change of the holds, at a time.
+    Turns turns_;  // One run, or one change of the holds, at a time.
     mutable Mutex mutex_;
     Condition wake_;
     RetentionHealth health_ TG_GUARDED_BY(mutex_);
     bool stopping_ TG_GUARDED_BY(mutex_) = false;
     std::thread thread_;
 };
+
+/// Members of an object.
+void append_members(JsonWriter& writer, const Hold& hold);
+void append_members(JsonWriter& writer, const RetentionPlan& plan);
 
 /// A record of something that happened to the log: kind event, service `compliance`.
 Decision make_event(std::string operation, const std::string& actor, std::string output, const Clock& clock,

@@ -27,14 +27,26 @@ std::unexpected<Error> disk_error(const char* what) {
                 fmt::format("the checkpoint file cannot be {}: {}", what, std::strerror(errno)));
 }
 
-Result<std::string> read_all(int fd, std::size_t size) {
+Result<std::string> read_from(int fd, std::uint64_t offset, std::size_t size) {
     std::string bytes(size, '\0');
     for (std::size_t done = 0; done < size;) {
-        const ssize_t n = ::pread(fd, bytes.data() + done, size - done, static_cast<off_t>(done));
+        const ssize_t n = ::pread(fd, bytes.data() + done, size - done, static_cast<off_t>(offset + done));
         if (n <= 0) return disk_error("read");
         done += static_cast<std::size_t>(n);
     }
     return bytes;
+}
+
+// Twice the largest note: in so many bytes at the end of a file there is the end of one, and a whole one behind it.
+constexpr std::size_t kTailBytes = 2 * SignedNote::kBytesMax;
+
+// Where the first note begins that begins in these bytes of the middle of a file: only a note's end has a signature before its empty line.
+std::size_t first_note(std::string_view bytes) {
+    for (std::size_t gap = bytes.find("\n\n"); gap != std::string_view::npos; gap = bytes.find("\n\n", gap + 1)) {
+        const std::size_t line = bytes.rfind('\n', gap - 1);
+        if (line != std::string_view::npos && bytes.substr(line + 1).starts_with("\xE2\x80\x94 ")) return gap + 2;
+    }
+    return bytes.size();
 }
 
 Result<TreeHead> head_of(std::string_view note) {
@@ -106,14 +118,19 @@ Result<CheckpointFile> CheckpointFile::open(const std::string& path) {
     CheckpointFile file(fd, std::nullopt);
     struct stat state{};
     if (fd < 0 || ::fstat(fd, &state) != 0) return disk_error("opened");
-    TG_TRY(const std::string bytes, read_all(fd, static_cast<std::size_t>(state.st_size)));
-    std::size_t sound = 0;
-    for (const std::string_view note : split_checkpoints(bytes)) {
+    const auto size = static_cast<std::uint64_t>(state.st_size);
+    std::uint64_t sound = size > kTailBytes ? size - kTailBytes : 0;
+    TG_TRY(const std::string bytes, read_from(fd, sound, size - sound));
+    const std::size_t begin = sound == 0 ? 0 : first_note(bytes);
+    sound += begin;
+    for (const std::string_view note : split_checkpoints(std::string_view(bytes).substr(begin))) {
         TG_TRY(const TreeHead head, head_of(note));
         file.last_ = head;
+        file.note_ = note;
         sound += note.size() + 1;
     }
-    if (sound != bytes.size() && (::ftruncate(fd, static_cast<off_t>(sound)) != 0 || ::fsync(fd) != 0)) {
+    if (size > kTailBytes && !file.last_) return fail(ErrorCode::kDataLoss, "the checkpoint file ends in what is none");
+    if (sound != size && (::ftruncate(fd, static_cast<off_t>(sound)) != 0 || ::fsync(fd) != 0)) {
         return disk_error("cut to its last whole checkpoint");
     }
     return file;
@@ -124,7 +141,7 @@ CheckpointFile::~CheckpointFile() {
 }
 
 CheckpointFile::CheckpointFile(CheckpointFile&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), last_(other.last_) {}
+    : fd_(std::exchange(other.fd_, -1)), last_(other.last_), note_(std::move(other.note_)) {}
 
 Result<void> CheckpointFile::append(std::string_view note) {
     TG_TRY(const TreeHead head, head_of(note));
@@ -135,6 +152,7 @@ Result<void> CheckpointFile::append(std::string_view note) {
     if (::write(fd_, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) return disk_error("written");
     if (::fdatasync(fd_) != 0) return disk_error("synced");
     last_ = head;
+    note_ = note;
     return {};
 }
 

@@ -37,7 +37,7 @@ std::vector<std::string_view> split_checkpoints(std::string_view file);
 
 class CheckpointFile {
   public:
-    /// Makes the file when there is none, and cuts off a half-written end (it was never acknowledged).
+    /// Makes the file when there is none, and cuts off a half-written end (it was never acknowledged). Reads the last 128 KiB at most.
     static Result<CheckpointFile> open(const std::string& path);
     ~CheckpointFile();
     CheckpointFile(CheckpointFile&& other) noexcept;
@@ -45,6 +45,8 @@ class CheckpointFile {
 
     /// Size and root of the last one; nullopt: there is none.
     const std::optional<TreeHead>& last() const noexcept { return last_; }
+    /// The last one; empty: there is none.
+    const std::string& last_note() const noexcept { return note_; }
     /// kConflict: not larger than the last one. After an error of the disk the file must be opened again.
     Result<void> append(std::string_view note);
 
@@ -52,6 +54,7 @@ class CheckpointFile {
     CheckpointFile(int fd, std::optional<TreeHead> last) : fd_(fd), last_(last) {}
     int fd_;
     std::optional<TreeHead> last_;
+    std::string note_;
 };
 
 }  // namespace tidegate::audit::proof

@@ -47,7 +47,7 @@ struct TileStore::Level {
     std::uint64_t count = 0;              // Hashes on disk.
     std::vector<Sha256> tail;             // Those of the last, partial tile.
     std::uint64_t file_number = 0;        // The file that `file` is.
-    std::unique_ptr<File> file;           // Being written.
+    std::shared_ptr<File> file;           // Being written; sync() holds it for its own time.
     std::vector<std::uint64_t> unsynced;  // Other files written since sync().
 };
 
@@ -117,7 +117,11 @@ Result<void> TileStore::truncate(std::uint64_t size) {
 
 Result<void> TileStore::cut(unsigned level, std::uint64_t count) {
     Level& state = *levels_[level];
-    state.file.reset();
+    {
+        const Lock lock(files_mutex_);
+        state.file.reset();
+        state.unsynced.clear();
+    }
     const std::uint64_t last = count / kFileHashes;
     std::error_code error;
     for (std::uint64_t number = last + 1; fs::exists(file_name(level, number), error); ++number) {
@@ -145,10 +149,12 @@ Result<void> TileStore::write(unsigned level, std::span<const Sha256> hashes) {
     while (!hashes.empty()) {
         const std::uint64_t number = state.count / kFileHashes;
         if (!state.file || state.file_number != number) {
+            auto file = std::make_shared<File>(file_name(level, number), O_WRONLY | O_CREAT);
+            if (!*file) return disk_error("opened");
+            const Lock lock(files_mutex_);
             if (state.file) state.unsynced.push_back(state.file_number);
-            state.file = std::make_unique<File>(file_name(level, number), O_WRONLY | O_CREAT);
+            state.file = std::move(file);
             state.file_number = number;
-            if (!*state.file) return disk_error("opened");
         }
         const std::uint64_t place = state.count % kFileHashes;
         const std::size_t n = std::min<std::uint64_t>(hashes.size(), kFileHashes - place);
@@ -185,13 +191,21 @@ Result<void> TileStore::append(std::span<const Sha256> leaves) {
 
 Result<void> TileStore::sync() {
     for (unsigned level = 0; level < kTileLevels; ++level) {
-        Level& state = *levels_[level];
-        for (const std::uint64_t number : state.unsynced) {
+        std::vector<std::uint64_t> numbers;
+        std::shared_ptr<File> current;
+        {
+            const Lock lock(files_mutex_);
+            numbers = levels_[level]->unsynced;
+            current = levels_[level]->file;
+        }
+        for (const std::uint64_t number : numbers) {
             const File file(file_name(level, number), O_WRONLY);
             if (!file || ::fdatasync(file.get()) != 0) return disk_error("synced");
         }
-        state.unsynced.clear();
-        if (state.file && ::fdatasync(state.file->get()) != 0) return disk_error("synced");
+        if (current && ::fdatasync(current->get()) != 0) return disk_error("synced");
+        const Lock lock(files_mutex_);
+        std::vector<std::uint64_t>& unsynced = levels_[level]->unsynced;
+        unsynced.erase(unsynced.begin(), unsynced.begin() + static_cast<std::ptrdiff_t>(numbers.size()));
     }
     return {};
 }

@@ -8,7 +8,8 @@
 //             second at 1,000,000 leaves/s.
 // Memory      One tile a level (8 KiB each). On disk 32.13 bytes a leaf.
 // Layout      FOLDER/LEVEL/NNNNNN.hashes, 2^24 hashes (512 MiB) a file, so that prune() can remove whole files.
-// Threads     One writer; read() and subtree() from any thread beside it, below the size() that they saw.
+// Threads     One writer; beside it read() and subtree() from any thread, below the size() that they saw, and sync() and prune() from
+//             one: a sync makes durable what was appended before it and delays no append.
 // When it fails  kUnavailable: the disk. Then the store must be opened again.
 #pragma once
 
@@ -22,6 +23,7 @@
 
 #include "audit/proof/merkle.h"
 #include "audit/proof/tiles.h"
+#include "base/mutex.h"
 
 namespace tidegate::audit::proof {
 
@@ -58,6 +60,7 @@ class TileStore final : public SubtreeReader {
 
     const std::string folder_;
     std::array<std::unique_ptr<Level>, kTileLevels> levels_;
+    Mutex files_mutex_;  // Of each level's open file and list of unsynced ones; never held over a call of the disk.
     std::atomic<std::uint64_t> size_{0};
 };
 

@@ -14,19 +14,30 @@ constexpr Magic kSegmentMagic{0xF5, 'T', 'G', 'S', 'E', 'G', 'M', 'T'};
 constexpr Magic kBatchMagic{0xF5, 'T', 'G', 'B', 'A', 'T', 'C', 'H'};
 constexpr Magic kFooterMagic{0xF5, 'T', 'G', 'F', 'O', 'O', 'T', 'R'};
 constexpr std::uint16_t kVersion = 1;
+// The header block states the tree before its segment since version 2.
+constexpr std::uint16_t kSegmentVersion = 2;
+// A batch header that states a source.
+constexpr std::uint16_t kSourceVersion = 2;
 constexpr std::size_t kBlockCrcAt = kBlockBytes - 4;
 constexpr std::size_t kBatchCrcAt = kBatchHeaderBytes - 4;
 constexpr std::size_t kPeaksAt = 128;
 
+std::uint16_t version_of(const Magic& magic) noexcept {
+    return &magic == &kSegmentMagic ? kSegmentVersion : kVersion;
+}
+
 void put_start(std::uint8_t* at, const Magic& magic, const LogId& log_id) noexcept {
     std::memcpy(at, magic.data(), magic.size());
-    put(at + 8, kVersion);
+    put(at + 8, version_of(magic));
     std::memcpy(at + 16, log_id.data(), log_id.size());
 }
 
-bool has_start(const std::uint8_t* at, const Magic& magic) noexcept {
-    return std::memcmp(at, magic.data(), magic.size()) == 0 && get<std::uint16_t>(at + 8) == kVersion &&
+bool has_start(const std::uint8_t* at, const Magic& magic, std::uint16_t version) noexcept {
+    return std::memcmp(at, magic.data(), magic.size()) == 0 && get<std::uint16_t>(at + 8) == version &&
            get<std::uint16_t>(at + 10) == 0;
+}
+bool has_start(const std::uint8_t* at, const Magic& magic) noexcept {
+    return has_start(at, magic, version_of(magic));
 }
 
 bool block_is_whole(ConstBlock block, const Magic& magic) noexcept {
@@ -38,10 +49,54 @@ void seal_block(Block block) noexcept {
     put(block.data() + kBlockCrcAt, crc32c(block.first<kBlockCrcAt>()));
 }
 
+// Header and footer state a tree alike: the number of peaks at 12, the root at 96, the peaks behind it.
+constexpr std::size_t kPeaksMax = 64;
+
+void put_tree(std::uint8_t* at, const MerkleStack& tree) noexcept {
+    const auto peaks = tree.peaks();
+    put(at + 12, static_cast<std::uint32_t>(peaks.size()));
+    const Sha256 root = tree.root();
+    std::memcpy(at + 96, root.data(), root.size());
+    for (std::size_t i = 0; i < peaks.size(); ++i) {
+        std::memcpy(at + kPeaksAt + i * sizeof(Sha256), peaks[i].data(), sizeof(Sha256));
+    }
+}
+
+std::optional<MerkleStack> tree_at(ConstBlock block, std::uint64_t size) noexcept {
+    const auto count = get<std::uint32_t>(block.data() + 12);
+    if (count > kPeaksMax) return std::nullopt;
+    const std::size_t end = kPeaksAt + count * sizeof(Sha256);
+    if (!all_zero(block.subspan(end, kBlockCrcAt - end))) return std::nullopt;
+    std::array<Sha256, kPeaksMax> peaks;
+    std::memcpy(peaks.data(), block.data() + kPeaksAt, count * sizeof(Sha256));
+    auto tree = MerkleStack::restore(size, std::span(peaks).first(count));
+    if (!tree || std::memcmp(tree->root().data(), block.data() + 96, sizeof(Sha256)) != 0) return std::nullopt;
+    return *std::move(tree);
+}
+
 LogId log_id_at(const std::uint8_t* at) noexcept {
     LogId id;
     std::memcpy(id.data(), at, id.size());
     return id;
+}
+
+void put_source(std::uint8_t* at, const SourceMark& source) noexcept {
+    put(at + 8, kSourceVersion);
+    put(at + 60, source.partition);
+    put(at + 72, source.next_offset);
+    std::memcpy(at + 80, source.origin.data(), source.origin.size());
+    put(at + 96, source.round_first);
+    put(at + 104, source.round_end);
+    put(at + 112, source.block_first);
+}
+
+SourceMark source_at(const std::uint8_t* at) noexcept {
+    return {.partition = get<std::uint32_t>(at + 60),
+            .next_offset = get<std::uint64_t>(at + 72),
+            .origin = log_id_at(at + 80),
+            .round_first = get<std::uint64_t>(at + 96),
+            .round_end = get<std::uint64_t>(at + 104),
+            .block_first = get<std::uint64_t>(at + 112)};
 }
 
 std::optional<std::uint64_t> parse_name(std::string_view name, std::string_view prefix, std::string_view suffix) {
@@ -79,19 +134,23 @@ void encode_header(const SegmentHeader& header, Block out) noexcept {
     put(at + 40, header.first_leaf);
     put(at + 48, header.file_bytes);
     put(at + 56, header.begun);
+    put_tree(at, header.before);
     seal_block(out);
 }
 
 std::optional<SegmentHeader> decode_header(ConstBlock block) noexcept {
     const std::uint8_t* at = block.data();
     if (!block_is_whole(block, kSegmentMagic)) return std::nullopt;
-    if (!all_zero(block.subspan(12, 4)) || !all_zero(block.subspan(64, kBlockCrcAt - 64))) return std::nullopt;
+    if (!all_zero(block.subspan(64, 32))) return std::nullopt;
     SegmentHeader header;
     header.log_id = log_id_at(at + 16);
     header.generation = get<std::uint64_t>(at + 32);
     header.first_leaf = get<std::uint64_t>(at + 40);
     header.file_bytes = get<std::uint64_t>(at + 48);
     header.begun = get<std::int64_t>(at + 56);
+    auto before = tree_at(block, header.first_leaf);
+    if (!before) return std::nullopt;
+    header.before = *std::move(before);
     return header;
 }
 
@@ -105,14 +164,20 @@ void encode_batch(const BatchHeader& header, std::span<std::uint8_t> batch) noex
     put(at + 48, header.first_leaf);
     put(at + 56, header.payload_bytes);
     put(at + 64, header.written);
+    if (header.source) put_source(at, *header.source);
     put(at + kBatchCrcAt, batch_crc(batch.first(kBatchHeaderBytes + header.payload_bytes)));
 }
 
 std::optional<BatchHeader> decode_batch(std::span<const std::uint8_t, kBatchHeaderBytes> bytes) noexcept {
     const std::uint8_t* at = bytes.data();
-    if (!has_start(at, kBatchMagic)) return std::nullopt;
-    if (get<std::uint32_t>(at + 60) != 0 || !all_zero(bytes.subspan(72, kBatchCrcAt - 72))) return std::nullopt;
     BatchHeader header;
+    if (has_start(at, kBatchMagic, kSourceVersion)) {
+        if (get<std::uint32_t>(at + 120) != 0) return std::nullopt;
+        header.source = source_at(at);
+    } else if (!has_start(at, kBatchMagic) || get<std::uint32_t>(at + 60) != 0 ||
+               !all_zero(bytes.subspan(72, kBatchCrcAt - 72))) {
+        return std::nullopt;
+    }
     header.records = get<std::uint32_t>(at + 12);
     header.log_id = log_id_at(at + 16);
     header.generation = get<std::uint64_t>(at + 32);
@@ -132,9 +197,7 @@ std::uint32_t batch_crc(Bytes header_and_payload) noexcept {
 void encode_footer(const SegmentFooter& footer, Block out) noexcept {
     std::ranges::fill(out, std::uint8_t{0});
     std::uint8_t* at = out.data();
-    const auto peaks = footer.tree.peaks();
     put_start(at, kFooterMagic, footer.log_id);
-    put(at + 12, static_cast<std::uint32_t>(peaks.size()));
     put(at + 32, footer.generation);
     put(at + 40, footer.first_leaf);
     put(at + 48, footer.records);
@@ -142,21 +205,14 @@ void encode_footer(const SegmentFooter& footer, Block out) noexcept {
     put(at + 64, footer.data_end);
     put(at + 72, footer.recorded_min);
     put(at + 80, footer.recorded_max);
-    const Sha256 root = footer.tree.root();
-    std::memcpy(at + 96, root.data(), root.size());
-    for (std::size_t i = 0; i < peaks.size(); ++i) {
-        std::memcpy(at + kPeaksAt + i * sizeof(Sha256), peaks[i].data(), sizeof(Sha256));
-    }
+    put_tree(at, footer.tree);
     seal_block(out);
 }
 
 std::optional<SegmentFooter> decode_footer(ConstBlock block) noexcept {
     const std::uint8_t* at = block.data();
     if (!block_is_whole(block, kFooterMagic)) return std::nullopt;
-    const auto peak_count = get<std::uint32_t>(at + 12);
-    if (peak_count > 64 || !all_zero(block.subspan(88, 8))) return std::nullopt;
-    const std::size_t peaks_end = kPeaksAt + peak_count * sizeof(Sha256);
-    if (!all_zero(block.subspan(peaks_end, kBlockCrcAt - peaks_end))) return std::nullopt;
+    if (!all_zero(block.subspan(88, 8))) return std::nullopt;
     SegmentFooter footer;
     footer.log_id = log_id_at(at + 16);
     footer.generation = get<std::uint64_t>(at + 32);
@@ -166,10 +222,8 @@ std::optional<SegmentFooter> decode_footer(ConstBlock block) noexcept {
     footer.data_end = get<std::uint64_t>(at + 64);
     footer.recorded_min = get<std::int64_t>(at + 72);
     footer.recorded_max = get<std::int64_t>(at + 80);
-    std::array<Sha256, 64> peaks;
-    std::memcpy(peaks.data(), at + kPeaksAt, peak_count * sizeof(Sha256));
-    auto tree = MerkleStack::restore(footer.end_leaf(), std::span(peaks).first(peak_count));
-    if (!tree || std::memcmp(tree->root().data(), at + 96, sizeof(Sha256)) != 0) return std::nullopt;
+    auto tree = tree_at(block, footer.end_leaf());
+    if (!tree) return std::nullopt;
     footer.tree = *std::move(tree);
     return footer;
 }

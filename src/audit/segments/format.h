@@ -34,10 +34,23 @@ struct SegmentHeader {
     std::uint64_t first_leaf = 0;
     std::uint64_t file_bytes = 0;
     UnixMillis begun = 0;
+    MerkleStack before{};  // Of all leaves before first_leaf: what is left is provable when retention has removed them.
     friend bool operator==(const SegmentHeader&, const SegmentHeader&) = default;
 };
 void encode_header(const SegmentHeader& header, Block out) noexcept;
 std::optional<SegmentHeader> decode_header(ConstBlock block) noexcept;
+
+/// How far a bus had been read when the batch was closed: written with the records, so that neither is there without the other.
+struct SourceMark {
+    std::uint32_t partition = 0;
+    std::uint64_t next_offset = 0;  // Of the partition: of the first message that is not in the log.
+    // Of the last block taken: who sent it, in which of its rounds, and where it begins there (src/bus/packed_block.h).
+    LogId origin{};
+    std::uint64_t round_first = 0;
+    std::uint64_t round_end = 0;
+    std::uint64_t block_first = 0;
+    friend bool operator==(const SourceMark&, const SourceMark&) = default;
+};
 
 struct BatchHeader {
     LogId log_id{};
@@ -48,6 +61,7 @@ struct BatchHeader {
     std::uint32_t payload_bytes = 0;
     UnixMillis written = 0;
     std::uint32_t crc = 0;  // Of header and payload; encode_batch() computes it.
+    std::optional<SourceMark> source{};
     friend bool operator==(const BatchHeader&, const BatchHeader&) = default;
 
     std::uint64_t padded_bytes() const noexcept {

@@ -25,6 +25,10 @@ class LogReader {
     /// The first leaf that retention has left, and the one after the last durable.
     std::uint64_t first_leaf() const;
     std::uint64_t end_leaf() const;
+    /// The begun segments, oldest first: headers and, of sealed ones, zone maps.
+    std::shared_ptr<const Catalog::Entries> segments() const { return catalog_.entries(); }
+    /// Of the keys of names in zone maps.
+    std::uint64_t seed() const noexcept { return seed_; }
 
     /// kNotFound: not yet written, or removed by retention.
     Result<Record> read(std::uint64_t leaf) const;

@@ -9,6 +9,7 @@
 // Memory      64 hashes.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
@@ -35,6 +36,9 @@ class MerkleStack {
     std::span<const Sha256> peaks() const noexcept { return {peaks_.data(), depth_}; }
     /// The tree head MTH(0..size-1); the hash of nothing when empty.
     Sha256 root() const;
+    friend bool operator==(const MerkleStack& a, const MerkleStack& b) noexcept {
+        return a.size_ == b.size_ && std::ranges::equal(a.peaks(), b.peaks());
+    }
 
   private:
     std::array<Sha256, 64> peaks_{};

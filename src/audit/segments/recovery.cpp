@@ -164,8 +164,8 @@ class Recovery {
         }
         if (trusted_ > 0) {
             out_.tree = segments_[trusted_ - 1].footer->tree;
-        } else if (segments_.front().header.first_leaf != 0) {
-            return lost("no segment has a footer, and the first records are gone: the hash tree cannot go on");
+        } else {
+            out_.tree = segments_.front().header.before;
         }
         return {};
     }
@@ -252,6 +252,10 @@ class Recovery {
 
     Result<void> take_scanned(std::size_t i) {
         const bool is_open = i + 1 == segments_.size();
+        if (segments_[i].header.before != out_.tree) {
+            return lost(segment_name(segments_[i].header.generation) +
+                        " states another hash tree than the one before it");
+        }
         TG_TRY(OpenSegment segment, scan(i, out_.tree, is_open));
         push({.header = segment.header, .live = segment.live, .index = nullptr});
         if (is_open) {

@@ -74,6 +74,16 @@ struct SegmentLogHealth {
     KeeperHealth keeper;
 };
 
+/// Records that are encoded already, as another log holds them. Whoever makes one vouches that it is what the log itself would have
+/// made of the records: their length prefixes, offsets, keys and leaf hashes.
+struct EncodedGroup {
+    Bytes payload;
+    std::span<const std::uint32_t> offsets;  // Of the length prefixes in the payload.
+    std::span<const RecordKeys> keys;        // By keys_of() with the log's key_seed().
+    std::span<const Sha256> leaves;
+    std::optional<SourceMark> source;
+};
+
 class SegmentLog {
   public:
     /// Takes the folder, recovers, starts. `clock` outlives the log. kDataLoss: acknowledged records are missing or damaged;
@@ -87,6 +97,9 @@ class SegmentLog {
     void append(const Decision& decision, Done done) { append_group({&decision, 1}, std::move(done)); }
     /// All or nothing, next to each other; `done` gets the leaf index of the first. kTooLarge: over 16 MiB or a segment.
     void append_group(std::span<const Decision> decisions, Done done);
+    /// The same for records from elsewhere; they keep their `recorded`. Their source is in the header of the batch that holds them.
+    void append_encoded(const EncodedGroup& group, Done done);
+    std::uint64_t key_seed() const noexcept { return seed_; }
 
     /// Waits until everything appended before the call is acknowledged or refused. Never on an event loop.
     void flush();
@@ -119,8 +132,9 @@ class SegmentLog {
     SegmentLog(std::unique_ptr<LogFolder> folder, SegmentLogOptions options, const Clock& clock, Recovered recovered);
     Result<void> start(std::optional<OpenSegment> open, std::vector<SealJob> unsealed);
 
-    Result<void> enqueue(Bytes payload, std::span<const std::uint32_t> offsets, std::span<const RecordKeys> keys,
-                         std::span<const Sha256> leaves, Done& done, bool& wake) TG_EXCLUDES(mutex_);
+    Result<void> enqueue(const EncodedGroup& group, Done& done, bool& wake) TG_EXCLUDES(mutex_);
+    bool joins_filling(const EncodedGroup& group) const TG_REQUIRES(mutex_);
+    void hand_over(Result<void> accepted, const EncodedGroup& group, Done done);
     std::unique_ptr<Batch> make_batch(std::size_t payload) TG_REQUIRES(mutex_);
 
     void write_loop();
@@ -129,6 +143,7 @@ class SegmentLog {
     Result<void> write(Batch& batch);
     Result<void> write_to(OpenSegment& segment, Batch& batch);
     Result<void> begin_segment();
+    MerkleStack tree_so_far() TG_EXCLUDES(mutex_);
     Result<void> try_file(LogFile& file, std::uint64_t file_bytes);
     void end_segment(bool abandoned);
     void fail_all(std::unique_ptr<Batch> batch, const Error& error);

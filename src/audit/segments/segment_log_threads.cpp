@@ -101,6 +101,13 @@ Result<void> SegmentLog::write_to(OpenSegment& segment, Batch& batch) {
     return {};
 }
 
+// The finisher is behind by the batches that it has in hand: a wait of a millisecond or two for each segment.
+MerkleStack SegmentLog::tree_so_far() {
+    const Lock lock(mutex_);
+    while (tree_.size() != next_leaf_) progressed_.wait(mutex_);
+    return tree_;
+}
+
 Result<void> SegmentLog::begin_segment() {
     if (!ready_) {
         TG_TRY(ready_, keeper_->take_segment());
@@ -109,7 +116,8 @@ Result<void> SegmentLog::begin_segment() {
                                .generation = ready_->generation,
                                .first_leaf = next_leaf_,
                                .file_bytes = ready_->file_bytes,
-                               .begun = clock_.unix_ms()};
+                               .begun = clock_.unix_ms(),
+                               .before = tree_so_far()};
     encode_header(header, Block(block_->bytes));
     TG_CHECK(ready_->file->write(0, block_->bytes));
     TG_CHECK(ready_->file->sync());

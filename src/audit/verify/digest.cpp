@@ -176,6 +176,15 @@ Digest node_digest(const Digest& left, const Digest& right) noexcept {
     return finish(state);
 }
 
+std::optional<Peaks> Peaks::of(std::uint64_t size, std::span<const Digest> peaks) noexcept {
+    if (static_cast<std::size_t>(std::popcount(size)) != peaks.size()) return std::nullopt;
+    Peaks made;
+    std::ranges::copy(peaks, made.peaks_.begin());
+    made.depth_ = peaks.size();
+    made.size_ = size;
+    return made;
+}
+
 void Peaks::add(Digest leaf) noexcept {
     for (std::uint64_t carry = size_; (carry & 1U) != 0; carry >>= 1U) leaf = node_digest(peaks_[--depth_], leaf);
     peaks_[depth_++] = leaf;

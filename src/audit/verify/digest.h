@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -24,6 +25,8 @@ Digest node_digest(const Digest& left, const Digest& right) noexcept;
 /// A growing hash tree, as the roots of its perfect subtrees.
 class Peaks {
   public:
+    /// `peaks` largest first. Nothing: their number does not fit the size.
+    static std::optional<Peaks> of(std::uint64_t size, std::span<const Digest> peaks) noexcept;
     void add(Digest leaf) noexcept;
     std::uint64_t size() const noexcept { return size_; }
     Digest root() const noexcept;

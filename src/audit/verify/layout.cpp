@@ -40,13 +40,21 @@ std::array<std::uint8_t, N> copy(Bytes bytes, std::size_t at) noexcept {
     return out;
 }
 
-// 0xF5, seven letters, version 1.
-bool begins(Bytes bytes, const char* letters) noexcept {
-    return bytes[0] == 0xF5 && std::memcmp(bytes.data() + 1, letters, 7) == 0 && u16(bytes, 8) == 1;
+// 0xF5, seven letters, the version.
+bool begins(Bytes bytes, const char* letters, unsigned version) noexcept {
+    return bytes[0] == 0xF5 && std::memcmp(bytes.data() + 1, letters, 7) == 0 && u16(bytes, 8) == version;
 }
 
 bool block_holds(Bytes block) noexcept {
     return block.size() == kBlockSize && checksum(block.first(kBlockSize - 4)) == u32(block, kBlockSize - 4);
+}
+
+// Their number at 12, they themselves from 128 on, zeroes behind them.
+bool read_peaks(Bytes block, std::uint64_t leaves, std::vector<Digest>& out) {
+    const std::uint32_t peaks = u32(block, 12);
+    if (peaks > 64 || peaks != static_cast<std::uint32_t>(std::popcount(leaves))) return false;
+    for (std::size_t i = 0; i < peaks; ++i) out.push_back(copy<32>(block, 128 + 32 * i));
+    return zero(block, 128 + std::size_t{32} * peaks, kBlockSize - 4);
 }
 
 std::optional<std::uint64_t> decimal(std::string_view text) {
@@ -85,16 +93,19 @@ bool two_numbers(std::string_view line, std::string_view name, std::uint64_t& a,
 }  // namespace
 
 std::optional<SegmentHeader> parse_segment_header(Bytes block) {
-    if (!block_holds(block) || !begins(block, "TGSEGMT") || !zero(block, 10, 16) || !zero(block, 64, kBlockSize - 4)) {
+    if (!block_holds(block) || !begins(block, "TGSEGMT", 2) || !zero(block, 10, 12) || !zero(block, 64, 96)) {
         return std::nullopt;
     }
-    return SegmentHeader{copy<16>(block, 16), u64(block, 32), u64(block, 40), u64(block, 48)};
+    SegmentHeader header{copy<16>(block, 16), u64(block, 32), u64(block, 40), u64(block, 48), copy<32>(block, 96), {}};
+    if (!read_peaks(block, header.first_leaf, header.peaks)) return std::nullopt;
+    return header;
 }
 
 std::optional<BatchHeader> parse_batch_header(Bytes bytes) {
-    if (!begins(bytes, "TGBATCH") || !zero(bytes, 10, 12) || !zero(bytes, 60, 64) || !zero(bytes, 72, 124)) {
-        return std::nullopt;
-    }
+    // Version 2 states where the records came from, in bytes that version 1 has as zeroes.
+    const bool plain = begins(bytes, "TGBATCH", 1) && zero(bytes, 60, 64) && zero(bytes, 72, 124);
+    const bool sourced = begins(bytes, "TGBATCH", 2) && zero(bytes, 120, 124);
+    if ((!plain && !sourced) || !zero(bytes, 10, 12)) return std::nullopt;
     BatchHeader header{copy<16>(bytes, 16), u64(bytes, 32), u64(bytes, 40), u64(bytes, 48),
                        u32(bytes, 12),      u32(bytes, 56), u32(bytes, 124)};
     if (header.records == 0 || header.payload > kPayloadMax) return std::nullopt;
@@ -102,17 +113,12 @@ std::optional<BatchHeader> parse_batch_header(Bytes bytes) {
 }
 
 std::optional<SegmentFooter> parse_segment_footer(Bytes block) {
-    if (!block_holds(block) || !begins(block, "TGFOOTR") || !zero(block, 10, 12) || !zero(block, 88, 96)) {
+    if (!block_holds(block) || !begins(block, "TGFOOTR", 1) || !zero(block, 10, 12) || !zero(block, 88, 96)) {
         return std::nullopt;
     }
     SegmentFooter footer{copy<16>(block, 16), u64(block, 32), u64(block, 40), u64(block, 48),      u64(block, 56),
                          u64(block, 64),      i64(block, 72), i64(block, 80), copy<32>(block, 96), {}};
-    const std::uint32_t peaks = u32(block, 12);
-    if (peaks > 64 || peaks != static_cast<std::uint32_t>(std::popcount(footer.first_leaf + footer.records))) {
-        return std::nullopt;
-    }
-    for (std::size_t i = 0; i < peaks; ++i) footer.peaks.push_back(copy<32>(block, 128 + 32 * i));
-    if (!zero(block, 128 + std::size_t{32} * peaks, kBlockSize - 4)) return std::nullopt;
+    if (!read_peaks(block, footer.first_leaf + footer.records, footer.peaks)) return std::nullopt;
     return footer;
 }
 

@@ -26,6 +26,8 @@ struct SegmentHeader {
     std::uint64_t generation = 0;
     std::uint64_t first_leaf = 0;
     std::uint64_t file_size = 0;
+    Digest root{};              // Of all leaves before first_leaf.
+    std::vector<Digest> peaks;  // Likewise; as many as bits are set in first_leaf.
 };
 /// `block` has kBlockSize bytes.
 std::optional<SegmentHeader> parse_segment_header(Bytes block);

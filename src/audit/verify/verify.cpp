@@ -29,6 +29,7 @@ class Verification {
     };
 
     void check_front();
+    void check_header(const SegmentFile& file);
     Result<void> segment(const SegmentFile& file, std::uint64_t end_leaf);
     Result<std::optional<SegmentFooter>> read_footer(const Source& source, const SegmentFile& file, bool last);
     Result<void> batches(SegmentScan& scan, const SegmentFile& file, const std::optional<SegmentFooter>& footer,
@@ -56,10 +57,10 @@ class Verification {
 Result<void> Verification::run() {
     TG_CHECK(check_.begin());
     if (!folder_.segments.empty()) check_front();
-    if (leaf_ == 0) {
-        const Digest root = tree_.root();
-        TG_CHECK(check_.reached(0, &root));
-    }
+    // Smaller checkpoints than the first leaf that is left cannot be compared any more.
+    if (leaf_ != 0) TG_CHECK(check_.reached(leaf_ - 1, nullptr));
+    const Digest root = tree_.root();
+    TG_CHECK(check_.reached(leaf_, tree_known_ ? &root : nullptr));
     for (std::size_t i = 0; i < folder_.segments.size(); ++i) {
         const bool last = i + 1 == folder_.segments.size();
         TG_CHECK(segment(folder_.segments[i], last ? kNoEnd : folder_.segments[i + 1].header.first_leaf));
@@ -76,9 +77,21 @@ void Verification::check_front() {
                     fmt::format("the log begins at leaf {} and should begin at {}", leaf_, kept));
     }
     if (leaf_ == 0) return;
-    tree_known_ = false;
-    report_.notes.push_back(fmt::format("leaves 0 to {} were removed{}: the roots over them cannot be made again",
-                                        leaf_ - 1, leaf_ == kept ? " by retention, as HEAD says" : ""));
+    // What the header says of them is as good as the first signed root that the records behind them lead to.
+    const auto before = Peaks::of(leaf_, first.header.peaks);
+    tree_known_ = before.has_value();
+    if (before) tree_ = *before;
+    report_.notes.push_back(fmt::format("leaves 0 to {} were removed{}: completeness is judged from leaf {} on",
+                                        leaf_ - 1, leaf_ == kept ? " by retention, as HEAD says" : "", leaf_));
+}
+
+// Each header states the tree before its segment once more.
+void Verification::check_header(const SegmentFile& file) {
+    if (!tree_known_ || tree_.size() != file.header.first_leaf) return;
+    if (tree_.root() != file.header.root || !std::ranges::equal(tree_.list(), file.header.peaks)) {
+        report_.add(Kind::kHeaderDamaged,
+                    fmt::format("the header of segment {} states another tree before it", file.generation));
+    }
 }
 
 void Verification::lost(std::uint64_t to) {
@@ -92,6 +105,7 @@ Result<void> Verification::segment(const SegmentFile& file, std::uint64_t end_le
                                                        file.header.first_leaf - 1, file.generation));
         lost(file.header.first_leaf);
     }
+    check_header(file);
     TG_TRY(const auto source, FileSource::open(file.path));
     if (source->size() < 2 * kBlockSize || file.header.file_size % kBlockSize != 0) {
         report_.add(Kind::kHeaderDamaged, fmt::format("segment {} has an impossible size", file.generation));
