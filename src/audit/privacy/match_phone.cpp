@@ -124,6 +124,12 @@ bool is_told(const NumberRun& run, std::size_t groups) noexcept {
                        [](std::uint8_t size) { return size >= 2; });
 }
 
+// The later groups of a longer number, in fours as a card has them.
+bool follows_four(const Scan& scan) noexcept {
+    if (scan.before() != ' ' || is_digit(scan.before(6))) return false;
+    return is_digit(scan.before(2)) && is_digit(scan.before(3)) && is_digit(scan.before(4)) && is_digit(scan.before(5));
+}
+
 }  // namespace
 
 MaybeMatch match_phone(const Scan& scan, const NumberRun& run) noexcept {
@@ -135,6 +141,7 @@ MaybeMatch match_phone(const Scan& scan, const NumberRun& run) noexcept {
     const Announced what = announced(scan.text, scan.at);
     const bool told = what == Announced::kPhone;
     if (!bracket && what != Announced::kNothing && !told) return std::nullopt;
+    if (!bracket && !told && follows_four(scan)) return std::nullopt;
     if (run.digits[0] == '0' && run.digits[1] == '0' && run.count >= 11) return match_international(scan, run, 2);
     for (std::size_t groups = run.groups; groups > 0; --groups) {
         const std::size_t end = run.ends[groups - 1];

@@ -42,7 +42,7 @@ struct Word {
     std::string_view text;
     Announced means;
 };
-// In English, German, French, Spanish, Italian and Dutch. Sorted.
+// In English, German, French, Spanish, Italian and Dutch.
 constexpr std::array<Word, 117> kWords{{{"anrufen", Announced::kPhone},
                                         {"appelez", Announced::kPhone},
                                         {"article", Announced::kNumber},
@@ -167,6 +167,10 @@ constexpr std::array<Word, 117> kWords{{{"anrufen", Announced::kPhone},
 constexpr std::array<std::string_view, 8> kWeak{"id",           "no", "nr", "num", "number", "nummer", "n\xC3\xBAmero",
                                                 "num\xC3\xA9ro"};
 
+// "my number": with nothing said of what, a telephone's.
+constexpr std::array<std::string_view, 14> kPossessives{"my",    "her",    "his",  "our",  "your", "meine", "ihre",
+                                                        "seine", "unsere", "mijn", "haar", "zijn", "mon",   "mi"};
+
 constexpr std::size_t kLookBackBytes = 40;
 constexpr std::size_t kLookBackWords = 4;
 
@@ -252,6 +256,7 @@ Announced announced(std::string_view text, std::size_t at) noexcept {
         while (begin > floor && is_text(text[begin - 1])) --begin;
         std::array<char, 24> buffer;
         const std::string_view word = lower_of(text.substr(begin, end - begin), buffer);
+        if (weak && std::ranges::find(kPossessives, word) != kPossessives.end()) return Announced::kPhone;
         const auto found = std::ranges::find(kWords, word, &Word::text);
         if (!word.empty() && found != kWords.end()) return found->means;
         weak = weak || std::ranges::find(kWeak, word) != kWeak.end();

@@ -101,7 +101,7 @@ class Vault {
         std::uint64_t messages_per_key_max = kMessagesPerKeyMax;  // Then the subject or month gets a further key.
         Duration retry_interval = std::chrono::seconds(1);
         /// For tests: called with the name of each step that a kill may come after.
-        std::function<void(std::string_view)> at_step;
+        std::function<void(std::string_view)> at_step = {};
     };
     /// `keys` outlives the vault. Finishes what an erasure that was cut short has left.
     static Result<std::unique_ptr<Vault>> open(KeyStore& keys, const Options& options, const Clock& clock,
