@@ -17,6 +17,7 @@ void Batch::add(Bytes payload, std::span<const std::uint32_t> offsets, std::span
 
 Bytes Batch::close(BatchHeader header) noexcept {
     header.records = records();
+    header.source = source;
     header.payload_bytes = static_cast<std::uint32_t>(used - kBatchHeaderBytes);
     const auto padded = static_cast<std::size_t>(header.padded_bytes());
     std::memset(bytes().data() + used, 0, padded - used);
@@ -30,6 +31,7 @@ void Batch::clear() noexcept {
     keys.clear();
     leaves.clear();
     groups.clear();
+    source.reset();
 }
 
 }  // namespace tidegate::audit::segments

@@ -50,6 +50,7 @@ struct Batch {
     std::vector<RecordKeys> keys;
     std::vector<Sha256> leaves;
     std::vector<Group> groups;
+    std::optional<SourceMark> source;  // Of the last group that had one.
 };
 
 }  // namespace tidegate::audit::segments

@@ -113,17 +113,34 @@ void SegmentLog::append_group(std::span<const Decision> decisions, Done done) {
             ErrorCode::kTooLarge,
             fmt::format("decisions that stay together may have {} bytes, these have {}", payload_max(options_), bytes));
     }
-    bool wake = false;
+    thread_local Scratch scratch;
+    scratch.clear();
     if (!accepted) {
         const Lock lock(mutex_);
         health_.refused_invalid += decisions.size();
     } else {
-        thread_local Scratch scratch;
-        scratch.clear();
         const UnixMillis recorded = std::max<UnixMillis>(0, clock_.unix_ms());
         for (const Decision& decision : decisions) scratch.add(decision, recorded, seed_);
-        accepted = enqueue(scratch.payload, scratch.offsets, scratch.keys, scratch.leaves, done, wake);
     }
+    hand_over(std::move(accepted), {scratch.payload, scratch.offsets, scratch.keys, scratch.leaves, std::nullopt},
+              std::move(done));
+}
+
+void SegmentLog::append_encoded(const EncodedGroup& group, Done done) {
+    Result<void> accepted;
+    if (group.keys.empty() || group.payload.size() > payload_max(options_)) {
+        accepted = fail(ErrorCode::kTooLarge,
+                        fmt::format("a group is 1 record to {} bytes of them, this one has {} in {} bytes",
+                                    payload_max(options_), group.keys.size(), group.payload.size()));
+        const Lock lock(mutex_);
+        health_.refused_invalid += group.keys.size();
+    }
+    hand_over(std::move(accepted), group, std::move(done));
+}
+
+void SegmentLog::hand_over(Result<void> accepted, const EncodedGroup& group, Done done) {
+    bool wake = false;
+    if (accepted) accepted = enqueue(group, done, wake);
     if (!accepted) {
         if (done) done(std::unexpected(std::move(accepted).error()));
     } else if (wake) {
@@ -131,10 +148,17 @@ void SegmentLog::append_group(std::span<const Decision> decisions, Done done) {
     }
 }
 
+// A batch states one source: the groups in it have one partition and one origin.
+bool SegmentLog::joins_filling(const EncodedGroup& group) const {
+    if (!filling_->has_room(group.payload.size())) return false;
+    if (filling_->records() + group.keys.size() > kSegmentRecordsMax) return false;
+    return !group.source || !filling_->source ||
+           (group.source->partition == filling_->source->partition && group.source->origin == filling_->source->origin);
+}
+
 // On success `done` has been moved into a batch.
-Result<void> SegmentLog::enqueue(Bytes payload, std::span<const std::uint32_t> offsets,
-                                 std::span<const RecordKeys> keys, std::span<const Sha256> leaves, Done& done,
-                                 bool& wake) {
+Result<void> SegmentLog::enqueue(const EncodedGroup& group, Done& done, bool& wake) {
+    const auto& [payload, offsets, keys, leaves, source] = group;
     const Lock lock(mutex_);
     if (closing_) return fail(ErrorCode::kUnavailable, "the record's log is closing");
     if (health_.degraded) {
@@ -146,13 +170,13 @@ Result<void> SegmentLog::enqueue(Bytes payload, std::span<const std::uint32_t> o
         health_.refused_full += keys.size();
         return fail(ErrorCode::kUnavailable, "the record's log has too many records waiting");
     }
-    if (filling_ != nullptr &&
-        (!filling_->has_room(payload.size()) || filling_->records() + keys.size() > kSegmentRecordsMax)) {
+    if (filling_ != nullptr && !joins_filling(group)) {
         closed_.push_back(std::move(filling_));
         wake = true;
     }
     if (filling_ == nullptr) filling_ = make_batch(payload.size());
     filling_->add(payload, offsets, keys, leaves, std::move(done));
+    if (source) filling_->source = source;
     health_.queue_records += keys.size();
     health_.queue_bytes += payload.size();
     ++accepted_;
