@@ -45,7 +45,7 @@ class ByteReader {
             rest_ = {};
             return value;
         }
-        std::memcpy(&value, rest_.data(), sizeof value);
+        rest_.copy(reinterpret_cast<char*>(&value), sizeof value);
         rest_.remove_prefix(sizeof value);
         return value;
     }
