@@ -65,7 +65,8 @@ class Fourier {
 double squared_difference(const std::vector<double>& rows, std::size_t columns, const std::vector<double>& sums,
                           std::span<const std::size_t> chosen) {
     const auto n = static_cast<double>(chosen.size());
-    const double m = static_cast<double>(rows.size() / columns) - n;
+    const std::size_t all = rows.size() / columns;
+    const auto m = static_cast<double>(all - chosen.size());
     std::vector<double> own(columns);
     for (const std::size_t row : chosen) {
         for (std::size_t k = 0; k < columns; ++k) own[k] += rows[row * columns + k];
