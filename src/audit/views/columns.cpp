@@ -94,13 +94,9 @@ Result<void> Columns::follow(const DurableRecords& records) {
         std::fill(open_->kinds.begin() + open_->size(), open_->kinds.begin() + row, kNoKind);
         for (; row < kChunkLeaves && next < records.records.size(); ++row, ++next, ++leaf) {
             const segments::RecordView& record = records.records[next];
-            if (record.actor != last_actor_) {
-                last_actor_ = record.actor;
-                last_actor_hash_ = actor_hash_of(record.actor);
-            }
             open_->kinds[row] = kinds_.intern(record);
             open_->times[row] = unix_ms_of(record.id);
-            open_->actors[row] = last_actor_hash_;
+            open_->actors[row] = actor_hash_of(record.actor);
         }
         if (row == kChunkLeaves) open_->last_id = records.records[next - 1].id;
         open_->count.store(row, std::memory_order_release);
@@ -113,8 +109,6 @@ Result<void> Columns::follow(const DurableRecords& records) {
 void Columns::begin_chunk(std::uint64_t number) {
     open_ = std::make_shared_for_overwrite<ColumnChunk>();
     open_number_ = number;
-    last_actor_.clear();
-    last_actor_hash_ = actor_hash_of({});
     const Lock lock(mutex_);
     put({.number = number, .summary = nullptr, .held = open_});
 }

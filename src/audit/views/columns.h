@@ -112,8 +112,6 @@ class Columns final : public Follower {
     // The following thread's.
     std::shared_ptr<ColumnChunk> open_;
     std::uint64_t open_number_ = 0;
-    std::string last_actor_;
-    std::uint32_t last_actor_hash_ = 0;
 
     mutable Mutex mutex_;
     mutable Condition wake_;

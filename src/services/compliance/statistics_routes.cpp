@@ -8,7 +8,6 @@ namespace tidegate::compliance {
 namespace {
 
 using pipeline::ContextPtr;
-using pipeline::optional;
 using pipeline::required;
 using pipeline::Schema;
 
