@@ -1,15 +1,11 @@
-// What spend costs: a reservation with its settlement in one process, and the day's sums from a log at a start.
+// What spend costs: a reservation with its settlement in one process. (The day's sums from the log: bench/statistics_bench.cpp.)
 //
-// Use         spend_bench [--benchmark_filter=...]; SPEND_LOG_ROWS (default 1000000) decisions are written to a folder of the
-//             system's temporary directory first when FromLog runs.
+// Use         spend_bench [--benchmark_filter=...]
 #include <benchmark/benchmark.h>
 
 #include <atomic>
 #include <cstdlib>
-#include <filesystem>
 
-#include "audit/sqlite_log.h"
-#include "audit/views/spend.h"
 #include "base/strings.h"
 #include "pipeline/spend/local_ledger.h"
 
@@ -64,68 +60,6 @@ void DayAt(benchmark::State& state) {
     for (auto _ : state) benchmark::DoNotOptimize(zone->day_at(kNoon));
 }
 BENCHMARK(DayAt);
-
-class Log {
-  public:
-    explicit Log(std::uint64_t rows) {
-        std::filesystem::remove_all(folder_);
-        std::filesystem::create_directories(folder_);
-        const SystemClock clock;
-        const auto log =
-            audit::open_sqlite_log({.path = path(), .durability = audit::Durability::kProcess, .vfs = {}}, clock);
-        if (!log) std::abort();
-        SystemRandom random;
-        std::atomic<std::size_t> in_flight{0};
-        for (std::uint64_t n = 0; n < rows; n += kBatch) {
-            std::vector<audit::Decision> batch;
-            for (std::uint64_t i = n; i < n + kBatch; ++i) batch.push_back(decision(i, clock, random));
-            for (std::size_t seen = in_flight; seen >= 8; seen = in_flight) in_flight.wait(seen);
-            ++in_flight;
-            (*log)->append_batch(std::move(batch), [&](const Result<void>& done) {
-                if (!done) std::abort();
-                --in_flight;
-                in_flight.notify_one();
-            });
-        }
-        (*log)->flush();
-    }
-    ~Log() { std::filesystem::remove_all(folder_); }
-    std::string path() const { return (folder_ / "log.db").string(); }
-
-  private:
-    static constexpr std::uint64_t kBatch = 500;
-    // As detect/text stores one; 10,000 keys, of 100 tenants.
-    static audit::Decision decision(std::uint64_t n, const Clock& clock, Random& random) {
-        audit::Decision out;
-        out.id = make_uuid7(clock, random);
-        out.request_id = to_string(out.id);
-        out.actor = "key:" + std::to_string(mix64(n) % 10'000);
-        out.tenant = "tenant-" + std::to_string(mix64(n) % 100);
-        out.service = "provenance";
-        out.operation = "detect/text";
-        out.input_hash = sha256(std::to_string(n));
-        out.input_size = 2'000;
-        out.output = R"({"confidence":0.8125,"signals":")" + std::string(360, 's') + "\"}";
-        out.stages = {{"parse", 12}, {"features", 150}, {"score", 40}, {"render", 9}};
-        out.spend_points = Points::whole(1);
-        return out;
-    }
-    const std::filesystem::path folder_ = std::filesystem::temp_directory_path() / "tidegate-spend-bench";
-};
-
-void FromLog(benchmark::State& state) {
-    const char* const asked = std::getenv("SPEND_LOG_ROWS");
-    const std::uint64_t rows = parse_u64(asked == nullptr ? "" : asked).value_or(1'000'000);
-    const Log log(rows);
-    for (auto _ : state) {
-        const auto pool = audit::ReaderPool::open({.path = log.path(), .vfs = {}});
-        const auto spent = audit::SpendView(*pool).read(0);
-        if (!spent || spent->decisions != rows) return state.SkipWithError("the sums are wrong");
-        make_book()->load(*spent);
-    }
-    state.counters["rows"] = static_cast<double>(rows);
-}
-BENCHMARK(FromLog)->Unit(benchmark::kMillisecond)->Iterations(3);
 
 }  // namespace
 }  // namespace tidegate::pipeline::spend

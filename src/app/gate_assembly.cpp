@@ -86,8 +86,7 @@ Result<void> GateAssembly::open_spend() {
     TG_TRY(auto zone, pipeline::spend::load_zone(settings.time_zone, needs_.disk));
     const UnixMillis now = needs_.clock.unix_ms();
     book_ = std::make_shared<pipeline::spend::Book>(std::move(zone), settings.accounts_max, now, needs_.random);
-    const audit::SpendView view(needs_.readers);
-    TG_TRY(const audit::SpentSince spent, view.read(book_->day(now).begin));
+    TG_TRY(const audit::SpentSince spent, audit::scan_spent(needs_.decisions, book_->day(now).begin));
     book_->load(spent);
     ledger_ = pipeline::spend::make_local_ledger(book_);
     spend_policy_.emplace(settings);

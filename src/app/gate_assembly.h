@@ -8,7 +8,7 @@
 
 #include "app/jwks_fetch.h"
 #include "app/settings.h"
-#include "audit/views/spend.h"
+#include "audit/views/spend_scan.h"
 #include "http/client/client_counters.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
@@ -39,7 +39,7 @@ struct GateNeeds {
     const Disk& disk;
     observe::Logger& log;
     runtime::WorkerPool& blocking;
-    std::shared_ptr<audit::ReaderPool> readers;
+    const audit::segments::LogReader& decisions;
 };
 
 class GateAssembly {

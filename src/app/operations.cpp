@@ -37,11 +37,11 @@ void reply_live(const ContextPtr& context) {
 
 /// Ready means: a request sent now would be answered and recorded.
 bool is_ready(const OperationParts& parts, const audit::LogHealth& log) {
-    return !log.degraded && !parts.stopping.load(std::memory_order_relaxed);
+    return (!log.degraded || parts.audit.goes_on()) && !parts.stopping.load(std::memory_order_relaxed);
 }
 
 void reply_ready(const ContextPtr& context, const OperationParts& parts) {
-    const audit::LogHealth log = parts.decisions.health();
+    const audit::LogHealth log = parts.audit.log().health();
     if (is_ready(parts, log)) return context->reply_json(R"({"status":"ready"})");
     const std::string reason =
         log.degraded ? "decisions cannot be recorded: " + log.reason : "the server is shutting down";
@@ -70,8 +70,9 @@ void write_cache(JsonWriter& writer, CacheAssembly& cache) {
 }
 
 void reply_health(const ContextPtr& context, const OperationParts& parts, SteadyTime started) {
-    const audit::LogHealth log = parts.decisions.health();
-    const bool sound = is_ready(parts, log) && !parts.gate.is_degraded() && !parts.cache.is_degraded() &&
+    const audit::LogHealth log = parts.audit.log().health();
+    const bool sound = is_ready(parts, log) && !log.degraded && !parts.audit.is_degraded() &&
+                       !parts.compliance.is_degraded() && !parts.gate.is_degraded() && !parts.cache.is_degraded() &&
                        !parts.proxy.is_degraded(parts.clock.now());
     std::string body;
     JsonWriter writer(body);
@@ -89,12 +90,16 @@ void reply_health(const ContextPtr& context, const OperationParts& parts, Steady
     writer.field("waiting", log.queue_records).field("commits", log.commits);
     writer.field("last_commit_ms", static_cast<double>(log.commit_us_last) / 1000.0);
     writer.field("slowest_commit_ms", static_cast<double>(log.commit_us_max) / 1000.0);
+    writer.field("size", log.size).field("first", log.first);
+    writer.field("gap_records", log.gap_records);
+    parts.audit.append_status(writer);
     writer.end_object();
     writer.key("pools").begin_object();
     write_pool(writer, parts.cpu);
     write_pool(writer, parts.blocking);
     writer.end_object();
     parts.gate.append_status(writer);
+    parts.compliance.append_status(writer);
     write_cache(writer, parts.cache);
     parts.proxy.append_status(writer, parts.clock.now());
     writer.key("models").begin_object().field("text_detector", parts.text_model_version).end_object();
@@ -122,6 +127,8 @@ Schema health_schema() {
         required("identity", Schema::object({}).open().doc("Keys, and how tokens are checked.")),
         required("limits", Schema::object({}).open().doc("Whether limits are shared with other servers.")),
         required("spend", Schema::object({}).open().doc("Whether spend is shared with other servers.")),
+        required("privacy", Schema::object({}).open().doc("What is replaced, and the content that is kept.")),
+        optional("drift", Schema::object({}).open().doc("Streams that are watched, alerts that are open.")),
         optional("redis", Schema::object({}).open()),
         required("memory", Schema::object({}).open()),
         required("cache",

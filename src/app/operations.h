@@ -6,9 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "app/audit_assembly.h"
 #include "app/cache_assembly.h"
+#include "app/compliance_assembly.h"
 #include "app/gate_assembly.h"
-#include "audit/decision_log.h"
 #include "base/clock.h"
 #include "observe/metrics.h"
 #include "pipeline/route.h"
@@ -21,7 +22,8 @@ namespace tidegate::app {
 struct OperationParts {
     const Clock& clock;
     const observe::Registry& metrics;
-    const audit::DecisionLog& decisions;
+    AuditAssembly& audit;
+    const ComplianceAssembly& compliance;
     const runtime::WorkerPool& cpu;
     const runtime::WorkerPool& blocking;
     const std::atomic<bool>& stopping;

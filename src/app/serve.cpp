@@ -1,5 +1,6 @@
 // `tidegate serve`: start, wait for a signal, leave in order.
 #include <fmt/core.h>
+#include <sys/stat.h>
 
 #include <csignal>
 #include <cstdlib>
@@ -48,6 +49,8 @@ void let_second_signal_kill() {
 
 int run_serve(const Invocation& invocation) {
     if (!invocation.words.empty()) return wrong_use("serve does not know `" + invocation.words.front() + "`");
+    // What it writes (records, keys, databases) is nobody else's.
+    ::umask(077);
     const sigset_t signals = block_signals();
     auto server = TidegateServer::create(invocation.settings);
     if (!server) {
@@ -71,6 +74,7 @@ int run_openapi(const Invocation& invocation) {
     settings.process.log_level = "off";
     settings.server.address = "127.0.0.1";
     settings.server.port = 0;
+    settings.audit.segment_bytes = 1024 * 1024;
     auto server = TidegateServer::create(settings);
     const std::optional<std::string> document = server ? std::optional((*server)->openapi()) : std::nullopt;
     const std::string reason = server ? "" : server.error().message;

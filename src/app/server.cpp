@@ -8,7 +8,6 @@
 #include "app/key_routes.h"
 #include "app/keys.h"
 #include "app/operations.h"
-#include "audit/sqlite_log.h"
 #include "base/file.h"
 #include "http/trusted_proxies.h"
 #include "services/provenance/provenance.h"
@@ -93,24 +92,31 @@ TidegateServer::~TidegateServer() {
     if (gate_) gate_->stop();
     if (cpu_) cpu_->stop();
     if (blocking_) blocking_->stop();
-    if (decisions_) decisions_->close();
+    if (compliance_) compliance_->stop();
+    if (audit_) audit_->stop();
 }
 
 Result<void> TidegateServer::open_storage() {
     database_path_ = database_path(settings_.process.data_dir);
     TG_CHECK(disk_.make_directories(settings_.process.data_dir));
-    audit::SqliteLogOptions options;
-    options.path = database_path_;
-    options.durability = settings_.audit.durability == "disk" ? audit::Durability::kDisk : audit::Durability::kProcess;
-    options.batch_records_max = settings_.audit.batch_records_max;
-    options.queue_records_max = settings_.audit.queue_records_max;
-    options.queue_bytes_max = settings_.audit.queue_bytes_max;
-    TG_TRY(decisions_, audit::open_sqlite_log(options, clock_));
-    TG_TRY(readers_,
-           audit::ReaderPool::open({.path = options.path, .connections = settings_.audit.reader_connections}));
-    history_ = std::make_unique<audit::History>(readers_);
-    statistics_ = std::make_unique<audit::StatisticsView>(readers_);
-    return {};
+    const bool loopback = is_loopback(settings_.server.address);
+    TG_TRY(compliance_,
+           ComplianceAssembly::open(
+               {.settings = settings_,
+                .clock = clock_,
+                .random = random_,
+                .log = *log_,
+                .loopback_without_keys = loopback && !pipeline::keys_required(settings_.identity, loopback)}));
+    std::vector<audit::Follower*> followers;
+    if (compliance_->drift() != nullptr) followers.push_back(compliance_->drift());
+    TG_TRY(audit_, AuditAssembly::open({.settings = settings_,
+                                        .database_path = database_path_,
+                                        .clock = clock_,
+                                        .random = random_,
+                                        .disk = disk_,
+                                        .log = *log_},
+                                       std::move(followers)));
+    return compliance_->start(*audit_);
 }
 
 void TidegateServer::make_pools() {
@@ -128,7 +134,7 @@ Result<void> TidegateServer::make_gate() {
                                         .disk = disk_,
                                         .log = *log_,
                                         .blocking = *blocking_,
-                                        .readers = readers_}));
+                                        .decisions = audit_->reader()}));
     cache_ = std::make_unique<CacheAssembly>(
         CacheNeeds{.settings = settings_, .clock = clock_, .random = random_, .cpu = *cpu_});
     TG_TRY(proxy_, proxy::Proxy::create(settings_.upstreams, settings_.routes,
@@ -149,12 +155,13 @@ Result<void> TidegateServer::make_dispatcher() {
     std::vector<pipeline::Route> routes;
     provenance::register_provenance(routes, {.clock = clock_,
                                              .text_detector = *text_detector_,
-                                             .history = *history_,
-                                             .statistics = *statistics_,
+                                             .history = &audit_->history(),
+                                             .statistics = &audit_->statistics(),
                                              .settings = settings_.provenance});
     register_operations(routes, {.clock = clock_,
                                  .metrics = metrics_,
-                                 .decisions = *decisions_,
+                                 .audit = *audit_,
+                                 .compliance = *compliance_,
                                  .cpu = *cpu_,
                                  .blocking = *blocking_,
                                  .stopping = stopping_,
@@ -163,6 +170,7 @@ Result<void> TidegateServer::make_dispatcher() {
                                  .cache = *cache_,
                                  .text_model_version = text_detector_->model_version(),
                                  .metrics_enabled = settings_.process.metrics_enabled});
+    compliance_->register_routes(routes, *audit_);
     register_key_routes(routes, {.keys = gate_->identity().keys(), .clock = clock_});
     proxy_->register_routes(routes);
     openapi_ = register_openapi(routes);
@@ -171,14 +179,19 @@ Result<void> TidegateServer::make_dispatcher() {
                                 .random = random_,
                                 .metrics = metrics_,
                                 .log = *log_,
-                                .decisions = *decisions_,
+                                .decisions = audit_->log(),
                                 .cpu = *cpu_,
-                                .blocking = *blocking_};
+                                .blocking = *blocking_,
+                                .answer_after = settings_.audit.answer_after == "accepted"
+                                                    ? pipeline::AnswerAfter::kAccepted
+                                                    : pipeline::AnswerAfter::kDurable};
     TG_CHECK(pipeline::check_answers(settings_.pipeline.answers, routes));
     pipeline::Gate gate = gate_->gate();
     gate.store = &cache_->store();
     gate.flights = &cache_->flights();
     gate.build = version();
+    gate.privacy = compliance_->privacy();
+    for (pipeline::LoopListener* listener : compliance_->loop_listeners()) gate.listeners.push_back(listener);
     gate.listeners.push_back(proxy_.get());
     gate.listeners.push_back(cache_.get());  // Last: what uses the second level of a loop ends before it.
     dispatcher_ = std::make_unique<pipeline::Dispatcher>(parts, settings_.pipeline, std::move(routes), std::move(gate));
@@ -221,17 +234,19 @@ void TidegateServer::start() {
 void TidegateServer::shutdown(Duration wait_max) {
     stopping_.store(true, std::memory_order_relaxed);
     log_->line(observe::Level::kInfo, "draining");
+    compliance_->close_streams();
     const bool drained = http_->drain(wait_max);
     // The wait is over: cut those that are left, so that what waits for a thread is not done for nobody.
     if (!drained) http_->stop();
     cpu_->stop();
     blocking_->stop();
-    decisions_->close();
+    compliance_->stop();
+    audit_->stop();
     http_->stop();
     gate_->stop();
     log_->line(observe::Level::kInfo, "stopped")
         .field("drained", drained)
-        .field("recorded", decisions_->health().appended);
+        .field("recorded", audit_->log().health().appended);
     log_->flush();
 }
 

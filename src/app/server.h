@@ -12,12 +12,11 @@
 #include <string>
 #include <vector>
 
+#include "app/audit_assembly.h"
 #include "app/cache_assembly.h"
+#include "app/compliance_assembly.h"
 #include "app/gate_assembly.h"
 #include "app/settings.h"
-#include "audit/decision_log.h"
-#include "audit/views/history.h"
-#include "audit/views/statistics.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/result.h"
@@ -70,10 +69,9 @@ class TidegateServer {
     std::unique_ptr<observe::Logger> log_;
     observe::Registry metrics_;
     std::unique_ptr<const provenance::text::TextDetector> text_detector_;
-    std::unique_ptr<audit::DecisionLog> decisions_;
-    std::unique_ptr<audit::History> history_;
-    std::shared_ptr<audit::ReaderPool> readers_;
-    std::unique_ptr<audit::StatisticsView> statistics_;
+    // Destroyed after the log, which feeds what it holds.
+    std::unique_ptr<ComplianceAssembly> compliance_;
+    std::unique_ptr<AuditAssembly> audit_;
     std::unique_ptr<runtime::WorkerPool> cpu_;
     std::unique_ptr<runtime::WorkerPool> blocking_;
     std::unique_ptr<GateAssembly> gate_;

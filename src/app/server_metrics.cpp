@@ -87,6 +87,13 @@ void declare_decisions(observe::Registry& registry, const audit::DecisionLog& lo
                 [](const audit::LogHealth& h) { return as_double(h.commits); });
     read_health("tidegate_audit_waiting", "Decisions waiting for a commit now.", "The disk is slow.",
                 MetricType::kGauge, [](const audit::LogHealth& h) { return as_double(h.queue_records); });
+    read_health("tidegate_audit_gap_total",
+                "Decisions lost after their answers had gone (audit.answer_after, audit.when_failing).",
+                "Look at the disk; each gap is an event in the log.", MetricType::kCounter,
+                [](const audit::LogHealth& h) { return as_double(h.gap_records); });
+    read_health("tidegate_audit_size", "Records of the log, those that retention removed included.",
+                "Decisions and events are recorded.", MetricType::kGauge,
+                [](const audit::LogHealth& h) { return as_double(h.size); });
     read_health("tidegate_audit_degraded", "1 while the last commit failed.",
                 "Answers are refused until a commit succeeds.", MetricType::kGauge,
                 [](const audit::LogHealth& h) { return h.degraded ? 1.0 : 0.0; });
@@ -98,7 +105,9 @@ void TidegateServer::declare_metrics() {
     observe::add_process_metrics(metrics_);
     declare_http(metrics_, http_->counters());
     declare_pools(metrics_, *cpu_, *blocking_);
-    declare_decisions(metrics_, *decisions_);
+    declare_decisions(metrics_, audit_->log());
+    audit_->declare_metrics(metrics_);
+    compliance_->declare_metrics(metrics_);
     gate_->declare_metrics(metrics_, cache_->store(), *proxy_);
     cache_->declare_metrics(metrics_);
     proxy::declare_metrics(metrics_, proxy_->warmup_counts());

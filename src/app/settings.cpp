@@ -65,6 +65,9 @@ void declare(settings::Table& table, AppSettings& s) {
                "name");
     table.list("routes", s.routes, proxy::declare_route, "Which requests are passed on, and under what rules.", "name");
     audit::declare(table, s.audit);
+    audit::privacy::declare(table, s.privacy);
+    compliance::declare(table, s.compliance);
+    compliance::declare(table, s.drift);
     provenance::declare(table, s.provenance);
 }
 

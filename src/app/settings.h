@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "audit/privacy/settings.h"
 #include "audit/settings.h"
 #include "http/settings.h"
 #include "pipeline/cache/settings.h"
@@ -12,6 +13,8 @@
 #include "pipeline/settings.h"
 #include "pipeline/spend/settings.h"
 #include "pipeline/upstream/settings.h"
+#include "services/compliance/drift/settings.h"
+#include "services/compliance/query_settings.h"
 #include "services/provenance/settings.h"
 #include "services/proxy/settings.h"
 #include "settings/load.h"
@@ -42,6 +45,9 @@ struct AppSettings {
     http::ServerSettings server;
     pipeline::PipelineSettings pipeline;
     audit::AuditSettings audit;
+    audit::privacy::PrivacySettings privacy;
+    compliance::QuerySettings compliance;
+    compliance::DriftSettings drift;
     pipeline::IdentitySettings identity;
     limits::LimitsSettings limits;
     pipeline::spend::SpendSettings spend;

@@ -62,32 +62,6 @@ UPDATE hours SET spend_milli = spend_milli * 1000 WHERE spend_milli <> 0;
 constexpr std::int64_t kStatusMax = static_cast<std::int64_t>(Status::kCancelled);
 constexpr std::int64_t kCacheMax = static_cast<std::int64_t>(CacheState::kStale);
 
-void append_part(std::string& out, std::string_view part) {
-    const auto size = static_cast<std::uint32_t>(part.size());
-    out.append(reinterpret_cast<const char*>(&size), sizeof size);
-    out += part;
-}
-
-template <class T>
-void append_key(std::string& out, const T& kind) {
-    for (const std::string* part :
-         {&kind.tenant, &kind.service, &kind.operation, &kind.model, &kind.model_version, &kind.band}) {
-        append_part(out, *part);
-    }
-    out.push_back(static_cast<char>(kind.status));
-    out.push_back(static_cast<char>(kind.cache));
-}
-
-template <class List, class Visit>
-void write_object(std::string& out, const List& list, Visit&& visit) {
-    out.clear();
-    if (list.empty()) return;
-    JsonWriter writer(out);
-    writer.begin_object();
-    for (const auto& entry : list) visit(writer, entry);
-    writer.end_object();
-}
-
 Result<void> read_object(std::string_view text, const std::function<bool(std::string_view, json::Value)>& take) {
     if (text.empty()) return {};
     const auto document = json::parse(text);
@@ -141,48 +115,6 @@ Result<KindTable> read_kinds(store::Database& database) {
                   .cache = static_cast<CacheState>(cache)};
         kinds.emplace(rows.integer(0), std::move(kind));
     }
-}
-
-void append_kind_key(std::string& out, const Decision& decision) {
-    append_key(out, decision);
-}
-
-std::string kind_key(const Kind& kind) {
-    std::string out;
-    append_key(out, kind);
-    return out;
-}
-
-Result<void> insert_kind(store::Database& database, std::int64_t kind_id, const Decision& decision) {
-    TG_TRY(store::Statement insert, database.prepare("INSERT INTO kinds VALUES(?,?,?,?,?,?,?,?,?)"));
-    insert.bind(1, kind_id);
-    int position = 2;
-    for (const std::string* text : {&decision.tenant, &decision.service, &decision.operation, &decision.model,
-                                    &decision.model_version, &decision.band}) {
-        insert.bind(position++, std::string_view(*text));
-    }
-    insert.bind(8, static_cast<std::int64_t>(decision.status)).bind(9, static_cast<std::int64_t>(decision.cache));
-    return insert.run();
-}
-
-void bind_decision(store::Statement& insert, std::int64_t seq, std::int64_t kind_id, const Decision& decision,
-                   RowTexts& texts) {
-    write_object(texts.stages, decision.stages,
-                 [](JsonWriter& writer, const auto& stage) { writer.field(stage.name, stage.us); });
-    write_object(texts.tags, decision.tags,
-                 [](JsonWriter& writer, const auto& tag) { writer.field(tag.name, tag.value); });
-    insert.bind(1, seq).bind(2, store::Blob(decision.id.bytes)).bind(3, kind_id);
-    insert.bind(4, std::string_view(decision.request_id)).bind(5, std::string_view(decision.actor));
-    insert.bind(6, store::Blob(decision.input_hash)).bind(7, static_cast<std::int64_t>(decision.input_size));
-    insert.bind(8, std::string_view(decision.output)).bind(9, decision.confidence);
-    insert.bind(10, std::string_view(decision.error)).bind(11, decision.latency_us);
-    insert.bind(12, std::string_view(texts.stages)).bind(13, decision.spend_points.milli).bind(14, decision.tokens);
-    if (decision.trace_id == observe::TraceId{}) {
-        insert.bind_null(15);
-    } else {
-        insert.bind(15, store::Blob(decision.trace_id));
-    }
-    insert.bind(16, std::string_view(texts.tags));
 }
 
 Result<Decision> read_decision(const store::Statement& row, const KindTable& kinds) {

@@ -306,6 +306,10 @@ void Context::record(std::vector<audit::Decision> decisions, std::move_only_func
     };
     if (auto safe = make_private(decisions); !safe) return settled(std::move(safe));
     auto& log = dispatcher_.parts_.decisions;
+    const AnswerAfter preset = dispatcher_.parts_.answer_after;
+    if ((route_ == nullptr ? preset : route_->route.answer_after.value_or(preset)) == AnswerAfter::kAccepted) {
+        return log.submit(std::move(decisions), std::move(settled));
+    }
     if (decisions.size() == 1) return log.append(std::move(decisions.front()), std::move(settled));
     log.append_batch(std::move(decisions), std::move(settled));
 }

@@ -36,6 +36,7 @@ struct Parts {
     audit::DecisionLog& decisions;
     runtime::WorkerPool& cpu;
     runtime::WorkerPool& blocking;
+    AnswerAfter answer_after = AnswerAfter::kDurable;
 };
 
 /// A route with what was prepared for it at start.

@@ -53,6 +53,12 @@ struct KeptAnswer {
     std::string version;            // Of what makes the answer: another one asks anew.
 };
 
+/// When an answer that leaves a Decision may go out.
+enum class AnswerAfter : std::uint8_t {
+    kDurable,   // The Decision is durable. It cannot be made so: no answer, 503.
+    kAccepted,  // The Decision waits its turn. It is lost after that: a gap in the log says so.
+};
+
 /// The error shape of the clients that call this family (API.md).
 enum class ErrorShape : std::uint8_t { kProblem };
 
@@ -77,6 +83,7 @@ struct Route {
     Points spend_points;
     CachePolicy cache = CachePolicy::kNoStore;
     std::optional<KeptAnswer> keep;   // None: never kept, whatever the settings say.
+    std::optional<AnswerAfter> answer_after;  // Absent: as the settings say.
     std::vector<std::string> scopes;  // Any of these lets a key in.
     ErrorShape errors = ErrorShape::kProblem;
     std::uint64_t body_bytes_max = 0;  // 0: no body.

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "audit/log_fixture.h"
+#include "audit/make_decision.h"
 #include "base/json.h"
 
 namespace tidegate::audit {

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "base/json_writer.h"
-#include "store/sqlite.h"
+#include "support/recorded.h"
 #include "system/gate.h"
 
 namespace tidegate::testing {
@@ -70,23 +70,6 @@ class GateBatch : public GateFixture {
         const Lock lock(state_->mutex);
         return state_->calls;
     }
-    /// Rows of the record, as `sql` asks for them; the server has ended.
-    std::vector<std::vector<std::string>> record(const std::string& sql, int columns) const {
-        auto database = store::Database::open({.path = folder_.path() + "/tidegate.db"});
-        EXPECT_TRUE(database.has_value());
-        auto query = database->prepare(sql);
-        std::vector<std::vector<std::string>> rows;
-        if (!query) {
-            ADD_FAILURE() << query.error().message;
-            return rows;
-        }
-        while (query->step().value_or(false)) {
-            std::vector<std::string>& row = rows.emplace_back();
-            for (int i = 0; i < columns; ++i) row.emplace_back(query->text(i));
-        }
-        return rows;
-    }
-
     /// Outlives the test with the scripts that use it.
     struct State {
         void wait_free() const {
@@ -197,7 +180,9 @@ TEST_F(GateBatch, AnErrorOfOneItemIsItsOwn) {
     EXPECT_EQ(first.answer().status, 200);
     EXPECT_EQ(upstream_.asked("/list"), 2U);
     ASSERT_EQ(server->stop(SIGTERM, 20), 0);
-    EXPECT_EQ(record("SELECT error FROM decisions WHERE error <> ''", 1).size(), 1U);
+    EXPECT_EQ(
+        std::ranges::count_if(recorded(folder_.path()), [](const audit::Decision& one) { return !one.error.empty(); }),
+        1);
 }
 
 TEST_F(GateBatch, AnAnswerThatIsNoListOfTheirLengthIsAnErrorForAll) {

@@ -1,9 +1,4 @@
-// Statistics: counts, means and latency over a window, computed from the hourly sums kept with the log.
-//
-// Guarantee   Every figure comes from committed Decisions: counts, sums and means are exact for the window that is
-//             reported back; latency quantiles are within 1.6 % (log-linear steps, 32 a power of two), max is exact.
-// Window      Rounded outwards to whole hours UTC; the reply says which.
-// Threads     Any worker thread; each call borrows a connection.
+// Statistics: what is asked of counts, means and latency over a window, and what is answered (audit/views/live_statistics.h).
 #pragma once
 
 #include <cstdint>
@@ -12,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "audit/views/reader_pool.h"
 #include "base/clock.h"
 #include "base/json_writer.h"
 #include "base/points.h"
@@ -22,10 +16,9 @@ namespace tidegate::audit {
 
 struct StatisticsQuery {
     UnixMillis from = 0;  // Inclusive.
-    UnixMillis to = 0;    // Exclusive; after `from`. StatisticsView: at most 400 days from it.
+    UnixMillis to = 0;    // Exclusive; after `from`.
     std::optional<std::string> tenant;
     std::optional<std::string> service;
-    // Of LiveStatistics only.
     std::optional<std::string> model = {};
     std::optional<std::string> operation = {};
     bool timeline = true;
@@ -75,16 +68,6 @@ struct Statistics {
     std::uint64_t tokens = 0;
     Points spend_points;
     std::vector<DayCount> timeline;  // Every day of the window, also the empty ones, oldest first.
-};
-
-class StatisticsView {
-  public:
-    explicit StatisticsView(std::shared_ptr<ReaderPool> pool) : pool_(std::move(pool)) {}
-    /// kInvalidArgument: an empty or too long window.
-    Result<Statistics> read(const StatisticsQuery& query) const;
-
-  private:
-    std::shared_ptr<ReaderPool> pool_;
 };
 
 /// The members of API.md's statistics reply.

@@ -5,7 +5,7 @@
 #include <atomic>
 #include <optional>
 
-#include "pipeline/context.h"
+#include "pipeline/export.h"
 #include "services/provenance/provenance.h"
 
 namespace tidegate::provenance {
@@ -88,7 +88,7 @@ void answer_history(const ContextPtr& context, const Parts& parts) {
     query.limit = static_cast<std::size_t>(context->query_int("limit").value_or(50));
     query.offset = static_cast<std::size_t>(context->query_int("offset").value_or(0));
     query.cursor = context->query("cursor").value_or("");
-    const auto page = parts.history.page(query);
+    const auto page = parts.history->page(query);
     if (!page) return context->fail(page.error());
     std::string body;
     JsonWriter writer(body);
@@ -103,18 +103,6 @@ void answer_history(const ContextPtr& context, const Parts& parts) {
     if (page->total) writer.field("total", *page->total);
     writer.end_object();
     context->reply_json(std::move(body));
-}
-
-/// RFC 4180, and a leading apostrophe where a spreadsheet would take the cell for a formula.
-void append_csv(std::string& out, std::string_view cell) {
-    const bool formula = !cell.empty() && std::string_view("=+-@\t\r").find(cell.front()) != std::string_view::npos;
-    out.push_back('"');
-    if (formula) out.push_back('\'');
-    for (const char c : cell) {
-        if (c == '"') out.push_back('"');
-        out.push_back(c);
-    }
-    out.push_back('"');
 }
 
 constexpr std::string_view kCsvHead =
@@ -132,7 +120,7 @@ void append_csv_row(std::string& out, const audit::Decision& decision) {
                                            decision.model,
                                            decision.model_version};
     for (const std::string& cell : cells) {
-        append_csv(out, cell);
+        pipeline::append_csv_cell(out, cell);
         out.push_back(',');
     }
     out += fmt::format("{},{},{}\r\n", to_hex(decision.input_hash), decision.input_size,
@@ -156,33 +144,6 @@ ExportFormat format_of(std::string_view name) {
     return {"application/json", "[", ",\n", "]\n", append_json_row};
 }
 
-/// The body of an export, begun with its first full buffer: a record that cannot be read at all is answered 503, not
-/// with a 200 that is cut.
-class ExportBody {
-  public:
-    ExportBody(const ContextPtr& context, http::Response head, std::string_view opening)
-        : context_(context), head_(std::move(head)), buffer_(opening) {}
-
-    std::string& buffer() noexcept { return buffer_; }
-    bool started() const noexcept { return stream_ != nullptr; }
-    /// False: the client has left, or takes nothing.
-    bool flush() {
-        // A client that takes nothing for this long is gone for us; the thread goes back to the pool.
-        constexpr Duration kStallMax = std::chrono::seconds(20);
-        if (!started()) stream_ = context_->start_stream(std::move(head_));
-        const bool taken = stream_->write_wait(buffer_, kStallMax) == http::Stream::Outcome::kAccepted;
-        buffer_.clear();
-        return taken;
-    }
-    void finish() { stream_->finish(); }
-
-  private:
-    const ContextPtr& context_;
-    http::Response head_;
-    std::string buffer_;
-    std::shared_ptr<http::Stream> stream_;
-};
-
 void answer_export(const ContextPtr& context, const Parts& parts) {
     const auto filter = take_filter(*context);
     if (!filter) return;
@@ -193,13 +154,13 @@ void answer_export(const ContextPtr& context, const Parts& parts) {
     head.headers.add("Content-Disposition", "attachment; filename=\"analyses." + name + "\"");
     // The head of the stream alone: nothing to walk for.
     if (context->head().method == http::Method::kHead) return context->start_stream(std::move(head))->finish();
-    ExportBody body(context, std::move(head), format.head);
+    pipeline::ExportBody body(context, std::move(head), format.head);
     bool first = true;
     bool reading = true;
-    const auto walked = parts.history.for_each(*filter, [&](const audit::Decision& decision) {
+    const auto walked = parts.history->for_each(*filter, [&](const audit::Decision& decision) {
         if (!std::exchange(first, false)) body.buffer() += format.between;
         format.row(body.buffer(), decision);
-        if (body.buffer().size() >= 32 * 1024) reading = body.flush();
+        reading = body.offer();
         return reading;
     });
     if (!walked && !body.started()) return context->fail(walked.error());
@@ -229,7 +190,7 @@ void answer_stats(const ContextPtr& context, const Parts& parts) {
     query.service = kService;
     query.to = parts.clock.unix_ms() + 1;
     query.from = query.to - context->query_int("days").value_or(30) * kMsPerDay;
-    const auto statistics = parts.statistics.read(query);
+    const auto statistics = parts.statistics->read(query);
     if (!statistics) return context->fail(statistics.error());
     std::string body;
     JsonWriter writer(body);

@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "audit/views/history.h"
-#include "audit/views/statistics.h"
+#include "audit/views/live_statistics.h"
+#include "audit/views/log_history.h"
 #include "base/clock.h"
 #include "pipeline/route.h"
 #include "services/provenance/settings.h"
@@ -25,8 +25,8 @@ using text::TextModel;
 struct Parts {
     const Clock& clock;
     const TextModel& text_detector;
-    const audit::History& history;
-    const audit::StatisticsView& statistics;
+    const audit::LogHistory* history;         // For register_history_routes().
+    const audit::LiveStatistics* statistics;  // Likewise.
     const ProvenanceSettings& settings;
 };
 

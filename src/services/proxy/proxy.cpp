@@ -183,6 +183,10 @@ void Proxy::register_routes(std::vector<pipeline::Route>& routes) {
         made.operation = route->options.name;
         made.family = route->options.family;
         made.summary = "Passed on to the upstream " + route->options.upstream + ".";
+        if (!route->options.answer_after.empty()) {
+            made.answer_after = route->options.answer_after == "accepted" ? pipeline::AnswerAfter::kAccepted
+                                                                          : pipeline::AnswerAfter::kDurable;
+        }
         made.raw_body = true;
         made.spend_points = route->cost;
         made.body_bytes_max = route->options.body_bytes_max;

@@ -53,6 +53,9 @@ void declare_record(settings::Table& table, RouteOptions& r) {
     table.add("record", r.record, "all")
         .choices({"all", "misses", "off"})
         .doc("Which answers leave a Decision: all, those that the upstream made, or none.");
+    table.add("answer_after", r.answer_after, "")
+        .choices({"", "durable", "accepted"})
+        .doc("When an answer may leave: see audit.answer_after; empty: as that says.");
     table.add("record_output_bytes_max", r.record_output_bytes_max, 4096)
         .range(0, 1U << 20U)
         .bytes()

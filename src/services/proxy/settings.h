@@ -48,6 +48,7 @@ struct RouteOptions {
     std::string rate;
     std::uint64_t body_bytes_max = 0;
     std::string record;
+    std::string answer_after;
     std::uint64_t record_output_bytes_max = 0;
     std::string priority;
     Duration deadline{};

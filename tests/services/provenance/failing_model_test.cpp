@@ -28,8 +28,8 @@ class FailingModelTest : public ::testing::Test {
         std::vector<pipeline::Route> routes;
         register_text_routes(routes, {.clock = clock_,
                                       .text_detector = model_,
-                                      .history = history_,
-                                      .statistics = statistics_,
+                                      .history = nullptr,
+                                      .statistics = nullptr,
                                       .settings = settings_});
         const pipeline::Parts parts{clock_, random_, metrics_, *logger_, log_, cpu_, blocking_};
         dispatcher_ = std::make_unique<pipeline::Dispatcher>(parts, pipeline::PipelineSettings{}, std::move(routes));
@@ -56,8 +56,6 @@ class FailingModelTest : public ::testing::Test {
     std::unique_ptr<observe::Logger> logger_;
     testing::FakeLog log_;
     FailingModel model_;
-    audit::History history_{nullptr};
-    audit::StatisticsView statistics_{nullptr};
     ProvenanceSettings settings_;
     runtime::WorkerPool cpu_{"cpu", 1, 16};
     runtime::WorkerPool blocking_{"blocking", 1, 16};

@@ -1,0 +1,78 @@
+// AuditAssembly: the record put together: the log, what follows it, and who answers from it.
+//
+// Order       open() recovers the log, brings every follower to its end and takes over an older SQLite log: afterwards everything
+//             may append. stop() after the last append: first who reads, then the log, then who signs what it has come to.
+// Threads     open(), start(), stop() on the main thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/settings.h"
+#include "audit/segment_decision_log.h"
+#include "audit/views/columns.h"
+#include "audit/views/cube.h"
+#include "audit/views/kinds.h"
+#include "audit/views/live_feed.h"
+#include "audit/views/live_statistics.h"
+#include "audit/views/log_history.h"
+#include "base/json_writer.h"
+#include "observe/log.h"
+#include "observe/metrics.h"
+
+namespace tidegate::app {
+
+/// All of it outlives the assembly.
+struct AuditNeeds {
+    const AppSettings& settings;
+    const std::string& database_path;
+    const Clock& clock;
+    Random& random;
+    const Disk& disk;
+    observe::Logger& log;
+};
+
+/// The folder of the log.
+std::string audit_folder(const AppSettings& settings);
+
+class AuditAssembly {
+  public:
+    /// `others` follow the log too, until stop(). An Error says what could not be opened, and how to go on where there is a way.
+    static Result<std::unique_ptr<AuditAssembly>> open(const AuditNeeds& needs, std::vector<audit::Follower*> others);
+    ~AuditAssembly();
+
+    audit::SegmentDecisionLog& log() noexcept { return *log_; }
+    const audit::segments::LogReader& reader() const noexcept { return log_->reader(); }
+    const audit::LogHistory& history() const noexcept { return *history_; }
+    const audit::LiveStatistics& statistics() const noexcept { return *statistics_; }
+    audit::LiveFeed& live() noexcept { return *live_; }
+
+    void declare_metrics(observe::Registry& registry) const;
+    /// Answers go out although the log takes no records.
+    bool goes_on() const noexcept { return needs_.settings.audit.when_failing == "go_on"; }
+    /// What is kept beside the records themselves fails: the log goes on.
+    bool is_degraded() const;
+    /// Members of /health `decisions`.
+    void append_status(JsonWriter& writer) const;
+
+    void stop();
+
+  private:
+    explicit AuditAssembly(const AuditNeeds& needs) : needs_(needs) {}
+    Result<void> open_log();
+    Result<void> open_followers();
+    Result<void> open_keepers(std::vector<audit::Follower*> others);
+
+    const AuditNeeds needs_;
+    bool stopped_ = false;
+    std::unique_ptr<audit::SegmentDecisionLog> log_;
+    audit::Kinds kinds_;
+    std::unique_ptr<audit::Columns> columns_;
+    std::unique_ptr<audit::Cube> cube_;
+    std::unique_ptr<audit::LiveFeed> live_;
+    std::unique_ptr<audit::LogHistory> history_;
+    std::unique_ptr<audit::LiveStatistics> statistics_;
+};
+
+}  // namespace tidegate::app

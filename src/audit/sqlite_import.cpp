@@ -1,0 +1,90 @@
+#include "audit/sqlite_import.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <future>
+
+#include "audit/schema.h"
+
+namespace tidegate::audit {
+namespace {
+
+constexpr std::size_t kGroup = 500;
+
+Result<void> append_group(SegmentDecisionLog& log, std::vector<Decision> group) {
+    std::promise<Result<void>> promise;
+    auto outcome = promise.get_future();
+    log.append_batch(std::move(group), [&promise](Result<void> done) { promise.set_value(std::move(done)); });
+    return outcome.get();
+}
+
+/// In groups that surely fit a batch, one after the other: what is in the log is always the first rows.
+Result<void> append(SegmentDecisionLog& log, std::vector<Decision> decisions) {
+    constexpr std::size_t kGroupBytes = 32 * 1024;
+    std::vector<Decision> group;
+    std::size_t bytes = 0;
+    for (Decision& decision : decisions) {
+        const std::size_t size = segments::encoded_size(decision);
+        if (!group.empty() && bytes + size > kGroupBytes) {
+            TG_CHECK(append_group(log, std::exchange(group, {})));
+            bytes = 0;
+        }
+        bytes += size;
+        group.push_back(std::move(decision));
+    }
+    return append_group(log, std::move(group));
+}
+
+/// Rows from `begin` (0: the first) on; fewer than kGroup at the end only.
+Result<std::vector<Decision>> read_rows(store::Statement& rows, const KindTable& kinds, std::uint64_t begin) {
+    rows.reset();
+    rows.bind(1, static_cast<std::int64_t>(begin)).bind(2, static_cast<std::int64_t>(kGroup));
+    std::vector<Decision> decisions;
+    for (;;) {
+        TG_TRY(const bool row, rows.step());
+        if (!row) return decisions;
+        TG_TRY(Decision decision, read_decision(rows, kinds));
+        decisions.push_back(std::move(decision));
+    }
+}
+
+}  // namespace
+
+Result<std::uint64_t> import_sqlite(const std::string& database_path, SegmentDecisionLog& log, const Clock& clock) {
+    std::error_code error;
+    if (!std::filesystem::exists(database_path, error)) return 0;
+    TG_TRY(store::Database database, store::Database::open({.path = database_path}));
+    TG_TRY(const std::int64_t tables,
+           database.integer("SELECT count(*) FROM sqlite_schema WHERE type='table' AND name='decisions'"));
+    if (tables == 0) return 0;
+    TG_CHECK(migrate_log(database, clock));
+    TG_TRY(const std::int64_t total, database.integer("SELECT count(*) FROM decisions"));
+    const auto rows = static_cast<std::uint64_t>(total);
+    const std::uint64_t begin = log.segments().tree().size();
+    if (begin > rows) {
+        return fail(ErrorCode::kConflict,
+                    fmt::format("{} has {} decisions to be brought into the log, which holds {} already", database_path,
+                                rows, begin));
+    }
+    {
+        TG_TRY(const KindTable kinds, read_kinds(database));
+        // `seq` ascends by one without a gap.
+        TG_TRY(store::Statement select,
+               database.prepare(fmt::format(
+                   "SELECT {} FROM decisions WHERE seq>(SELECT min(seq) FROM decisions)+?-1 ORDER BY seq LIMIT ?",
+                   kSelectColumns)));
+        for (std::uint64_t at = begin; at < rows;) {
+            TG_TRY(std::vector<Decision> decisions, read_rows(select, kinds, at));
+            if (decisions.empty()) return fail(ErrorCode::kDataLoss, database_path + ": decisions are missing");
+            at += decisions.size();
+            TG_CHECK(append(log, std::move(decisions)));
+        }
+    }
+    TG_CHECK(database.execute(
+        "BEGIN; DROP INDEX IF EXISTS decisions_id; DROP INDEX IF EXISTS decisions_kind; DROP TABLE IF EXISTS hours;"
+        "ALTER TABLE decisions RENAME TO decisions_before_segments; COMMIT"));
+    return rows - begin;
+}
+
+}  // namespace tidegate::audit
