@@ -32,8 +32,8 @@ TEST(EvalDrift, PrintsTheTableBesideTheBaselineAndTheMonitor) {
     const std::string tandem = row(run.out, "tandem 2e7");
     ASSERT_FALSE(tandem.empty()) << run.out;
     // No miss and no false alarm on any of the three.
-    EXPECT_NE(tandem.find(" 4.00  0.00 |"), std::string::npos) << tandem;
-    EXPECT_NE(tandem.find(" 3.00  0.00 |"), std::string::npos) << tandem;
+    EXPECT_NE(tandem.find(" 4.00  0.00  |"), std::string::npos) << tandem;
+    EXPECT_NE(tandem.find(" 3.00  0.00  |"), std::string::npos) << tandem;
     EXPECT_NE(row(run.out, "adwin").find("61 4.0 0.0"), std::string::npos) << "the baseline stands beside it";
     std::ifstream file(out);
     const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
