@@ -43,9 +43,10 @@ enum class Rehash : std::uint8_t {
 struct LogState {
     const LogSources& sources;
     std::uint64_t first_leaf = 0;
-    std::optional<UnixMillis> oldest;  // When the first record that is left was recorded.
-    bool period_cut = false;           // Retention has removed records that may belong to the period.
-    std::vector<GapSeen> gaps;         // That touch the period.
+    std::optional<UnixMillis> oldest;              // When the first record that is left was recorded.
+    std::optional<UnixMillis> oldest_segment_end;  // When the last of the oldest sealed segment was recorded.
+    bool period_cut = false;                       // Retention has removed records that may belong to the period.
+    std::vector<GapSeen> gaps;                     // That touch the period.
     Rehash rehash = Rehash::kNotDone;
     std::string rehash_reason;
     std::uint64_t rehashed = 0;
