@@ -1,0 +1,33 @@
+// Settings of the bus.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/clock.h"
+#include "settings/secret.h"
+#include "settings/table.h"
+
+namespace tidegate::bus {
+
+struct BusSettings {
+    std::string mode;
+    std::string brokers;
+    std::string topic;
+    std::string group;
+    std::string folder;
+    std::uint32_t block_bytes = 0;
+    Duration linger{};
+    std::uint64_t queue_bytes_max = 0;
+    std::uint64_t segment_bytes = 0;
+    Duration checkpoint_interval{};
+    std::string origin;
+    bool tls = false;
+    std::string ca_file;
+    std::string username;
+    settings::Secret password;
+};
+
+void declare(settings::Table& table, BusSettings& s);
+
+}  // namespace tidegate::bus
