@@ -163,13 +163,13 @@ void DriftWatch::start(const audit::segments::LogReader& reader) {
 }
 
 void DriftWatch::stop() {
-    listeners_.close();
     {
         const Lock lock(queue_mutex_);
         stopping_ = true;
     }
     wake_.notify_all();
     if (thread_.joinable()) thread_.join();
+    listeners_.close();  // After the last alert was told.
 }
 
 void DriftWatch::settle() {
