@@ -32,6 +32,26 @@ Result<std::vector<Candidate>> list_segments(const std::string& path) {
     return found;
 }
 
+Result<std::string> head_text(const std::string& path) {
+    const auto source = FileSource::open(path + "/HEAD");
+    if (!source && source.error().code == ErrorCode::kNotFound) return std::string();
+    if (!source) return std::unexpected(source.error());
+    Window window(**source);
+    TG_TRY(const Bytes bytes, window.view(0, kHeadMax));
+    return std::string(bytes.begin(), bytes.end());
+}
+
+// The segments between two looks at HEAD that are alike: neither a seal nor a removal came between.
+Result<std::vector<Candidate>> list_still(const std::string& path) {
+    constexpr int kTries = 10;
+    for (int i = 0;; ++i) {
+        TG_TRY(const std::string before, head_text(path));
+        TG_TRY(auto found, list_segments(path));
+        TG_TRY(const std::string after, head_text(path));
+        if (before == after || i == kTries) return found;
+    }
+}
+
 Result<void> read_start(Candidate& candidate, Report& report) {
     TG_TRY(const auto source, FileSource::open(candidate.file.path));
     Window window(*source);
@@ -83,7 +103,7 @@ void check_row(const LogFolder& folder, Report& report) {
 
 Result<LogFolder> read_folder(const std::string& path, Report& report) {
     LogFolder folder;
-    TG_TRY(std::vector<Candidate> found, list_segments(path));
+    TG_TRY(std::vector<Candidate> found, list_still(path));
     TG_TRY(folder.head, read_head(path, report));
     for (Candidate& candidate : found) TG_CHECK(read_start(candidate, report));
     std::uint64_t last_begun = 0;

@@ -29,6 +29,9 @@ class SegmentScan {
     /// Moves to the next sound batch of this segment with a higher sequence. False: there is none.
     Result<bool> skip_damage();
 
+    /// The next look reads the file anew.
+    void forget() noexcept { window_.forget(); }
+
     const char* fault() const noexcept { return fault_; }
     std::uint64_t offset() const noexcept { return offset_; }
     /// The leaf index and the sequence that the next batch must have.

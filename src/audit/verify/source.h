@@ -57,6 +57,9 @@ class Window {
     /// Bytes [offset, offset + size), or those of them that there are; valid until the next call.
     Result<Bytes> view(std::uint64_t offset, std::size_t size);
 
+    /// The next view reads anew: the source may have changed.
+    void forget() noexcept { filled_ = 0; }
+
   private:
     const Source& source_;
     std::vector<std::uint8_t> buffer_;

@@ -34,6 +34,7 @@ class Verification {
     Result<std::optional<SegmentFooter>> read_footer(const Source& source, const SegmentFile& file, bool last);
     Result<void> batches(SegmentScan& scan, const SegmentFile& file, const std::optional<SegmentFooter>& footer,
                          std::uint64_t end_leaf, Totals& totals);
+    static Result<std::optional<Batch>> second_look(SegmentScan& scan);
     /// At a place without a sound batch. True: there are more behind it.
     Result<bool> stopped(SegmentScan& scan, const SegmentFile& file, const std::optional<SegmentFooter>& footer,
                          std::uint64_t end_leaf);
@@ -142,7 +143,10 @@ Result<void> Verification::batches(SegmentScan& scan, const SegmentFile& file,
                                    const std::optional<SegmentFooter>& footer, std::uint64_t end_leaf, Totals& totals) {
     // What is behind the first leaf of the next segment a failed write has left.
     while (scan.leaf() < end_leaf) {
-        TG_TRY(const auto found, scan.next());
+        TG_TRY(auto found, scan.next());
+        if (!found) {
+            TG_TRY(found, second_look(scan));
+        }
         if (!found) {
             TG_TRY(const bool more, stopped(scan, file, footer, end_leaf));
             if (!more) return {};
@@ -156,6 +160,16 @@ Result<void> Verification::batches(SegmentScan& scan, const SegmentFile& file,
         TG_CHECK(batch(*found, totals));
     }
     return {};
+}
+
+// A log that is being written: we may have read a batch while it was only half there. One batch is written after the other, so once a later
+// one is sound this one is whole too, unless it is damaged.
+Result<std::optional<Batch>> Verification::second_look(SegmentScan& scan) {
+    SegmentScan ahead(scan);
+    TG_TRY(const bool later, ahead.skip_damage());
+    if (!later) return std::optional<Batch>();
+    scan.forget();
+    return scan.next();
 }
 
 Result<bool> Verification::stopped(SegmentScan& scan, const SegmentFile& file,
@@ -273,9 +287,10 @@ Result<void> Verification::finish() {
 Result<Report> verify_log(const Evidence& evidence) {
     Report report;
     report.keys_given = !evidence.keys.empty();
-    TG_TRY(const LogFolder folder, read_folder(evidence.folder, report));
+    // First the checkpoints: what they speak of is in the segments by now, however fast the log grows.
     auto checkpoints = FileSource::open(evidence.folder + "/checkpoints");
     if (!checkpoints && checkpoints.error().code != ErrorCode::kNotFound) return std::unexpected(checkpoints.error());
+    TG_TRY(const LogFolder folder, read_folder(evidence.folder, report));
     Verification verification(folder, checkpoints ? checkpoints->get() : nullptr, evidence, report);
     TG_CHECK(verification.run());
     return report;

@@ -5,7 +5,8 @@
 // Guarantee   Integrity: every byte that the format accounts for is what was written, and the records lead to every signed root.
 //             Completeness: nothing that a signed checkpoint, HEAD or a later segment speaks of is missing. The two are reported apart.
 // Memory      Two Windows (8 MiB; up to 32 MiB with the largest batches), whatever the size of the log.
-// Threads     One; the folder may be written meanwhile, and then the end that is being written is judged as it was found.
+// Threads     One; the folder may be written meanwhile: checkpoints are read first, HEAD until it stands still, and a batch that was half
+//             there a second time. The end that is being written is judged as it was found.
 #pragma once
 
 #include <cstdint>

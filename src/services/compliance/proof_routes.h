@@ -18,6 +18,7 @@ struct ProofParts {
     const audit::keep::ProofKeeper& proofs;
     const audit::segments::LogReader& reader;
     std::string log_folder;  // What POST verify reads.
+    bool loopback_without_keys = false;
 };
 
 void register_proof_routes(std::vector<pipeline::Route>& routes, const ProofParts& parts);

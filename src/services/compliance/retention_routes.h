@@ -15,6 +15,7 @@ namespace tidegate::compliance {
 struct RetentionParts {
     audit::keep::Retention& retention;
     const audit::keep::Holds& holds;
+    bool loopback_without_keys = false;
 };
 
 void register_retention_routes(std::vector<pipeline::Route>& routes, const RetentionParts& parts);
