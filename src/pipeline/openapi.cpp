@@ -1,6 +1,7 @@
 #include "pipeline/openapi.h"
 
 #include <map>
+#include <string>
 
 #include "base/json_writer.h"
 #include "base/strings.h"
@@ -44,7 +45,7 @@ void write_error(JsonWriter& writer, std::string_view status, std::string_view d
 
 void write_responses(JsonWriter& writer, const Route& route) {
     writer.key("responses").begin_object();
-    writer.key("200").begin_object().field("description", "The answer.");
+    writer.key(std::to_string(route.answer_status)).begin_object().field("description", "The answer.");
     writer.key("content").begin_object().key(route.response_type).begin_object();
     writer.key("schema");
     route.response.write(writer);

@@ -78,7 +78,8 @@ struct Route {
     std::optional<Schema> request;  // JSON body; none: the route takes no body.
     std::vector<Parameter> query;
     std::vector<Parameter> path_parameters;
-    Schema response = Schema::any();  // Of the 200 answer, when it is JSON.
+    int answer_status = 200;          // Of the answer that `response` tells of: 202 where it says no more than that it is kept.
+    Schema response = Schema::any();  // When it is JSON.
     std::string response_type = "application/json";
     Points spend_points;
     CachePolicy cache = CachePolicy::kNoStore;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "audit/decision.h"
+#include "audit/privacy/policy.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "pipeline/schema.h"
@@ -35,16 +36,17 @@ inline constexpr std::size_t kDepthMax = 64;
 /// A decision that may go into the log. Its id and its ingest tag are made by Intake.
 struct Incoming {
     audit::Decision decision;
-    UnixMillis time = 0;  // Stated, or now.
-    Sha256 content{};     // Unkeyed: never stored.
-    std::string input;    // Kept only where `keep_input` was asked for: for the privacy policy.
+    UnixMillis time = 0;               // Stated, or now.
+    Sha256 content{};                  // Unkeyed: never stored.
+    std::optional<std::string> input;  // Only where the privacy policy keeps it.
 };
 
 struct Rules {
     /// Empty: the sender has none and may state any.
     std::string_view tenant;
     UnixMillis now = 0;
-    bool keep_input = false;
+    /// Says whether the input itself is kept until the record is made safe. May be null.
+    const audit::privacy::PrivacyPolicy* privacy = nullptr;
 };
 
 using Faults = std::vector<pipeline::FieldError>;
@@ -52,8 +54,5 @@ using Faults = std::vector<pipeline::FieldError>;
 std::expected<Incoming, Faults> read_decision(json::Value document, const Rules& rules);
 /// The text of one.
 std::expected<Incoming, Faults> read_decision(std::string_view text, const Rules& rules);
-
-/// Of a decision, for the API's document.
-pipeline::Schema decision_schema();
 
 }  // namespace tidegate::compliance::ingest

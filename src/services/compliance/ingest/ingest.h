@@ -19,11 +19,13 @@
 #include "observe/metrics.h"
 #include "pipeline/route.h"
 #include "runtime/worker_pool.h"
+#include "services/compliance/ingest/ingest_routes.h"
 #include "services/compliance/ingest/intake.h"
 #include "services/compliance/ingest/settings.h"
 
 namespace tidegate::compliance::ingest {
 
+/// All that is referred to outlives Ingest.
 struct IngestNeeds {
     const IngestSettings& settings;
     audit::segments::SegmentLog& log;
@@ -34,8 +36,13 @@ struct IngestNeeds {
     std::string key_path;  // Of the key of the digests; made where it is missing.
 };
 
+/// The key of the digests that tell a second send of the same content from another content. Made where it is missing. Lost, a
+/// second send of what was recorded before is a conflict, never another record.
+Result<audit::privacy::Key> open_ingest_key(const std::string& path, Random& random);
+
 class Ingest {
   public:
+    /// kPermissionDenied, kDataLoss: the key's file is not as it should be.
     static Result<std::unique_ptr<Ingest>> open(const IngestNeeds& needs);
     ~Ingest();
 
@@ -44,18 +51,17 @@ class Ingest {
     IndexHealth index_health() const { return index_->health(); }
     void register_routes(std::vector<pipeline::Route>& routes);
     void declare_metrics(observe::Registry& registry) const;
-    /// What was read is taken into the log, nothing more is read. Before the log closes.
+    /// What was read is taken into the log, nothing more is read. When HTTP has drained, before the log closes.
     void stop_routes();
-    /// After the log is closed.
+    /// The index is saved. After the log is closed.
     void stop();
 
   private:
-    explicit Ingest(const IngestNeeds& needs);
-    const IngestNeeds needs_;
+    Ingest() = default;
     std::unique_ptr<IngestIndex> index_;
     std::unique_ptr<Intake> intake_;
     std::unique_ptr<runtime::WorkerPool> workers_;
-    std::shared_ptr<std::atomic<std::uint32_t>> streams_ = std::make_shared<std::atomic<std::uint32_t>>(0);
+    std::unique_ptr<RouteParts> routes_;
 };
 
 }  // namespace tidegate::compliance::ingest

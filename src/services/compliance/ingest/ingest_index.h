@@ -15,16 +15,17 @@
 // Threads     follow() on the log's; surely_new() from any.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include "audit/follower.h"
 #include "audit/segments/log_file.h"
 #include "base/mutex.h"
+#include "services/compliance/ingest/key_filter.h"
 #include "services/compliance/ingest/request_key.h"
 
 namespace tidegate::compliance::ingest {
@@ -36,26 +37,6 @@ struct IndexHealth {
     std::uint64_t bytes = 0;
     std::uint64_t save_failures = 0;
     std::string reason;  // Of the last failure; empty when none ever was.
-};
-
-/// One filter. add() by one thread, the rest by any.
-class KeyFilter {
-  public:
-    explicit KeyFilter(std::uint64_t capacity);
-    void add(std::uint64_t key) noexcept;
-    bool may_contain(std::uint64_t key) const noexcept;
-    std::uint64_t capacity() const noexcept { return capacity_; }
-    std::uint64_t keys() const noexcept { return keys_.load(std::memory_order_relaxed); }
-    std::uint64_t bytes() const noexcept { return words_.size() * sizeof(std::uint64_t); }
-    /// Everything added before the call is in it.
-    std::string save() const;
-    /// Null: not what save() gave.
-    static std::unique_ptr<KeyFilter> load(std::string_view bytes);
-
-  private:
-    const std::uint64_t capacity_;
-    std::atomic<std::uint64_t> keys_{0};
-    std::vector<std::atomic<std::uint64_t>> words_;
 };
 
 class IngestIndex final : public audit::Follower {
@@ -87,6 +68,7 @@ class IngestIndex final : public audit::Follower {
     void load(std::uint64_t log_end);
     void grow();
     void run();
+    void try_to_save();
     Result<void> save();
 
     const std::unique_ptr<audit::segments::LogFolder> folder_;
@@ -97,7 +79,8 @@ class IngestIndex final : public audit::Follower {
     std::atomic<std::size_t> count_{0};
     std::atomic<std::uint64_t> position_{0};
     std::atomic<std::uint64_t> saved_{0};
-    std::size_t whole_on_disk_ = 0;  // Filters that were saved when they were full. The thread's.
+    std::atomic<std::uint64_t> tried_{0};  // Where the last attempt to save stood.
+    std::size_t whole_on_disk_ = 0;        // Filters that were saved when they were full. The thread's.
 
     mutable Mutex mutex_;
     Condition wake_;

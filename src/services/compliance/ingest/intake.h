@@ -71,31 +71,40 @@ class Intake {
     IntakeHealth health() const;
 
   private:
+    using Digest = std::array<char, 32>;  // Hex: what the tag holds.
     struct Group;
     struct Waiter {
         std::shared_ptr<Group> group;
-        std::size_t slot;
-        Sha256 digest;
+        std::size_t slot = 0;
+    };
+    /// Who brings a request to its end, and who waits for that.
+    struct UnderWay {
+        Waiter owner;
+        std::vector<Waiter> others;
     };
     struct Shard {
         Mutex mutex;
-        std::map<RequestKey, std::vector<Waiter>> under_way TG_GUARDED_BY(mutex);
+        std::map<RequestKey, UnderWay> under_way TG_GUARDED_BY(mutex);
     };
+    /// The record of a request.
     struct Found {
         Uuid id;
-        std::uint64_t leaf;
-        std::string digest;  // As its tag has it.
+        std::uint64_t leaf = 0;
+        Digest digest{};
     };
     static constexpr std::size_t kShards = 16;
 
     Shard& shard(const RequestKey& key) { return shards_[key.bytes[15] % kShards]; }
-    bool begin(const RequestKey& key, Waiter waiter);
+    /// Whether the waiter is the owner.
+    bool begin(const RequestKey& key, const Waiter& waiter);
     Result<std::optional<Found>> look_up(const audit::Decision& decision);
-    Result<bool> prepare(Group& group, std::size_t slot);
-    void append(const std::shared_ptr<Group>& group, std::span<const std::size_t> slots);
+    /// What the log has of the request; nothing: it is to be appended, and ready for that.
+    Result<std::optional<Found>> prepare(Group& group, std::size_t slot);
+    void append(const std::shared_ptr<Group>& group, std::vector<std::size_t> slots);
+    /// The request has come to its end; `fresh`: by its owner's append.
     void settle(const RequestKey& key, const Result<Found>& found, bool fresh);
-    void tell(const Waiter& waiter, Outcome outcome);
-    std::string keyed_digest(const Sha256& content) const;
+    void tell(const Waiter& waiter, const Result<Found>& found, bool fresh);
+    Digest keyed_digest(const Sha256& content) const;
 
     const Parts parts_;
     std::array<Shard, kShards> shards_;

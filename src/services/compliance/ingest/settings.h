@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "settings/table.h"
 
@@ -12,7 +11,6 @@ struct IngestSettings {
     std::uint32_t workers = 0;
     std::uint32_t streams_max = 0;
     std::uint64_t line_bytes_max = 0;
-    std::string points;
 };
 
 void declare(settings::Table& table, IngestSettings& s);
