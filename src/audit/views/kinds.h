@@ -85,6 +85,7 @@ class Kinds {
 
     static View view_of(const KindName& name) noexcept;
     View view_of(std::uint32_t kind) const noexcept { return view_of(name(kind)); }
+    static bool is(const KindName& name, const View& view) noexcept;
     static std::uint64_t hash_of(const View& view) noexcept;
     std::uint32_t intern(const View& view);
     std::uint32_t find_or_add(const View& view) TG_REQUIRES(mutex_);
