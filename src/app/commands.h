@@ -21,10 +21,12 @@ int run_serve(const Invocation& invocation);
 int run_detect(const Invocation& invocation);
 int run_eval(const Invocation& invocation);
 int run_eval_drift(const Invocation& invocation);
+int run_eval_redaction(const Invocation& invocation);
 int run_config(const Invocation& invocation);
 int run_openapi(const Invocation& invocation);
 int run_keys(const Invocation& invocation);
 int run_audit(const Invocation& invocation);
+int run_kafka(const Invocation& invocation);
 
 /// Prints `tidegate: MESSAGE` to standard error and returns 2.
 int wrong_use(const std::string& message);

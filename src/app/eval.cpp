@@ -24,7 +24,8 @@ struct EvalArguments {
 Result<EvalArguments> read_arguments(const std::vector<std::string>& words) {
     const auto usage = [] {
         return fail(ErrorCode::kInvalidArgument,
-                    "eval takes: text --data PATH [--train PATH] [--out FILE] | drift --data FOLDER [--out FILE]");
+                    "eval takes: text --data PATH [--train PATH] [--out FILE] | drift --data FOLDER [--out FILE] | "
+                    "redaction [--seed N] [--out FILE]");
     };
     if (words.empty() || words[0] != "text" || words.size() % 2 == 0) return usage();
     EvalArguments arguments;
@@ -91,6 +92,7 @@ Result<void> evaluate_text(const EvalArguments& arguments, const std::string& da
 
 int run_eval(const Invocation& invocation) {
     if (!invocation.words.empty() && invocation.words[0] == "drift") return run_eval_drift(invocation);
+    if (!invocation.words.empty() && invocation.words[0] == "redaction") return run_eval_redaction(invocation);
     const auto arguments = read_arguments(invocation.words);
     if (!arguments) return wrong_use(arguments.error().message);
     const auto done = evaluate_text(*arguments, invocation.settings.process.data_dir);
