@@ -20,7 +20,7 @@ struct Command {
     int (*run)(const Invocation&);
 };
 
-constexpr std::array<Command, 7> kCommands{{
+constexpr std::array<Command, 8> kCommands{{
     {"serve", "serve [--port N] [--data-dir DIR]", "start the server", run_serve},
     {"detect", "detect [--json] [FILE...]", "was this text written by a machine? (standard input without FILE)",
      run_detect},
@@ -29,6 +29,8 @@ constexpr std::array<Command, 7> kCommands{{
     {"keys", "keys create|list|revoke|rotate [--json]", "API keys: make, show, end, replace", run_keys},
     {"audit", "audit verify FOLDER|prove FOLDER --id ID|receipt FILE",
      "the audit log: check it, prove a decision, check the proof", run_audit},
+    {"kafka", "kafka worker | verify FOLDER [--key FILE] [--checkpoint FILE]",
+     "decisions over Kafka: keep a share of the topic, check what workers keep", run_kafka},
     {"config", "config show [--json] | check | reference", "the settings: values and sources, a check, the reference",
      run_config},
     {"openapi", "openapi", "print the API document", run_openapi},

@@ -65,6 +65,7 @@ void declare(settings::Table& table, AppSettings& s) {
                "name");
     table.list("routes", s.routes, proxy::declare_route, "Which requests are passed on, and under what rules.", "name");
     audit::declare(table, s.audit);
+    bus::declare(table, s.bus);
     audit::privacy::declare(table, s.privacy);
     compliance::declare(table, s.compliance);
     compliance::declare(table, s.drift);

@@ -6,6 +6,7 @@
 
 #include "audit/privacy/settings.h"
 #include "audit/settings.h"
+#include "bus/settings.h"
 #include "http/settings.h"
 #include "pipeline/cache/settings.h"
 #include "pipeline/identity/settings.h"
@@ -45,6 +46,7 @@ struct AppSettings {
     http::ServerSettings server;
     pipeline::PipelineSettings pipeline;
     audit::AuditSettings audit;
+    bus::BusSettings bus;
     audit::privacy::PrivacySettings privacy;
     compliance::QuerySettings compliance;
     compliance::DriftSettings drift;

@@ -70,4 +70,13 @@ void declare(settings::Table& table, BusSettings& s) {
     table.add("kafka.password", s.password).doc("Of that user.");
 }
 
+Result<Brokers> brokers_of(const BusSettings& s) {
+    if (s.brokers.empty()) return fail(ErrorCode::kInvalidArgument, "kafka.brokers is not set");
+    return Brokers{.list = s.brokers,
+                   .tls = s.tls,
+                   .ca_file = s.ca_file,
+                   .username = s.username,
+                   .password = std::string(s.password.reveal())};
+}
+
 }  // namespace tidegate::bus

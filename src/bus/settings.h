@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "bus/producer.h"
 #include "settings/secret.h"
 #include "settings/table.h"
 
@@ -29,5 +30,7 @@ struct BusSettings {
 };
 
 void declare(settings::Table& table, BusSettings& s);
+/// kInvalidArgument: `kafka.brokers` is not set.
+Result<Brokers> brokers_of(const BusSettings& s);
 
 }  // namespace tidegate::bus
