@@ -29,10 +29,6 @@ const char* erasure_flaw(const Seen& seen) {
 bool is_decision(const Seen& seen) {
     return seen.is_decision();
 }
-const char* purpose_flaw(const Seen& seen) {
-    return seen.view.service.empty() || seen.view.operation.empty() ? "names no service or operation" : nullptr;
-}
-
 RecordRule of_subject(const char* (*flaw)(const Seen&)) {
     return {.applies = is_of_subject,
             .flaw = flaw,
@@ -85,9 +81,10 @@ std::vector<Control> duties() {
         {.id = "GDPR-5",
          .reference = "Regulation (EU) 2016/679 Art. 30(1)",
          .must = "The records name the processing that they belong to.",
-         .how = "Service and operation are not empty. Purposes, recipients and transfers are not in the log.",
+         .how = "Service, operation and, of an answer, the model are not empty. Purposes, recipients and transfers are "
+                "not in the log.",
          .judge = RecordRule{.applies = is_decision,
-                             .flaw = purpose_flaw,
+                             .flaw = access_flaw,
                              .none = Outcome::kCannotBeJudged,
                              .none_reason = "There is no decision of the question in the period."},
          .evidence = Evidence::kDecisions},
