@@ -3,11 +3,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <map>
-#include <set>
 
+#include "app/audit_words.h"
 #include "app/commands.h"
-#include "audit/proof/tiles.h"
+#include "audit/keep/folder_view.h"
+#include "audit/proof/tile_store.h"
 #include "audit/segments/record.h"
 #include "audit/verify/verify.h"
 #include "base/file.h"
@@ -18,38 +18,7 @@ namespace {
 namespace proof = audit::proof;
 namespace verify = audit::verify;
 
-constexpr std::string_view kUsage =
-    "audit takes one of:\n"
-    "  verify FOLDER [--key FILE] [--checkpoint FILE] [--json]\n"
-    "  prove FOLDER --id ID [--out FILE]\n"
-    "  receipt FILE --key FILE [--json]";
 constexpr std::uint64_t kSmallFileMax = 64U * 1024;
-// A checkpoint a second for two years; `prove` reads the file whole.
-constexpr std::uint64_t kCheckpointsMax = std::uint64_t{16} << 30U;
-
-struct Words {
-    std::string place;  // FOLDER or FILE.
-    std::map<std::string, std::string> options;
-    bool json = false;
-};
-
-Result<Words> read_words(const std::vector<std::string>& words, const std::set<std::string>& known) {
-    Words read;
-    for (std::size_t i = 1; i < words.size(); ++i) {
-        const std::string& word = words[i];
-        if (word == "--json" && known.contains(word)) {
-            read.json = true;
-        } else if (!word.starts_with("--") && read.place.empty()) {
-            read.place = word;
-        } else if (!known.contains(word) || read.options.contains(word) || i + 1 == words.size()) {
-            return fail(ErrorCode::kInvalidArgument, std::string(kUsage));
-        } else {
-            read.options.emplace(word, words[++i]);
-        }
-    }
-    if (read.place.empty()) return fail(ErrorCode::kInvalidArgument, std::string(kUsage));
-    return read;
-}
 
 /// The hashes that a walk over the log has kept: the roots of whole blocks of 256 leaves, and the leaves of two blocks.
 class WalkedTree final : public proof::SubtreeReader {
@@ -100,12 +69,7 @@ Result<std::vector<proof::VerifierKey>> load_keys(const std::string& path) {
     return proof::parse_verifier_keys(text);
 }
 
-int failed(const Error& error) {
-    fmt::print(stderr, "tidegate: {}\n", error.message);
-    return 1;
-}
-
-Result<verify::Evidence> read_evidence(const Words& words) {
+Result<verify::Evidence> read_evidence(const AuditWords& words) {
     const SystemDisk disk;
     verify::Evidence evidence{.folder = words.place, .keys = {}, .checkpoints = {}};
     if (const auto key = words.options.find("--key"); key != words.options.end()) {
@@ -120,47 +84,47 @@ Result<verify::Evidence> read_evidence(const Words& words) {
 }
 
 int run_verify(const Invocation& invocation) {
-    const auto words = read_words(invocation.words, {"--key", "--checkpoint", "--json"});
+    const auto words = read_audit_words(invocation.words, {"--key", "--checkpoint", "--json"});
     if (!words) return wrong_use(words.error().message);
     const auto evidence = read_evidence(*words);
-    if (!evidence) return failed(evidence.error());
+    if (!evidence) return audit_failed(evidence.error());
     const auto report = verify::verify_log(*evidence);
-    if (!report) return failed(report.error());
-    fmt::print("{}", words->json ? verify::to_json(*report) + "\n" : verify::to_text(*report));
+    if (!report) return audit_failed(report.error());
+    fmt::print("{}", words->has("--json") ? verify::to_json(*report) + "\n" : verify::to_text(*report));
     return report->exit_code();
 }
 
 int run_prove(const Invocation& invocation) {
-    const auto words = read_words(invocation.words, {"--id", "--out"});
-    if (!words || !words->options.contains("--id")) return wrong_use(std::string(kUsage));
+    const auto words = read_audit_words(invocation.words, {"--id", "--out"});
+    if (!words || !words->options.contains("--id")) return wrong_use(std::string(kAuditUsage));
     const auto id = parse_uuid(words->options.at("--id"));
     if (!id) return wrong_use("--id is the id of a decision, a UUID");
     const auto receipt = make_receipt(words->place, *id);
-    if (!receipt) return failed(receipt.error());
+    if (!receipt) return audit_failed(receipt.error());
     const std::string text = proof::to_text(*receipt);
     if (const auto out = words->options.find("--out"); out != words->options.end()) {
         SystemDisk disk;
         const auto written = disk.write_atomic(out->second, text);
-        return written ? 0 : failed(written.error());
+        return written ? 0 : audit_failed(written.error());
     }
     fmt::print("{}", text);
     return 0;
 }
 
 int run_receipt(const Invocation& invocation) {
-    const auto words = read_words(invocation.words, {"--key", "--json"});
-    if (!words || !words->options.contains("--key")) return wrong_use(std::string(kUsage));
+    const auto words = read_audit_words(invocation.words, {"--key", "--json"});
+    if (!words || !words->options.contains("--key")) return wrong_use(std::string(kAuditUsage));
     const auto keys = load_keys(words->options.at("--key"));
-    if (!keys) return failed(keys.error());
+    if (!keys) return audit_failed(keys.error());
     const auto text = SystemDisk().read(words->place, proof::Receipt::kBytesMax);
-    if (!text) return failed(text.error());
+    if (!text) return audit_failed(text.error());
     const auto receipt = proof::parse_receipt(*text);
-    if (!receipt) return failed(receipt.error());
+    if (!receipt) return audit_failed(receipt.error());
     const auto checkpoint = proof::check_receipt(*receipt, *keys);
-    if (!checkpoint) return failed(checkpoint.error());
+    if (!checkpoint) return audit_failed(checkpoint.error());
     const std::string& record = receipt->record;
     const auto view = audit::segments::decode({reinterpret_cast<const std::uint8_t*>(record.data()), record.size()});
-    if (!view) return failed(view.error());
+    if (!view) return audit_failed(view.error());
     std::string out;
     JsonWriter json(out);
     json.begin_object().field("holds", true).field("log", checkpoint->origin).field("leaf", receipt->leaf);
@@ -168,7 +132,7 @@ int run_receipt(const Invocation& invocation) {
     json.field("recorded", format_rfc3339(view->recorded)).key("decision");
     append_json(json, audit::segments::to_decision(*view));
     json.end_object();
-    if (!words->json) {
+    if (!words->has("--json")) {
         fmt::print("the record is leaf {} of {}, under the signed root over {} leaves\n", receipt->leaf,
                    checkpoint->origin, checkpoint->head.size);
     }
@@ -176,38 +140,49 @@ int run_receipt(const Invocation& invocation) {
     return 0;
 }
 
-}  // namespace
-
-Result<proof::Receipt> make_receipt(const std::string& folder, const Uuid& id) {
-    TG_TRY(const std::string file, SystemDisk().read(folder + "/checkpoints", kCheckpointsMax));
-    const auto notes = proof::split_checkpoints(file);
-    if (notes.empty()) return fail(ErrorCode::kUnavailable, "the log has no checkpoint yet");
-    proof::Receipt receipt;
-    receipt.checkpoint = notes.back();
-    TG_TRY(const proof::SignedNote note, proof::parse_note(receipt.checkpoint));
-    TG_TRY(const proof::Checkpoint checkpoint, proof::parse_checkpoint(note.text));
-
+Result<proof::HashPath> walk_to(const std::string& folder, std::uint64_t leaf_wanted, std::uint64_t size) {
     WalkedTree tree;
     bool from_start = true;
     TG_CHECK(verify::walk_records(folder, [&](std::uint64_t leaf, verify::Bytes bytes) {
         from_start = from_start && leaf == tree.size();
-        if (!from_start || leaf >= checkpoint.head.size) return false;
-        const std::string_view record(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-        if (bytes.size() >= 32 && std::ranges::equal(bytes.subspan(16, 16), id.bytes)) {
-            receipt.record = record;
-            receipt.leaf = leaf;
-            tree.keep_next();
-        }
-        tree.add(proof::leaf_hash(record));
+        if (!from_start || leaf >= size) return false;
+        if (leaf == leaf_wanted) tree.keep_next();
+        tree.add(proof::leaf_hash({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
         return true;
     }));
-    if (!from_start)
-        return fail(ErrorCode::kUnavailable, "the beginning of the log was removed: its proofs come from the server");
-    if (tree.size() < checkpoint.head.size)
-        return fail(ErrorCode::kDataLoss, "the log is shorter than its checkpoint; verify it");
-    if (receipt.record.empty())
-        return fail(ErrorCode::kNotFound, "no decision of that id is under the last checkpoint");
-    TG_TRY(receipt.path, proof::inclusion_proof(tree, receipt.leaf, checkpoint.head.size));
+    if (!from_start) {
+        return fail(ErrorCode::kUnavailable,
+                    "the beginning of the log was removed and its tiles are missing: no proof can be made");
+    }
+    if (tree.size() < size) return fail(ErrorCode::kDataLoss, "the log is shorter than its checkpoint; verify it");
+    return proof::inclusion_proof(tree, leaf_wanted, size);
+}
+
+}  // namespace
+
+Result<proof::Receipt> make_receipt(const std::string& folder, const Uuid& id) {
+    auto note = proof::read_last_checkpoint(folder + "/checkpoints");
+    if (!note && note.error().code != ErrorCode::kNotFound) return std::unexpected(note.error());
+    if (!note || note->empty()) return fail(ErrorCode::kUnavailable, "the log has no checkpoint yet");
+    TG_TRY(const proof::SignedNote parsed, proof::parse_note(*note));
+    TG_TRY(const proof::Checkpoint checkpoint, proof::parse_checkpoint(parsed.text));
+    TG_TRY(const auto view, audit::keep::FolderView::open(folder));
+    TG_TRY(const auto record, view->reader().find_id(id));
+    if (!record) return fail(ErrorCode::kNotFound, "the log has no decision of that id");
+    if (record->leaf >= checkpoint.head.size) {
+        return fail(ErrorCode::kUnavailable, "no checkpoint covers that decision yet");
+    }
+    proof::Receipt receipt{.record = std::string(audit::segments::encoded_size(record->decision), '\0'),
+                           .leaf = record->leaf,
+                           .path = {},
+                           .checkpoint = *std::move(note)};
+    audit::segments::encode(record->decision, record->recorded,
+                            {reinterpret_cast<std::uint8_t*>(receipt.record.data()), receipt.record.size()});
+    const auto tiles = proof::TileStore::view(folder + "/tiles", checkpoint.head.size);
+    auto path = proof::inclusion_proof(*tiles, receipt.leaf, checkpoint.head.size);
+    // Without tiles the hashes are made again from the records.
+    if (!path) path = walk_to(folder, receipt.leaf, checkpoint.head.size);
+    TG_TRY(receipt.path, std::move(path));
     if (!proof::inclusion_holds(proof::leaf_hash(receipt.record), receipt.leaf, checkpoint.head, receipt.path)) {
         return fail(ErrorCode::kDataLoss, "the records do not lead to the checkpoint's root; verify the log");
     }
@@ -219,7 +194,10 @@ int run_audit(const Invocation& invocation) {
     if (verb == "verify") return run_verify(invocation);
     if (verb == "prove") return run_prove(invocation);
     if (verb == "receipt") return run_receipt(invocation);
-    return wrong_use(std::string(kUsage));
+    if (verb == "tail") return run_audit_tail(invocation);
+    if (verb == "export") return run_audit_export(invocation);
+    if (verb == "key") return run_audit_key(invocation);
+    return wrong_use(std::string(kAuditUsage));
 }
 
 }  // namespace tidegate::app

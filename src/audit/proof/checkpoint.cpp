@@ -55,6 +55,25 @@ Result<TreeHead> head_of(std::string_view note) {
     return checkpoint.head;
 }
 
+struct Tail {
+    std::string note;         // The last; empty: there is none.
+    std::uint64_t sound = 0;  // Where the whole ones end.
+};
+
+Result<Tail> read_tail(int fd, std::uint64_t size) {
+    const std::uint64_t from = size > kTailBytes ? size - kTailBytes : 0;
+    TG_TRY(const std::string bytes, read_from(fd, from, size - from));
+    const std::size_t begin = from == 0 ? 0 : first_note(bytes);
+    Tail tail{.note = {}, .sound = from + begin};
+    for (const std::string_view note : split_checkpoints(std::string_view(bytes).substr(begin))) {
+        TG_CHECK(head_of(note));
+        tail.note = note;
+        tail.sound += note.size() + 1;
+    }
+    if (from != 0 && tail.note.empty()) return fail(ErrorCode::kDataLoss, "the checkpoint file ends in what is none");
+    return tail;
+}
+
 }  // namespace
 
 std::string to_text(const Checkpoint& checkpoint) {
@@ -113,24 +132,28 @@ std::vector<std::string_view> split_checkpoints(std::string_view file) {
     }
 }
 
+Result<std::string> read_last_checkpoint(const std::string& path) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) return fail(ErrorCode::kNotFound, "there is no checkpoint file");
+    const CheckpointFile closes(fd, std::nullopt);
+    struct stat state{};
+    if (fd < 0 || ::fstat(fd, &state) != 0) return disk_error("opened");
+    TG_TRY(Tail tail, read_tail(fd, static_cast<std::uint64_t>(state.st_size)));
+    return std::move(tail.note);
+}
+
 Result<CheckpointFile> CheckpointFile::open(const std::string& path) {
     const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     CheckpointFile file(fd, std::nullopt);
     struct stat state{};
     if (fd < 0 || ::fstat(fd, &state) != 0) return disk_error("opened");
-    const auto size = static_cast<std::uint64_t>(state.st_size);
-    std::uint64_t sound = size > kTailBytes ? size - kTailBytes : 0;
-    TG_TRY(const std::string bytes, read_from(fd, sound, size - sound));
-    const std::size_t begin = sound == 0 ? 0 : first_note(bytes);
-    sound += begin;
-    for (const std::string_view note : split_checkpoints(std::string_view(bytes).substr(begin))) {
-        TG_TRY(const TreeHead head, head_of(note));
-        file.last_ = head;
-        file.note_ = note;
-        sound += note.size() + 1;
+    TG_TRY(const Tail tail, read_tail(fd, static_cast<std::uint64_t>(state.st_size)));
+    file.note_ = tail.note;
+    if (!tail.note.empty()) {
+        TG_TRY(file.last_, head_of(tail.note));
     }
-    if (size > kTailBytes && !file.last_) return fail(ErrorCode::kDataLoss, "the checkpoint file ends in what is none");
-    if (sound != size && (::ftruncate(fd, static_cast<off_t>(sound)) != 0 || ::fsync(fd) != 0)) {
+    if (tail.sound != static_cast<std::uint64_t>(state.st_size) &&
+        (::ftruncate(fd, static_cast<off_t>(tail.sound)) != 0 || ::fsync(fd) != 0)) {
         return disk_error("cut to its last whole checkpoint");
     }
     return file;

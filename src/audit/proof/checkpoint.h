@@ -35,6 +35,9 @@ Result<Checkpoint> open_checkpoint(std::string_view note, const std::vector<Veri
 /// The notes of a checkpoint file, in order. What a crash left half written at the end is not among them.
 std::vector<std::string_view> split_checkpoints(std::string_view file);
 
+/// The last whole note of a checkpoint file, from its last 128 KiB; empty: there is none. kNotFound: no such file.
+Result<std::string> read_last_checkpoint(const std::string& path);
+
 class CheckpointFile {
   public:
     /// Makes the file when there is none, and cuts off a half-written end (it was never acknowledged). Reads the last 128 KiB at most.
@@ -51,6 +54,7 @@ class CheckpointFile {
     Result<void> append(std::string_view note);
 
   private:
+    friend Result<std::string> read_last_checkpoint(const std::string& path);
     CheckpointFile(int fd, std::optional<TreeHead> last) : fd_(fd), last_(last) {}
     int fd_;
     std::optional<TreeHead> last_;

@@ -96,6 +96,12 @@ Result<std::unique_ptr<TileStore>> TileStore::open(std::string folder) {
     return store;
 }
 
+std::unique_ptr<const TileStore> TileStore::view(std::string folder, std::uint64_t size) {
+    auto store = std::unique_ptr<TileStore>(new TileStore(std::move(folder)));
+    store->size_.store(size, std::memory_order_release);
+    return store;
+}
+
 // Brings level 0 to `size` and the others to what follows from it.
 Result<void> TileStore::truncate(std::uint64_t size) {
     TG_TRY(const std::uint64_t leaves, count_on_disk(0));

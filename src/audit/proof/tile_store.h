@@ -31,6 +31,8 @@ class TileStore final : public SubtreeReader {
   public:
     /// Makes the folder where it is missing; completes the upper levels from the lowest.
     static Result<std::unique_ptr<TileStore>> open(std::string folder);
+    /// The first `size` leaves of a store that somebody else may be writing, to read only: nothing is made or mended.
+    static std::unique_ptr<const TileStore> view(std::string folder, std::uint64_t size);
     ~TileStore() override;
 
     std::uint64_t size() const noexcept { return size_.load(std::memory_order_acquire); }

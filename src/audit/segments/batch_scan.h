@@ -48,6 +48,9 @@ class BatchScan {
     /// After the end: does a sound batch of this segment with a higher sequence come later? Then the end is damage.
     Result<bool> has_later_batch();
 
+    /// The next look reads the file anew: somebody else may have written to it. Ends the life of the last view.
+    void forget() noexcept { buffer_size_ = 0; }
+
     std::uint64_t offset() const noexcept { return offset_; }
     std::uint64_t leaf() const noexcept { return leaf_; }
     std::uint64_t sequence() const noexcept { return sequence_; }
