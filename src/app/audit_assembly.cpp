@@ -1,5 +1,6 @@
 #include "app/audit_assembly.h"
 
+#include "audit/keep/log_key.h"
 #include "audit/sqlite_import.h"
 
 namespace tidegate::app {
@@ -13,12 +14,11 @@ std::string audit_folder(const AppSettings& settings) {
     return settings.audit.folder.empty() ? settings.process.data_dir + "/audit" : settings.audit.folder;
 }
 
-Result<std::unique_ptr<AuditAssembly>> AuditAssembly::open(const AuditNeeds& needs,
-                                                           std::vector<audit::Follower*> others) {
+Result<std::unique_ptr<AuditAssembly>> AuditAssembly::open(const AuditNeeds& needs, const Others& others) {
     std::unique_ptr<AuditAssembly> made(new AuditAssembly(needs));
     TG_CHECK(made->open_log());
     TG_CHECK(made->open_followers());
-    TG_CHECK(made->open_keepers(std::move(others)));
+    TG_CHECK(made->open_keepers(others));
     TG_TRY(const std::uint64_t imported, audit::import_sqlite(needs.database_path, *made->log_, needs.clock));
     if (imported > 0) {
         needs.log.line(observe::Level::kInfo, "decisions_taken_over")
@@ -54,18 +54,47 @@ Result<void> AuditAssembly::open_followers() {
     const audit::segments::LogId& id = log_->segments().log_id();
     auto folder = std::make_unique<SystemLogFolder>(audit_folder(needs_.settings) + "/columns");
     TG_TRY(columns_, audit::Columns::open(std::move(folder), {}, reader(), id, kinds_));
-    TG_TRY(cube_, audit::Cube::open({.path = audit_folder(needs_.settings) + "/statistics.db", .log_id = id, .log_end = reader().end_leaf()}, kinds_,
-                                    needs_.clock));
+    TG_TRY(cube_,
+           audit::Cube::open(
+               {.path = audit_folder(needs_.settings) + "/statistics.db", .log_id = id, .log_end = reader().end_leaf()},
+               kinds_, needs_.clock));
     live_ = std::make_unique<audit::LiveFeed>(reader().end_leaf(), audit::LiveFeed::Options{});
     history_ = std::make_unique<audit::LogHistory>(reader(), *columns_, id);
     statistics_ = std::make_unique<audit::LiveStatistics>(*cube_);
     return {};
 }
 
-Result<void> AuditAssembly::open_keepers(std::vector<audit::Follower*> others) {
-    std::vector<audit::Follower*> followers{columns_.get(), cube_.get(), live_.get()};
-    followers.insert(followers.end(), others.begin(), others.end());
+Result<void> AuditAssembly::open_keepers(const Others& others) {
+    const audit::keep::KeepSettings& settings = needs_.settings.keep;
+    const audit::segments::LogId& id = log_->segments().log_id();
+    const std::string folder = audit_folder(needs_.settings);
+    const std::string origin = settings.origin.empty() ? "tidegate/" + to_hex(id.data(), id.size()) : settings.origin;
+    const std::string key_path =
+        settings.signing_key.empty() ? needs_.settings.process.data_dir + "/checkpoint.key" : settings.signing_key;
+    TG_TRY(audit::keep::LogKey key, audit::keep::open_log_key(key_path, origin));
+    if (key.made) {
+        needs_.log.line(observe::Level::kInfo, "checkpoint_key_made")
+            .field("path", key_path)
+            .field("verifier_key", key.key.verifier().to_text());
+    }
+    TG_TRY(proofs_,
+           audit::keep::ProofKeeper::open(
+               {.folder = folder, .interval = settings.checkpoint_interval, .records = settings.checkpoint_records},
+               std::move(key.key), log_->segments(), needs_.clock));
+    std::vector<audit::Follower*> followers{columns_.get(), cube_.get(), proofs_.get(), live_.get()};
+    TG_TRY(const std::vector<audit::Follower*> further, others(*log_));
+    followers.insert(followers.end(), further.begin(), further.end());
     TG_CHECK(log_->follow(std::move(followers)));
+    TG_TRY(holds_, audit::keep::Holds::open(needs_.database_path, needs_.clock));
+    const audit::keep::RetentionOptions retention{.age = std::chrono::hours(24) * settings.retention_days,
+                                                  .interval = settings.retention_interval};
+    retention_ =
+        std::make_unique<audit::keep::Retention>(retention, audit::keep::Retention::Parts{.segments = log_->segments(),
+                                                                                          .log = *log_,
+                                                                                          .proofs = *proofs_,
+                                                                                          .holds = *holds_,
+                                                                                          .clock = needs_.clock,
+                                                                                          .random = needs_.random});
     return {};
 }
 
@@ -77,12 +106,35 @@ void AuditAssembly::declare_metrics(observe::Registry& registry) const {
                       MetricType::kGauge, [this](Samples& out) {
                           for (const auto& one : log_->health().followers) out.add({one.name}, one.behind ? 1.0 : 0.0);
                       });
+    const auto of_proofs = [&](std::string name, std::string help, std::string rises, MetricType type,
+                               double (*read)(const audit::keep::ProofHealth&)) {
+        registry.callback({.name = std::move(name), .help = std::move(help), .when_it_rises = std::move(rises)}, type,
+                          [this, read](Samples& out) { out.add({}, read(proofs_->health())); });
+    };
+    of_proofs("tidegate_audit_checkpoints_total", "Checkpoints signed.", "The log grows.", MetricType::kCounter,
+              [](const auto& health) { return static_cast<double>(health.checkpoints); });
+    of_proofs("tidegate_audit_checkpoint_size", "Records under the newest checkpoint.", "The log grows.",
+              MetricType::kGauge, [](const auto& health) { return static_cast<double>(health.signed_leaves); });
+    of_proofs("tidegate_audit_checkpoint_failures_total", "Checkpoints that could not be signed or written.",
+              "See `checkpoint` in /health.", MetricType::kCounter,
+              [](const auto& health) { return static_cast<double>(health.failures); });
+    const auto of_retention = [&](std::string name, std::string help, std::string rises,
+                                  double (*read)(const audit::keep::RetentionHealth&)) {
+        registry.callback({.name = std::move(name), .help = std::move(help), .when_it_rises = std::move(rises)},
+                          MetricType::kCounter,
+                          [this, read](Samples& out) { out.add({}, read(retention_->health())); });
+    };
+    of_retention("tidegate_audit_retention_dropped_total", "Records that retention has let go.",
+                 "Records get older than audit.retention_days.",
+                 [](const auto& health) { return static_cast<double>(health.records_dropped); });
+    of_retention("tidegate_audit_retention_failures_total", "Passes of the retention that failed.",
+                 "See the log and /health.", [](const auto& health) { return static_cast<double>(health.failures); });
 }
 
 bool AuditAssembly::is_degraded() const {
     const audit::LogHealth log = log_->health();
     const auto behind = [](const audit::FollowerHealth& one) { return one.behind; };
-    return std::ranges::any_of(log.followers, behind);
+    return std::ranges::any_of(log.followers, behind) || proofs_->health().degraded;
 }
 
 void AuditAssembly::append_status(JsonWriter& writer) const {
@@ -95,11 +147,19 @@ void AuditAssembly::append_status(JsonWriter& writer) const {
         writer.end_object();
     }
     writer.end_array();
+    const audit::keep::ProofHealth proofs = proofs_->health();
+    writer.key("checkpoint").begin_object();
+    writer.field("size", proofs.signed_leaves).field("signed", proofs.checkpoints).field("degraded", proofs.degraded);
+    if (proofs.signed_at > 0) writer.field("time", format_rfc3339(proofs.signed_at));
+    if (!proofs.reason.empty()) writer.field("reason", proofs.reason);
+    writer.end_object();
 }
 
 void AuditAssembly::stop() {
     if (std::exchange(stopped_, true)) return;
+    if (retention_) retention_->stop();
     if (log_) log_->close();
+    if (proofs_) proofs_->stop();
 }
 
 }  // namespace tidegate::app

@@ -5,11 +5,15 @@
 // Threads     open(), start(), stop() on the main thread.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "app/settings.h"
+#include "audit/keep/holds.h"
+#include "audit/keep/proof_keeper.h"
+#include "audit/keep/retention.h"
 #include "audit/segment_decision_log.h"
 #include "audit/views/columns.h"
 #include "audit/views/cube.h"
@@ -38,8 +42,9 @@ std::string audit_folder(const AppSettings& settings);
 
 class AuditAssembly {
   public:
-    /// `others` follow the log too, until stop(). An Error says what could not be opened, and how to go on where there is a way.
-    static Result<std::unique_ptr<AuditAssembly>> open(const AuditNeeds& needs, std::vector<audit::Follower*> others);
+    /// What `others` gives for the open log follows it too, until stop(). An Error says what could not be opened, and how to go on where there is a way.
+    using Others = std::function<Result<std::vector<audit::Follower*>>(audit::SegmentDecisionLog& log)>;
+    static Result<std::unique_ptr<AuditAssembly>> open(const AuditNeeds& needs, const Others& others);
     ~AuditAssembly();
 
     audit::SegmentDecisionLog& log() noexcept { return *log_; }
@@ -47,6 +52,9 @@ class AuditAssembly {
     const audit::LogHistory& history() const noexcept { return *history_; }
     const audit::LiveStatistics& statistics() const noexcept { return *statistics_; }
     audit::LiveFeed& live() noexcept { return *live_; }
+    audit::keep::ProofKeeper& proofs() noexcept { return *proofs_; }
+    audit::keep::Retention& retention() noexcept { return *retention_; }
+    audit::keep::Holds& holds() noexcept { return *holds_; }
 
     void declare_metrics(observe::Registry& registry) const;
     /// Answers go out although the log takes no records.
@@ -62,7 +70,7 @@ class AuditAssembly {
     explicit AuditAssembly(const AuditNeeds& needs) : needs_(needs) {}
     Result<void> open_log();
     Result<void> open_followers();
-    Result<void> open_keepers(std::vector<audit::Follower*> others);
+    Result<void> open_keepers(const Others& others);
 
     const AuditNeeds needs_;
     bool stopped_ = false;
@@ -73,6 +81,9 @@ class AuditAssembly {
     std::unique_ptr<audit::LiveFeed> live_;
     std::unique_ptr<audit::LogHistory> history_;
     std::unique_ptr<audit::LiveStatistics> statistics_;
+    std::unique_ptr<audit::keep::ProofKeeper> proofs_;
+    std::unique_ptr<audit::keep::Holds> holds_;
+    std::unique_ptr<audit::keep::Retention> retention_;
 };
 
 }  // namespace tidegate::app

@@ -3,7 +3,10 @@
 #include "app/audit_assembly.h"
 #include "services/compliance/drift/drift_routes.h"
 #include "services/compliance/erase_routes.h"
+#include "services/compliance/proof_routes.h"
 #include "services/compliance/query_routes.h"
+#include "services/compliance/reports/report_routes.h"
+#include "services/compliance/retention_routes.h"
 
 namespace tidegate::app {
 
@@ -25,6 +28,7 @@ Result<std::unique_ptr<ComplianceAssembly>> ComplianceAssembly::open(const Compl
 
 ComplianceAssembly::~ComplianceAssembly() {
     stop();
+    save();
 }
 
 Result<void> ComplianceAssembly::open_privacy() {
@@ -44,6 +48,20 @@ Result<void> ComplianceAssembly::open_privacy() {
     return {};
 }
 
+Result<std::vector<audit::Follower*>> ComplianceAssembly::followers(audit::SegmentDecisionLog& log) {
+    const std::string& folder = needs_.settings.process.data_dir;
+    TG_TRY(ingest_, compliance::ingest::Ingest::open({.settings = needs_.settings.ingest,
+                                                      .log = log.segments(),
+                                                      .privacy = privacy_.get(),
+                                                      .clock = needs_.clock,
+                                                      .random = needs_.random,
+                                                      .folder = audit_folder(needs_.settings) + "/ingest",
+                                                      .key_path = folder + "/ingest.key"}));
+    std::vector<audit::Follower*> all{&ingest_->index()};
+    if (drift_) all.push_back(drift_.get());
+    return all;
+}
+
 Result<void> ComplianceAssembly::start(AuditAssembly& audit) {
     if (drift_) drift_->start(audit.reader());
     if (vault_) TG_CHECK(compliance::log_pending_erasures(*vault_, audit.log()));
@@ -52,6 +70,8 @@ Result<void> ComplianceAssembly::start(AuditAssembly& audit) {
 
 void ComplianceAssembly::register_routes(std::vector<pipeline::Route>& routes, AuditAssembly& audit) {
     const std::size_t before = routes.size();
+    const audit::segments::LogId& id = audit.log().segments().log_id();
+    const std::string log_id = to_hex(id.data(), id.size());
     compliance::register_query_routes(routes, {.clock = needs_.clock,
                                                .history = audit.history(),
                                                .feed = audit.live(),
@@ -59,6 +79,24 @@ void ComplianceAssembly::register_routes(std::vector<pipeline::Route>& routes, A
                                                .pump = *pump_,
                                                .settings = needs_.settings.compliance,
                                                .loopback_without_keys = needs_.loopback_without_keys});
+    compliance::register_proof_routes(routes, {.proofs = audit.proofs(),
+                                               .reader = audit.reader(),
+                                               .log_folder = audit_folder(needs_.settings),
+                                               .loopback_without_keys = needs_.loopback_without_keys});
+    compliance::register_retention_routes(routes, {.retention = audit.retention(),
+                                                   .holds = audit.holds(),
+                                                   .loopback_without_keys = needs_.loopback_without_keys});
+    compliance::register_report_routes(routes, {.clock = needs_.clock,
+                                                .reader = audit.reader(),
+                                                .history = audit.history(),
+                                                .proofs = audit.proofs(),
+                                                .holds = audit.holds(),
+                                                .log_id = log_id,
+                                                .retention = audit.retention().options().age,
+                                                .drift = drift_.get(),
+                                                .settings = needs_.settings.reports,
+                                                .loopback_without_keys = needs_.loopback_without_keys});
+    ingest_->register_routes(routes);
     if (vault_) compliance::register_erase_routes(routes, {.vault = *vault_});
     if (drift_) {
         compliance::register_drift_routes(routes,
@@ -76,6 +114,7 @@ std::vector<pipeline::LoopListener*> ComplianceAssembly::loop_listeners() {
 
 void ComplianceAssembly::declare_metrics(observe::Registry& registry) const {
     if (drift_) drift_->declare_metrics(registry);
+    ingest_->declare_metrics(registry);
     using observe::MetricType;
     using observe::Samples;
     const auto of_privacy = [&](std::string name, std::string help, std::string rises,
@@ -125,15 +164,21 @@ void ComplianceAssembly::append_status(JsonWriter& writer) const {
 }
 
 void ComplianceAssembly::close_streams() {
-    pump_->stop();
+    if (pump_) pump_->stop();
     if (drift_) drift_->close_streams();
 }
 
 void ComplianceAssembly::stop() {
     if (std::exchange(stopped_, true)) return;
     close_streams();
+    if (ingest_) ingest_->stop_routes();
     if (drift_) drift_->stop();
     if (vault_) vault_->close();
+}
+
+void ComplianceAssembly::save() {
+    if (std::exchange(saved_, true)) return;
+    if (ingest_) ingest_->stop();
 }
 
 }  // namespace tidegate::app

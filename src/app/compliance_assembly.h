@@ -1,7 +1,8 @@
 // ComplianceAssembly: the services around the record: reading it, proving it, watching it for drift, keeping content private.
 //
 // Order       open_privacy() before the first record: each passes the policy. open_watch() before the log's followers are fed;
-//             start() when the log is open. close_streams() when a drain begins, stop() before the log closes.
+//             start() when the log is open. close_streams() when a drain begins, stop() before the log closes, save()
+//             after it.
 // Threads     The main thread; what it holds says for itself.
 #pragma once
 
@@ -12,12 +13,14 @@
 #include "audit/privacy/key_store.h"
 #include "audit/privacy/policy.h"
 #include "audit/privacy/vault.h"
+#include "audit/segment_decision_log.h"
 #include "base/json_writer.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
 #include "pipeline/loop_parts.h"
 #include "pipeline/route.h"
 #include "services/compliance/drift/watch.h"
+#include "services/compliance/ingest/ingest.h"
 #include "services/compliance/stream_pump.h"
 
 namespace tidegate::app {
@@ -40,8 +43,8 @@ class ComplianceAssembly {
 
     /// Null: no policy asks for anything.
     audit::privacy::PrivacyPolicy* privacy() noexcept { return privacy_.get(); }
-    /// Null: drift.enabled is false.
-    compliance::DriftWatch* drift() noexcept { return drift_.get(); }
+    /// What is to follow `log`, which outlives stop().
+    Result<std::vector<audit::Follower*>> followers(audit::SegmentDecisionLog& log);
 
     /// The log is open and its followers are fed. `audit` outlives stop().
     Result<void> start(AuditAssembly& audit);
@@ -52,7 +55,10 @@ class ComplianceAssembly {
     /// Members of /health.
     void append_status(JsonWriter& writer) const;
     void close_streams();
+    /// The pools have ended: takes what came in from elsewhere to the log.
     void stop();
+    /// The log is closed.
+    void save();
 
   private:
     explicit ComplianceAssembly(const ComplianceNeeds& needs) : needs_(needs) {}
@@ -60,10 +66,12 @@ class ComplianceAssembly {
 
     const ComplianceNeeds needs_;
     bool stopped_ = false;
+    bool saved_ = false;
     std::unique_ptr<audit::privacy::KeyStore> keys_;
     std::unique_ptr<audit::privacy::Vault> vault_;
     std::unique_ptr<audit::privacy::PrivacyPolicy> privacy_;
     std::unique_ptr<compliance::DriftWatch> drift_;
+    std::unique_ptr<compliance::ingest::Ingest> ingest_;
     std::unique_ptr<compliance::StreamPump> pump_;
 };
 

@@ -94,6 +94,7 @@ TidegateServer::~TidegateServer() {
     if (blocking_) blocking_->stop();
     if (compliance_) compliance_->stop();
     if (audit_) audit_->stop();
+    if (compliance_) compliance_->save();
 }
 
 Result<void> TidegateServer::open_storage() {
@@ -107,15 +108,13 @@ Result<void> TidegateServer::open_storage() {
                 .random = random_,
                 .log = *log_,
                 .loopback_without_keys = loopback && !pipeline::keys_required(settings_.identity, loopback)}));
-    std::vector<audit::Follower*> followers;
-    if (compliance_->drift() != nullptr) followers.push_back(compliance_->drift());
     TG_TRY(audit_, AuditAssembly::open({.settings = settings_,
                                         .database_path = database_path_,
                                         .clock = clock_,
                                         .random = random_,
                                         .disk = disk_,
                                         .log = *log_},
-                                       std::move(followers)));
+                                       [this](audit::SegmentDecisionLog& log) { return compliance_->followers(log); }));
     return compliance_->start(*audit_);
 }
 
@@ -242,6 +241,7 @@ void TidegateServer::shutdown(Duration wait_max) {
     blocking_->stop();
     compliance_->stop();
     audit_->stop();
+    compliance_->save();
     http_->stop();
     gate_->stop();
     log_->line(observe::Level::kInfo, "stopped")

@@ -65,10 +65,13 @@ void declare(settings::Table& table, AppSettings& s) {
                "name");
     table.list("routes", s.routes, proxy::declare_route, "Which requests are passed on, and under what rules.", "name");
     audit::declare(table, s.audit);
+    audit::keep::declare(table, s.keep);
     bus::declare(table, s.bus);
     audit::privacy::declare(table, s.privacy);
     compliance::declare(table, s.compliance);
+    compliance::declare(table, s.reports);  // In the group `compliance`.
     compliance::declare(table, s.drift);
+    compliance::ingest::declare(table, s.ingest);
     provenance::declare(table, s.provenance);
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "audit/keep/settings.h"
 #include "audit/privacy/settings.h"
 #include "audit/settings.h"
 #include "bus/settings.h"
@@ -15,7 +16,9 @@
 #include "pipeline/spend/settings.h"
 #include "pipeline/upstream/settings.h"
 #include "services/compliance/drift/settings.h"
+#include "services/compliance/ingest/settings.h"
 #include "services/compliance/query_settings.h"
+#include "services/compliance/reports/settings.h"
 #include "services/provenance/settings.h"
 #include "services/proxy/settings.h"
 #include "settings/load.h"
@@ -46,10 +49,13 @@ struct AppSettings {
     http::ServerSettings server;
     pipeline::PipelineSettings pipeline;
     audit::AuditSettings audit;
+    audit::keep::KeepSettings keep;
     bus::BusSettings bus;
     audit::privacy::PrivacySettings privacy;
     compliance::QuerySettings compliance;
     compliance::DriftSettings drift;
+    compliance::ReportSettings reports;
+    compliance::ingest::IngestSettings ingest;
     pipeline::IdentitySettings identity;
     limits::LimitsSettings limits;
     pipeline::spend::SpendSettings spend;
