@@ -164,6 +164,7 @@ class DriftWatch final : public audit::Follower {
     };
     DriftStore store_;
     std::map<drift::StreamKey, Saved> saved_streams_;
+    std::map<drift::StreamKey, Saved> taking_;  // As the save under way has them.
     std::map<drift::StreamKey, UnixMillis> told_looks_;
     std::vector<drift::StreamKey> gone_;  // To be deleted by the next save.
     std::vector<std::uint64_t> posts_ended_;

@@ -201,9 +201,14 @@ bool DriftWatch::save_is_due() {
 
 SaveBatch DriftWatch::take_batch(std::uint64_t& changes) {
     SaveBatch batch;
+    taking_.clear();
     const Lock lock(state_mutex_);
     changes = changes_;
     batch.position = looked_at_;
+    std::ranges::move(monitor_.take_evicted(), std::back_inserter(gone_));
+    // One that made room and came back is saved as new.
+    for (const drift::StreamKey& key : gone_) saved_streams_.erase(key);
+    batch.gone = gone_;
     for (const drift::Stream* const stream : std::as_const(monitor_).streams()) {
         const auto saved = saved_streams_.find(stream->key());
         const bool is_new = saved == saved_streams_.end();
@@ -213,12 +218,10 @@ SaveBatch DriftWatch::take_batch(std::uint64_t& changes) {
         one.key = stream->key();
         if (!same_reference) stream->save_reference(one.reference);
         stream->save_state(one.state);
+        taking_[stream->key()] = {stream->decisions(), stream->reference_version()};
     }
-    std::ranges::move(monitor_.take_evicted(), std::back_inserter(gone_));
-    // One that made room and came back is saved as new.
-    for (const drift::StreamKey& key : gone_) saved_streams_.erase(key);
-    batch.gone = gone_;
-    for (const std::uint64_t id : changed_alerts_) {
+    // Taken out: what changes while the save is under way is changed for the next one.
+    for (const std::uint64_t id : std::exchange(changed_alerts_, {})) {
         const drift::Alert* const alert = alerts_.find(id);
         if (alert != nullptr) batch.alerts.push_back(*alert);
     }
@@ -245,12 +248,9 @@ void DriftWatch::save() {
         save_error_ = saved ? "" : saved.error().message;
         if (saved) {
             saved_leaf_ = batch.position;
-            for (const drift::Alert& alert : batch.alerts) changed_alerts_.erase(alert.id);
-            for (const SavedStream& one : batch.streams) {
-                const drift::Stream* const stream = monitor_.find(one.key);
-                if (stream != nullptr) saved_streams_[one.key] = {stream->decisions(), stream->reference_version()};
-            }
+            for (const auto& [key, versions] : taking_) saved_streams_[key] = versions;
         } else {
+            for (const drift::Alert& alert : batch.alerts) changed_alerts_.insert(alert.id);
             notices_.insert(notices_.begin(), std::make_move_iterator(notices.begin()),
                             std::make_move_iterator(notices.end()));
         }
