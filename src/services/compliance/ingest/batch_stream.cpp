@@ -67,11 +67,11 @@ void BatchStream::gather(std::string_view bytes) {
 }
 
 void BatchStream::on_body_end() {
+    // From here on what is being taken holds on to this by itself.
+    const auto held = std::exchange(self_, nullptr);
     ended_ = true;
     cut_pieces();
     go_on();
-    // What is being taken holds on to this by itself.
-    self_.reset();
 }
 
 void BatchStream::on_body_failed(int status, std::string_view detail) {

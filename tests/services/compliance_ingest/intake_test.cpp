@@ -1,0 +1,166 @@
+// One request of one tenant is one record, whoever sends it how often, also over restarts and from many threads.
+#include "services/compliance/ingest/intake.h"
+
+#include <thread>
+
+#include "services/compliance_ingest/ingest_fixture.h"
+
+namespace tidegate::compliance::ingest {
+namespace {
+
+using IntakeTest = IngestFixture;
+
+TEST_F(IntakeTest, ADecisionIsRecordedAsItCameAndMarked) {
+    const Outcome first = take(decision(1), "north");
+    ASSERT_EQ(first.kind, Kind::kRecorded);
+    const auto record = log_->reader().read(first.leaf);
+    ASSERT_TRUE(record);
+    const audit::Decision& kept = record->decision;
+    EXPECT_EQ(kept.id, first.id);
+    EXPECT_EQ(kept.time(), parse_rfc3339("2026-03-01T12:00:00.001Z").value());
+    EXPECT_EQ(kept.tenant, "north");
+    EXPECT_EQ(kept.request_id, "r-1");
+    EXPECT_EQ(kept.input_hash, sha256("question 1"));
+    EXPECT_EQ(kept.output, R"({"output":{"answer":"yes"},"confidence_scores":0.75})");
+    ASSERT_EQ(kept.tags.size(), 1U);
+    EXPECT_EQ(kept.tags[0].name, kIngestTag);
+    EXPECT_EQ(kept.tags[0].value.size(), 32U);
+    // Nobody who lacks the key can try contents against it.
+    EXPECT_NE(kept.tags[0].value, to_hex(incoming(decision(1)).content).substr(0, 32));
+}
+
+TEST_F(IntakeTest, TheSameAgainIsADuplicateAndAnotherContentAConflict) {
+    const Outcome first = take(decision(1));
+    const Outcome again = take(decision(1));
+    EXPECT_EQ(again.kind, Kind::kDuplicate);
+    EXPECT_EQ(again.id, first.id);
+    EXPECT_EQ(again.leaf, first.leaf);
+    const Outcome other = take(decision(1, "no"));
+    EXPECT_EQ(other.kind, Kind::kConflict);
+    EXPECT_EQ(other.id, first.id);
+    EXPECT_EQ(records(), 1U);
+    EXPECT_NE(log_->reader().read(0)->decision.output.find("yes"), std::string::npos);
+    const IntakeHealth health = intake_->health();
+    EXPECT_EQ(health.recorded, 1U);
+    EXPECT_EQ(health.duplicates, 1U);
+    EXPECT_EQ(health.conflicts, 1U);
+    EXPECT_EQ(health.under_way, 0U);
+}
+
+TEST_F(IntakeTest, ASecondSendIsKnownAfterARestartWithAndWithoutItsIndex) {
+    std::vector<Incoming> many;
+    for (std::uint64_t n = 0; n < 300; ++n) many.push_back(incoming(decision(n)));
+    const auto first = take(std::move(many));
+    for (const bool keep_index : {true, false}) {
+        close();
+        if (!keep_index) index_disk_.restore({});
+        open();
+        EXPECT_EQ(index_->position(), 300U);
+        for (std::uint64_t n = 0; n < 300; n += 7) {
+            const Outcome again = take(decision(n));
+            ASSERT_EQ(again.kind, Kind::kDuplicate) << n;
+            EXPECT_EQ(again.id, first[n].id);
+        }
+        EXPECT_EQ(take(decision(5, "no")).kind, Kind::kConflict);
+        EXPECT_EQ(records(), 300U);
+    }
+}
+
+TEST_F(IntakeTest, OneRequestIdOfTwoTenantsIsTwoDecisions) {
+    const Outcome north = take(decision(1), "north");
+    const Outcome south = take(decision(1, "no"), "south");
+    const Outcome none = take(decision(1, "perhaps"));
+    for (const Outcome& one : {north, south, none}) EXPECT_EQ(one.kind, Kind::kRecorded);
+    EXPECT_NE(north.id, south.id);
+    EXPECT_EQ(take(decision(1), "north").id, north.id);
+    EXPECT_EQ(take(decision(1, "no"), "south").kind, Kind::kDuplicate);
+    EXPECT_EQ(take(decision(1), "south").kind, Kind::kConflict);
+    EXPECT_EQ(records(), 3U);
+}
+
+TEST_F(IntakeTest, ADecisionOfTheServerItselfWithThatRequestIdIsNobodysDuplicate) {
+    audit::Decision own = audit::segments::make_decision(random_, 1);
+    own.request_id = "r-1";
+    own.tenant.clear();
+    std::promise<Result<void>> promise;
+    log_->append(own, [&](Result<void> done) { promise.set_value(std::move(done)); });
+    ASSERT_TRUE(promise.get_future().get());
+    EXPECT_EQ(take(decision(1)).kind, Kind::kRecorded);
+    EXPECT_EQ(records(), 2U);
+}
+
+TEST_F(IntakeTest, OfTwoInOneBatchTheFirstIsRecorded) {
+    std::vector<Incoming> batch;
+    batch.push_back(incoming(decision(1)));
+    batch.push_back(incoming(decision(1)));
+    batch.push_back(incoming(decision(1, "no")));
+    batch.push_back(incoming(decision(2)));
+    const auto outcomes = take(std::move(batch));
+    ASSERT_EQ(outcomes.size(), 4U);
+    EXPECT_EQ(outcomes[0].kind, Kind::kRecorded);
+    EXPECT_EQ(outcomes[1].kind, Kind::kDuplicate);
+    EXPECT_EQ(outcomes[1].id, outcomes[0].id);
+    EXPECT_EQ(outcomes[2].kind, Kind::kConflict);
+    EXPECT_EQ(outcomes[3].kind, Kind::kRecorded);
+    EXPECT_EQ(records(), 2U);
+}
+
+TEST_F(IntakeTest, WithoutATimestampASecondSendIsTheSameDecision) {
+    const Outcome first = take(R"({"request_id":"now","input":"a"})");
+    const Outcome again = take(R"({"request_id":"now","input":"a"})");
+    EXPECT_EQ(again.kind, Kind::kDuplicate);
+    EXPECT_EQ(again.id, first.id);
+}
+
+TEST_F(IntakeTest, EightSendersOfOverlappingRequestsMakeOneRecordEach) {
+    constexpr std::uint64_t kRequests = 600;
+    std::array<std::atomic<int>, 4> counts{};
+    std::vector<std::jthread> senders;
+    for (unsigned sender = 0; sender < 8; ++sender) {
+        senders.emplace_back([&, sender] {
+            // Each in another order and in batches of another size; half of the senders say something else of every tenth.
+            const std::uint64_t step = std::array<std::uint64_t, 8>{1, 7, 11, 13, 17, 19, 23, 29}[sender];
+            std::vector<Incoming> batch;
+            for (std::uint64_t i = 0; i < kRequests; ++i) {
+                const std::uint64_t n = i * step % kRequests;
+                batch.push_back(incoming(decision(n, n % 10 == 0 && sender % 2 == 0 ? "no" : "yes")));
+                if (batch.size() <= sender && i + 1 < kRequests) continue;
+                for (const Outcome& outcome : take(std::exchange(batch, {})))
+                    ++counts[static_cast<std::size_t>(outcome.kind)];
+            }
+        });
+    }
+    senders.clear();
+    EXPECT_EQ(records(), kRequests);
+    EXPECT_EQ(counts[static_cast<std::size_t>(Kind::kRecorded)].load(), static_cast<int>(kRequests));
+    EXPECT_EQ(counts[static_cast<std::size_t>(Kind::kFailed)].load(), 0);
+    // Of each tenth the four senders of the other side.
+    EXPECT_EQ(counts[static_cast<std::size_t>(Kind::kConflict)].load(), 60 * 4);
+    EXPECT_EQ(intake_->health().under_way, 0U);
+    std::set<std::string> seen;
+    ASSERT_TRUE(log_->reader().scan(0, kRequests, [&](std::uint64_t, audit::segments::Bytes bytes) {
+        seen.insert(std::string(audit::segments::decode(bytes)->request_id));
+        return true;
+    }));
+    EXPECT_EQ(seen.size(), kRequests);
+}
+
+TEST_F(IntakeTest, WhatTheDiskDoesNotTakeIsSaidAndCanBeSentAgain) {
+    ASSERT_EQ(take(decision(1)).kind, Kind::kRecorded);
+    std::atomic<bool> failing{true};
+    disk_.fail_when([&](audit::segments::TestDisk::Step, const std::string&) { return failing.load(); });
+    const Outcome lost = take(decision(2));
+    EXPECT_EQ(lost.kind, Kind::kFailed);
+    ASSERT_TRUE(lost.error.has_value());
+    EXPECT_EQ(lost.error->code, ErrorCode::kUnavailable);
+    failing = false;
+    Outcome again;
+    // The log tries the disk again by itself each two milliseconds.
+    for (int i = 0; i < 10'000 && again.kind == Kind::kFailed; ++i) again = take(decision(2));
+    EXPECT_EQ(again.kind, Kind::kRecorded);
+    EXPECT_EQ(take(decision(1)).kind, Kind::kDuplicate);
+    EXPECT_EQ(records(), 2U);
+}
+
+}  // namespace
+}  // namespace tidegate::compliance::ingest
