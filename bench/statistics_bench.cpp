@@ -28,7 +28,7 @@ namespace {
 
 constexpr Minute kBegin = 1'772'366'400'000 / kMsPerMinute;
 constexpr Minute kDays = 30;
-constexpr Minute kEnd = kBegin + kDays * kDay + 17;  // No whole hour: the windows have edges of minutes.
+constexpr Minute kEnd = kBegin + kDays * kDayMinutes + 17;  // No whole hour: the windows have edges of minutes.
 constexpr std::size_t kBatch = 4'096;
 
 double seconds(clockid_t clock) {
@@ -43,6 +43,7 @@ class Records {
         std::mt19937_64 random(kinds);
         std::lognormal_distribution<double> latency(std::log(20'000.0), 0.8);
         for (std::uint32_t k = 0; k < kinds; ++k) names_.push_back("tenant-" + std::to_string(k));
+        for (std::int64_t& us : latencies_) us = static_cast<std::int64_t>(latency(random));
         for (segments::RecordView& view : views_) {
             view.tenant = names_[random() % kinds];
             view.service = "provenance";
@@ -51,15 +52,15 @@ class Records {
             view.model_version = "1.0.0";
             view.band = "human";
             view.confidence = static_cast<double>(random() % 1'000) / 1e3;
-            view.latency_us = static_cast<std::int64_t>(latency(random));
             view.spend_milli = 100;
             view.tokens = 500;
             view.input_size = 2'000;
         }
     }
-    /// All of them in that minute.
-    void set_minute(Minute minute) {
+    /// All of them in that minute, each with a latency of its own.
+    void next(Minute minute) {
         for (std::size_t n = 0; n < kBatch; ++n) {
+            views_[n].latency_us = latencies_[next_latency_++ % latencies_.size()];
             const auto ms = static_cast<std::uint64_t>(minute * kMsPerMinute) + n;
             for (std::size_t i = 0; i < 6; ++i) {
                 views_[n].id.bytes[i] = static_cast<std::uint8_t>(ms >> (40 - 8 * i));
@@ -69,6 +70,9 @@ class Records {
     std::span<const segments::RecordView> views() const { return views_; }
 
   private:
+    // A prime: with the batch it comes round after 4 thousand million records.
+    std::vector<std::int64_t> latencies_ = std::vector<std::int64_t>(1'000'003);
+    std::size_t next_latency_ = 0;
     std::vector<std::string> names_;
     std::vector<segments::RecordView> views_ = std::vector<segments::RecordView>(kBatch);
 };
@@ -76,7 +80,7 @@ class Records {
 std::vector<Minute> busy_minutes() {
     std::vector<Minute> out;
     for (Minute minute = kBegin; minute < kEnd; ++minute) {
-        const bool full = minute < kBegin + 2 * kHour || minute >= kEnd - 26 * kHour;
+        const bool full = minute < kBegin + 2 * kHourMinutes || minute >= kEnd - 26 * kHourMinutes;
         if (full || minute % 30 == 0) out.push_back(minute);
     }
     return out;
@@ -114,8 +118,8 @@ int measure(std::uint64_t decisions, std::uint32_t kinds) {
     double slowest = 0;
     const double begin = seconds(CLOCK_MONOTONIC);
     for (std::size_t i = 0; i < minutes.size(); ++i) {
-        records.set_minute(minutes[i]);
         for (const std::uint64_t until = decisions * (i + 1) / minutes.size(); fed < until;) {
+            records.next(minutes[i]);
             const std::size_t count = std::min<std::size_t>(kBatch, until - fed);
             const double wall = seconds(CLOCK_MONOTONIC);
             const double before = seconds(CLOCK_THREAD_CPUTIME_ID);
@@ -136,8 +140,8 @@ int measure(std::uint64_t decisions, std::uint32_t kinds) {
     const UnixMillis now = kEnd * kMsPerMinute;
     report_reads(**cube, "everything", {.from = 0, .to = now * 2});
     report_reads(**cube, "everything, a tenant", {.from = 0, .to = now * 2, .tenant = "tenant-0"});
-    report_reads(**cube, "last 24 h", {.from = now - kDay * kMsPerMinute, .to = now});
-    report_reads(**cube, "30 days, timeline", {.from = now - kDays * kDay * kMsPerMinute, .to = now});
+    report_reads(**cube, "last 24 h", {.from = now - kDayMinutes * kMsPerMinute, .to = now});
+    report_reads(**cube, "30 days, timeline", {.from = now - kDays * kDayMinutes * kMsPerMinute, .to = now});
     cube->reset();
     std::filesystem::remove_all(folder);
     return 0;

@@ -75,12 +75,12 @@ TEST(Cover, IsTheWindowWithoutGapOrOverlapInWholePeriods) {
             ASSERT_LT(span.from, span.to);
             ASSERT_EQ(start_of(span.level, span.from), span.from);
             ASSERT_EQ(start_of(span.level, span.to), span.to);
-            if (span.level == Level::kHour) hours += (span.to - span.from) / kHour;
+            if (span.level == Level::kHour) hours += (span.to - span.from) / kHourMinutes;
             if (span.level == Level::kMinute) minutes += span.to - span.from;
             at = span.to;
         }
         ASSERT_EQ(at, base + length);
-        ASSERT_LT(minutes, 2 * kHour);
+        ASSERT_LT(minutes, 2 * kHourMinutes);
         ASSERT_LT(hours, 48);
     }
     EXPECT_TRUE(cover(5, 5).empty());

@@ -9,7 +9,7 @@ namespace {
 constexpr std::size_t kEntryBytes = 40;
 
 Minute unit_of(Level level) noexcept {
-    return level == Level::kMinute ? 1 : level == Level::kHour ? kHour : kDay;
+    return level == Level::kMinute ? 1 : level == Level::kHour ? kHourMinutes : kDayMinutes;
 }
 
 Minute round_up(Minute minute, Minute unit) noexcept {
@@ -34,10 +34,11 @@ std::vector<Span> cover(Minute from, Minute to) {
         from = end;
     };
     const auto down = [](Minute minute, Minute unit) { return minute - minute % unit; };
-    take(Level::kMinute, std::min(to, round_up(from, kHour)));
-    if (down(to, kHour) > from) take(Level::kHour, std::min(down(to, kHour), round_up(from, kDay)));
-    if (down(to, kDay) > from) take(Level::kDay, down(to, kDay));
-    if (down(to, kHour) > from) take(Level::kHour, down(to, kHour));
+    take(Level::kMinute, std::min(to, round_up(from, kHourMinutes)));
+    if (down(to, kHourMinutes) > from)
+        take(Level::kHour, std::min(down(to, kHourMinutes), round_up(from, kDayMinutes)));
+    if (down(to, kDayMinutes) > from) take(Level::kDay, down(to, kDayMinutes));
+    if (down(to, kHourMinutes) > from) take(Level::kHour, down(to, kHourMinutes));
     take(Level::kMinute, to);
     return out;
 }

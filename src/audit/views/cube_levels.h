@@ -18,8 +18,8 @@ namespace tidegate::audit {
 /// Times are minutes since the epoch.
 using Minute = std::int64_t;
 inline constexpr std::int64_t kMsPerMinute = 60'000;
-inline constexpr Minute kHour = 60;
-inline constexpr Minute kDay = 24 * kHour;
+inline constexpr Minute kHourMinutes = 60;
+inline constexpr Minute kDayMinutes = 24 * kHourMinutes;
 /// After every time that an id can carry (48 bits of milliseconds).
 inline constexpr Minute kMinuteEnd = (std::int64_t{1} << 48U) / kMsPerMinute + 1;
 

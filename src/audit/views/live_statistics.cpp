@@ -167,7 +167,7 @@ Statistics Adder::finish(Minute from, Minute to) const {
     out.spend_points = Points{static_cast<std::int64_t>(all.spend_milli)};
     out.input_bytes = all.input_bytes;
     if (!timeline_) return out;
-    for (Minute day = start_of(Level::kDay, from); day < to; day += kDay) out.timeline.push_back(day_count(day));
+    for (Minute day = start_of(Level::kDay, from); day < to; day += kDayMinutes) out.timeline.push_back(day_count(day));
     return out;
 }
 
@@ -179,7 +179,7 @@ Result<Statistics> LiveStatistics::read(const StatisticsQuery& query) const {
     }
     const Minute from = std::min(query.from / kMsPerMinute, kMinuteEnd - 1);
     const Minute to = std::min((query.to - 1) / kMsPerMinute + 1, kMinuteEnd);
-    const bool timeline = query.timeline && to - from <= kTimelineDaysMax * kDay;
+    const bool timeline = query.timeline && to - from <= kTimelineDaysMax * kDayMinutes;
     Adder adder(query, cube_.kinds(), timeline);
     TG_CHECK(cube_.visit(from, to, timeline, adder));
     return adder.finish(from, to);
