@@ -118,24 +118,25 @@ TEST_F(GateBatch, ThirtyThreeRequestsCostTwoCallsAndEachGetsItsOwn) {
         << upstreams;
     ASSERT_EQ(server->stop(SIGTERM, 20), 0);
     // One Decision a request, with its own id, input and price; the call that it shared is named.
-    const auto rows = record(
-        "SELECT hex(id), request_id, hex(input_hash), spend_milli, json_extract(tags, '$.batch'), "
-        "json_extract(tags, '$.batch_requests'), output FROM decisions",
-        7);
+    const std::vector<audit::Decision> rows = recorded(folder_.path());
     ASSERT_EQ(rows.size(), 33U);
     std::set<std::string> decisions;
     std::set<std::string> requests;
     std::set<std::string> inputs;
     std::set<std::string> outputs;
     std::map<std::string, int> batches;
-    for (const auto& row : rows) {
-        decisions.insert(row[0]);
-        requests.insert(row[1]);
-        inputs.insert(row[2]);
-        EXPECT_EQ(row[3], "1000");
-        ++batches[row[4]];
-        outputs.insert(row[6]);
-        EXPECT_EQ(row[5], std::to_string(row[6] == R"({"y":0})" ? 1 : 32)) << row[6];
+    for (const audit::Decision& row : rows) {
+        const auto tag = [&row](std::string_view name) {
+            const auto found = std::ranges::find(row.tags, name, &audit::Tag::name);
+            return found == row.tags.end() ? std::string() : found->value;
+        };
+        decisions.insert(to_string(row.id));
+        requests.insert(row.request_id);
+        inputs.insert(to_hex(row.input_hash));
+        EXPECT_EQ(row.spend_points, Points::whole(1));
+        ++batches[tag("batch")];
+        outputs.insert(row.output);
+        EXPECT_EQ(tag("batch_requests"), std::to_string(row.output == R"({"y":0})" ? 1 : 32)) << row.output;
     }
     EXPECT_EQ(decisions.size(), 33U);
     EXPECT_EQ(requests.size(), 33U);
