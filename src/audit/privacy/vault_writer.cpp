@@ -180,10 +180,10 @@ Result<Erased> VaultWriter::destroy(const KeyName& name, const Erased& told, int
     erased.time = clock_.unix_ms();
     const auto run = [&](std::string_view sql, bool with_event) -> Result<std::int64_t> {
         TG_TRY(store::Statement statement, database_.prepare(sql));
-        int at = 0;
-        if (with_event) statement.bind(++at, store::Blob(told.event.bytes));
-        statement.bind(++at, std::string_view(name.tenant)).bind(++at, static_cast<std::int64_t>(name.kind));
-        statement.bind(++at, blob(name.name));
+        const int at = with_event ? 1 : 0;
+        if (with_event) statement.bind(1, store::Blob(told.event.bytes));
+        statement.bind(at + 1, std::string_view(name.tenant)).bind(at + 2, static_cast<std::int64_t>(name.kind));
+        statement.bind(at + 3, blob(name.name));
         TG_CHECK(statement.run());
         return database_.changes();
     };
