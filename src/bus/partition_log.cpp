@@ -40,6 +40,7 @@ Result<std::unique_ptr<PartitionLog>> PartitionLog::open(PartitionOptions option
     TG_TRY(made->log_, audit::segments::SegmentLog::open(std::make_unique<SystemLogFolder>(made->options_.folder),
                                                          made->options_.log, clock, random));
     TG_CHECK(made->recover());
+    made->closed_ = false;
     return made;
 }
 

@@ -77,7 +77,7 @@ class PartitionLog {
     Result<void> note_lost(std::uint64_t from, std::uint64_t to);
     /// Waits until all that was taken is durable. Errors: some of it never will be.
     Result<void> flush();
-    /// Flushes, saves the marks, lets the folder go. Once; the destructor does it too.
+    /// Flushes and saves the marks. Once; the destructor does it too, and lets the folder go.
     void close();
 
     PartitionHealth health() const;
@@ -102,7 +102,7 @@ class PartitionLog {
     const PartitionOptions options_;
     const Clock& clock_;
     Random& random_;
-    bool closed_ = false;
+    bool closed_ = true;  // Until what is in the folder has been read: nothing is written over what is not understood.
 
     // The taking thread's.
     Block block_;
