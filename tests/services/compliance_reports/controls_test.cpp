@@ -275,11 +275,18 @@ TEST_F(Controls, WhatWasRemovedTooYoungFailsAndWhatItTookCannotBeJudged) {
     EXPECT_EQ(control(all, "SEC-1").outcome, Outcome::kHolds) << control(all, "SEC-1").reason;
 }
 
-TEST_F(Controls, ASegmentThatIsOlderThanTheScheduleFailsUnlessAHoldMayBeTheReason) {
-    add_good();
+TEST_F(Controls, ARecordThatIsOlderThanTheScheduleFailsUnlessAHoldMayBeTheReason) {
+    add(decision());
+    retention_days_ = 2'200;
+    clock_.advance(std::chrono::hours(24 * 2'200));
+    EXPECT_EQ(control(make_all(), "GDPR-6").outcome, Outcome::kHolds);
+    clock_.advance(std::chrono::hours(25));
+    EXPECT_EQ(control(make_all(), "GDPR-6").outcome, Outcome::kFails);
+    EXPECT_THAT(control(make_all(), "GDPR-6").reason, ::testing::HasSubstr("not full"));
     add_segments(1);
     clock_.advance(std::chrono::hours(24 * 2'300));
     EXPECT_EQ(control(make_all(), "GDPR-6").outcome, Outcome::kFails);
+    EXPECT_THAT(control(make_all(), "GDPR-6").reason, ::testing::HasSubstr("all of the oldest segment"));
     holds_.push_back({.id = 3, .reason = "asked for", .placed = kBegin});
     EXPECT_EQ(control(make_all(), "GDPR-6").outcome, Outcome::kCannotBeJudged);
     holds_[0].released = kBegin + 1;

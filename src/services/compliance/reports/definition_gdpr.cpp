@@ -91,7 +91,7 @@ std::vector<Control> duties() {
         {.id = "GDPR-6",
          .reference = "Regulation (EU) 2016/679 Art. 5(1)(e)",
          .must = "Records are kept no longer than a schedule says.",
-         .how = "A schedule is set, and no whole segment of the log is older than that and a day.",
+         .how = "A schedule is set, and the oldest record of the log is no older than that and a day.",
          .judge = judges::limited_storage(),
          .evidence = Evidence::kRetention,
          .whole_log = true},

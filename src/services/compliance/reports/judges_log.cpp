@@ -114,13 +114,16 @@ Judgement look_limited(const LogState& state, const ReportQuery&) {
     const std::int64_t days = state.sources.retention / std::chrono::hours(24);
     const std::string kept =
         fmt::format("Records are kept for {} days; the oldest is of {}", days, format_rfc3339(*state.oldest));
-    // Records go by whole segments, whose youngest decides.
     const UnixMillis due = state.sources.now - days * kMsPerDay - kDropSlack;
-    if (!state.oldest_segment_end || *state.oldest_segment_end >= due) return holds(kept + ".");
+    if (*state.oldest >= due) return holds(kept + ".");
     if (std::ranges::any_of(state.sources.holds, [](const auto& hold) { return hold.active(); })) {
         return cannot(kept + ": older than that, and a legal hold that is in force may be the reason.");
     }
-    return fails(kept + ": a whole segment is older than that, and no legal hold is in force.");
+    const bool whole = state.oldest_segment_end && *state.oldest_segment_end < due;
+    return fails(kept + ": older than that, and no legal hold is in force. Records go by whole segments, and " +
+                 (whole ? "all of the oldest segment is older."
+                        : "the oldest segment holds younger ones or is not full: a smaller audit.segment_bytes ends "
+                          "them sooner."));
 }
 
 Judgement look_alerts(const LogState& state, const ReportQuery& query) {
