@@ -1,6 +1,9 @@
 // A folder is read beside the server that writes it, and says the same as the server.
 #include "audit/keep/folder_view.h"
 
+#include <atomic>
+#include <thread>
+
 #include "audit_keep/keep_fixture.h"
 
 namespace tidegate::audit::keep {
@@ -83,6 +86,28 @@ TEST_F(View, ATailOfAnEmptyFolderWaitsForTheFirstRecord) {
     EXPECT_EQ((*tail)->poll(count).value(), 0U);
     append(3);
     EXPECT_EQ((*tail)->poll(count).value(), 3U);
+}
+
+TEST_F(View, AVerifierFindsNothingInALogThatIsBeingWritten) {
+    open(true, 50);
+    append(100);
+    ASSERT_TRUE(proofs_->sign_now());
+    std::atomic<bool> done{false};
+    std::thread writer([&] {
+        append(6'000);
+        done = true;
+    });
+    unsigned times = 0;
+    do {
+        const auto report = verify_log();
+        EXPECT_FALSE(report.integrity_broken || report.completeness_broken) << verify::to_text(report);
+        EXPECT_EQ(report.exit_code(), 0);
+        const auto view = FolderView::open(log_folder());
+        EXPECT_TRUE(view) << view.error().message;
+        ++times;
+    } while (!done && !HasFailure());
+    writer.join();
+    EXPECT_GT(times, 1U);
 }
 
 }  // namespace
