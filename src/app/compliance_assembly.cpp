@@ -1,5 +1,7 @@
 #include "app/compliance_assembly.h"
 
+#include <filesystem>
+
 #include "app/audit_assembly.h"
 #include "services/compliance/drift/drift_routes.h"
 #include "services/compliance/erase_routes.h"
@@ -34,11 +36,11 @@ ComplianceAssembly::~ComplianceAssembly() {
 Result<void> ComplianceAssembly::open_privacy() {
     const audit::privacy::PrivacySettings& settings = needs_.settings.privacy;
     const std::string& folder = needs_.settings.process.data_dir;
-    if (PrivacyPolicy::needs_keys(settings)) {
+    // Also where nothing is kept any more: what was kept can be read and erased.
+    if (PrivacyPolicy::needs_keys(settings) || std::filesystem::exists(folder + "/privacy.db")) {
         const std::string master = settings.master_key_path.empty() ? folder + "/master.key" : settings.master_key_path;
         TG_TRY(keys_, KeyStore::open({.path = folder + "/privacy.db", .master_key_path = master, .vfs = {}},
                                      needs_.clock, needs_.random));
-        // Also where nothing is kept any more: what is there can be read and erased.
         Vault::Options options;
         options.when_full = settings.when_full == "drop" ? Vault::WhenFull::kDrop : Vault::WhenFull::kRefuse;
         options.queue_bytes_max = settings.queue_bytes_max;

@@ -42,6 +42,23 @@ ask_example() {
     printf '  before and after, measured  tests/examples/front_fastapi.py build/release/tidegate build/example-venv --table 3\n'
 }
 
+# The receipt of the first answer, and the whole record, checked by the independent verifier: prove_first_answer URL DATA.
+prove_first_answer() {
+    local url=$1 data=$2 id
+    id=$(jq -r .analysis_id build/first_answer.json)
+    say "run: the proof that this answer is in the record, checked without the server"
+    # A checkpoint is signed within a second of the record.
+    curl -fsS --max-time 20 --retry 5 --retry-delay 1 --retry-all-errors "$url/api/compliance/receipt/$id" -o build/first_receipt.txt 2>/dev/null ||
+        die "the receipt of the first answer cannot be had"
+    printf "\n$ curl -s %s/api/compliance/receipt/%s >build/first_receipt.txt\n" "$url" "$id"
+    printf "$ build/release/tidegate audit receipt build/first_receipt.txt --key %s/checkpoint.key.pub\n" "$data"
+    build/release/tidegate audit receipt build/first_receipt.txt --key "$data/checkpoint.key.pub" 2>&1 >/dev/null | sed 's/^/  /' ||
+        die "the receipt does not hold"
+    printf "$ build/release/tidegate audit verify %s/audit --key %s/checkpoint.key.pub\n" "$data" "$data"
+    build/release/tidegate audit verify "$data/audit" --key "$data/checkpoint.key.pub" | sed 's/^/  /' || die "the record does not verify"
+    printf '\n'
+}
+
 run_server() {
     local check=no example=no port=8000 data=data service="" options=()
     while [ $# -gt 0 ]; do
@@ -88,9 +105,13 @@ run_server() {
         die "the first question failed"
     }
     jq 'del(.signals, .segments)' build/first_answer.json
-    printf '\n  the whole answer            build/first_answer.json\n'
+    printf '\n'
+    prove_first_answer "$url" "$data"
+    printf '  the whole answer            build/first_answer.json\n'
     printf '  the routes, with examples   %s/docs\n' "$url"
     printf '  what was decided            %s/api/v1/analyze/history\n' "$url"
+    printf '  statistics, exact           %s/api/compliance/statistics\n' "$url"
+    printf '  drift                       %s/api/drift/report?format=html\n' "$url"
     printf '  metrics for Prometheus      %s/metrics\n' "$url"
     printf '  the record                  %s\n\n' "$data"
     if [ "$example" = yes ]; then ask_example "$url"; fi

@@ -27,7 +27,10 @@ Schema analysis_schema() {
         pipeline::required("confidence", Schema::number().nullable()),
         pipeline::required("model", Schema::string()),
         pipeline::required("model_version", Schema::string()),
-        pipeline::required("input_hash", Schema::string().doc("SHA-256 of the text's UTF-8 bytes, in hex.")),
+        pipeline::required(
+            "input_hash",
+            Schema::string().doc("As in the record: of the text's SHA-256 a commitment under the tenant's key, or "
+                                 "itself (privacy.input_hash), in hex.")),
         pipeline::required("input_size", Schema::integer().doc("Bytes.")),
         pipeline::required("latency_ms", Schema::number().doc("Until the answer was ready to be recorded.")),
         pipeline::required("output", Schema::any().doc("What provenance.keep_output keeps of the answer.")),
