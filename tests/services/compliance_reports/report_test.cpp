@@ -18,7 +18,6 @@
 namespace tidegate::compliance {
 namespace {
 
-using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;

@@ -142,8 +142,8 @@ Judgement look_alerts(const LogState& state, const ReportQuery& query) {
     }
     if (n == 0) return cannot("No drift alert was opened in the period, so that none could be looked at.");
     if (rows.empty()) return holds(fmt::format("All {} alerts of the period were taken up by somebody.", n), n);
-    return fails(fmt::format("{} of {} alerts of the period were taken up by nobody.", rows.size(), n), n,
-                 std::move(rows));
+    std::string reason = fmt::format("{} of {} alerts of the period were taken up by nobody.", rows.size(), n);
+    return fails(std::move(reason), n, std::move(rows));
 }
 
 }  // namespace

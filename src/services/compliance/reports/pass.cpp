@@ -10,7 +10,6 @@ namespace tidegate::compliance {
 namespace {
 
 using audit::segments::Bytes;
-using audit::segments::RecordView;
 
 // A few milliseconds of reading.
 constexpr std::uint64_t kAskEach = 4096;
