@@ -1,28 +1,28 @@
 // `tidegate audit tail`, `export`, `key`: records as text, and the key of the checkpoints.
 //
 // Position    They read the folder alone, without the server's lock: audit/keep/folder_view.h says what they see of a log that is written.
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <limits>
-#include <memory>
-#include <thread>
 
 #include "app/audit_words.h"
 #include "audit/keep/folder_view.h"
 #include "audit/keep/log_key.h"
 #include "audit/segments/record.h"
 #include "base/json_writer.h"
+#include "base/mutex.h"
 #include "base/strings.h"
 #include "pipeline/export.h"
 
 namespace tidegate::app {
 namespace {
 
-using audit::Decision;
 using audit::segments::Bytes;
 using audit::segments::RecordView;
 
@@ -82,10 +82,28 @@ void append_csv(std::string& out, std::uint64_t leaf, const RecordView& view) {
 
 using Append = void (*)(std::string&, std::uint64_t, const RecordView&);
 
+Error disk_error(const char* what) {
+    return {ErrorCode::kUnavailable, std::string(what) + ": " + std::strerror(errno)};
+}
+
+class Descriptor {
+  public:
+    explicit Descriptor(int descriptor) : descriptor_(descriptor) {}
+    ~Descriptor() {
+        if (descriptor_ >= 0) ::close(descriptor_);
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    int get() const { return descriptor_; }
+
+  private:
+    const int descriptor_;
+};
+
 /// A file, or standard output, that records go to in pieces.
 class Sink {
   public:
-    Sink(std::FILE* file, Append append) : file_(file), append_(append) {}
+    Sink(int descriptor, Append append) : descriptor_(descriptor), append_(append) {}
 
     /// False: it does not take any more; failure() says why.
     bool take(std::uint64_t leaf, Bytes record) {
@@ -103,10 +121,13 @@ class Sink {
         return true;
     }
     bool flush() {
-        const bool written = std::fwrite(text_.data(), 1, text_.size(), file_) == text_.size();
-        if (!written || std::fflush(file_) != 0) {
-            failure_ =
-                Error{ErrorCode::kUnavailable, std::string("the output cannot be written: ") + std::strerror(errno)};
+        for (std::string_view left = text_; !left.empty() && !failure_;) {
+            const ssize_t n = ::write(descriptor_, left.data(), left.size());
+            if (n > 0) {
+                left.remove_prefix(static_cast<std::size_t>(n));
+            } else if (n == 0 || errno != EINTR) {
+                failure_ = disk_error("the output cannot be written");
+            }
         }
         text_.clear();
         return !failure_;
@@ -116,7 +137,7 @@ class Sink {
 
   private:
     static constexpr std::size_t kPiece = 256U * 1024;
-    std::FILE* file_;
+    const int descriptor_;
     const Append append_;
     std::string text_;
     std::uint64_t records_ = 0;
@@ -188,16 +209,16 @@ Result<std::uint64_t> export_to(const std::string& folder, const Range& range, c
         return fail(ErrorCode::kNotFound,
                     fmt::format("the log begins at leaf {}: what was before is removed", view->reader().first_leaf()));
     }
-    // Under its name only when it is whole.
+    // Under its name only when it is whole and on the disk.
     const std::string part = path + ".part";
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(part.c_str(), "wbe"), std::fclose);
-    if (!file) return fail(ErrorCode::kUnavailable, "the file cannot be made: " + std::string(std::strerror(errno)));
+    const Descriptor file(::open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    if (file.get() < 0) return std::unexpected(disk_error("the file cannot be made"));
     Sink sink(file.get(), csv ? append_csv : append_ndjson);
     if (csv) sink.put(kCsvHead);
     auto written = write_range(view->reader(), range, sink);
     if (written && !sink.flush()) written = std::unexpected(*sink.failure());
-    if (written && std::rename(part.c_str(), path.c_str()) != 0) {
-        written = fail(ErrorCode::kUnavailable, "the file cannot be named: " + std::string(std::strerror(errno)));
+    if (written && (::fsync(file.get()) != 0 || std::rename(part.c_str(), path.c_str()) != 0)) {
+        written = std::unexpected(disk_error("the file cannot be finished"));
     }
     if (!written) {
         std::remove(part.c_str());
@@ -217,8 +238,10 @@ Result<void> follow_log(const std::string& folder, std::uint64_t count, bool fol
         view->reset();
     }
     TG_TRY(const auto tail, audit::keep::LogTail::open(folder, from));
-    Sink sink(stdout, append_ndjson);
+    Sink sink(STDOUT_FILENO, append_ndjson);
     std::uint64_t odd = 0;
+    Mutex mutex;
+    Condition never;  // A signal ends the program as it is.
     for (;;) {
         TG_CHECK(tail->poll([&](std::uint64_t leaf, Bytes record) { return sink.take(leaf, record); }));
         if (!sink.failure()) sink.flush();
@@ -229,7 +252,8 @@ Result<void> follow_log(const std::string& folder, std::uint64_t count, bool fol
                        tail->taken_back(), tail->missed());
         }
         if (!follow) return {};
-        std::this_thread::sleep_for(kPollEvery);
+        const Lock lock(mutex);
+        never.wait_for(mutex, kPollEvery);
     }
 }
 
