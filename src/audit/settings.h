@@ -29,8 +29,9 @@ inline void declare(settings::Table& table, AuditSettings& s) {
     table.add("audit.durability", s.durability, "disk")
         .choices({"disk", "process"})
         .doc(
-            "What an answered decision survives: `disk` also a loss of power, `process` the death of the "
-            "process.");
+            "What an answered decision survives: `disk` also a loss of power, `process` the death of the process "
+            "(after a loss of "
+            "power the log may then end before its last checkpoint, and nothing is signed any more).");
     table.add("audit.answer_after", s.answer_after, "durable")
         .choices({"durable", "accepted"})
         .doc(

@@ -180,7 +180,7 @@ Result<void> SegmentLog::enqueue(const EncodedGroup& group, Done& done, bool& wa
     health_.queue_records += keys.size();
     health_.queue_bytes += payload.size();
     ++accepted_;
-    if (asleep_) {
+    if (asleep_ || filling_->groups.size() == wake_at_groups_) {
         asleep_ = false;
         wake = true;
     }

@@ -183,7 +183,8 @@ class SegmentLog {
     MerkleStack tree_ TG_GUARDED_BY(mutex_);
     std::uint64_t accepted_ TG_GUARDED_BY(mutex_) = 0;  // Groups.
     std::uint64_t finished_ TG_GUARDED_BY(mutex_) = 0;
-    unsigned skip_gathers_ TG_GUARDED_BY(mutex_) = 0;
+    std::size_t company_ TG_GUARDED_BY(mutex_) = 0;         // Groups of the last batch.
+    std::size_t wake_at_groups_ TG_GUARDED_BY(mutex_) = 0;  // Not 0: the writer gathers until so many are there.
     bool asleep_ TG_GUARDED_BY(mutex_) = false;
     bool closing_ TG_GUARDED_BY(mutex_) = false;
 
