@@ -32,15 +32,19 @@ BatchStream::BatchStream(const BatchParts& parts, BatchOptions options, pipeline
       report_(options.each_line) {}
 
 void BatchStream::start() {
+    const auto pipe = context_->body_pipe();
+    if (pipe != nullptr) {
+        // Before the answer begins: one that comes before the body is asked for gives the body up.
+        self_ = shared_from_this();
+        pipe->attach(context_->exchange(), *this);
+        if (over_) return;
+    }
     if (options_.each_line) {
         http::Response head;
         head.headers.add("Content-Type", "application/x-ndjson");
         out_ = context_->start_stream(std::move(head));
     }
-    const auto pipe = context_->body_pipe();
-    if (pipe == nullptr) return on_body_end();  // No body: no lines.
-    self_ = shared_from_this();
-    pipe->attach(context_->exchange(), *this);
+    if (pipe == nullptr) on_body_end();  // No body: no lines.
 }
 
 bool BatchStream::on_body(std::string_view bytes) {
