@@ -156,7 +156,7 @@ def proxied(bench):
                            os.path.join(bench.work, "proxy")], capture_output=True, text=True, check=True)
     key = json.loads(made.stdout)["key"]
     result = {}
-    for name, extra in (("everything_on", ""), ("no_decision", ', record: "off"')):
+    for name, extra in (("everything_on", ""), ("answer_after_accepted", ', answer_after: accepted'), ("no_decision", ', record: "off"')):
         ours = bench.tidegate("proxy", f"""identity: {{required: always}}
 spend: {{key_daily_cap: "9000000000"}}
 audit: {{durability: disk, queue_records_max: 100000}}
