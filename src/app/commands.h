@@ -26,6 +26,7 @@ int run_config(const Invocation& invocation);
 int run_openapi(const Invocation& invocation);
 int run_keys(const Invocation& invocation);
 int run_audit(const Invocation& invocation);
+int run_ingest(const Invocation& invocation);
 int run_kafka(const Invocation& invocation);
 
 /// Prints `tidegate: MESSAGE` to standard error and returns 2.

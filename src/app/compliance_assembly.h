@@ -43,6 +43,8 @@ class ComplianceAssembly {
 
     /// Null: no policy asks for anything.
     audit::privacy::PrivacyPolicy* privacy() noexcept { return privacy_.get(); }
+    /// After followers().
+    compliance::ingest::Ingest& ingest() noexcept { return *ingest_; }
     /// What is to follow `log`, which outlives stop().
     Result<std::vector<audit::Follower*>> followers(audit::SegmentDecisionLog& log);
 

@@ -20,7 +20,7 @@ struct Command {
     int (*run)(const Invocation&);
 };
 
-constexpr std::array<Command, 8> kCommands{{
+constexpr std::array<Command, 9> kCommands{{
     {"serve", "serve [--port N] [--data-dir DIR]", "start the server", run_serve},
     {"detect", "detect [--json] [FILE...]", "was this text written by a machine? (standard input without FILE)",
      run_detect},
@@ -31,6 +31,8 @@ constexpr std::array<Command, 8> kCommands{{
      "the audit log: check it, prove a decision, read it, its key", run_audit},
     {"kafka", "kafka worker | verify FOLDER [--key FILE] [--checkpoint FILE]",
      "decisions over Kafka: keep a share of the topic, check what workers keep", run_kafka},
+    {"ingest", "ingest FILE|- --server URL [--key KEY] | [--data-dir DIR]",
+     "decisions made elsewhere, a JSON text in each line: to a server, or into its log while it is stopped", run_ingest},
     {"config", "config show [--json] | check | reference", "the settings: values and sources, a check, the reference",
      run_config},
     {"openapi", "openapi", "print the API document", run_openapi},

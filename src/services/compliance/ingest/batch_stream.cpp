@@ -44,7 +44,9 @@ void BatchStream::start() {
         head.headers.add("Content-Type", "application/x-ndjson");
         out_ = context_->start_stream(std::move(head));
     }
-    if (pipe == nullptr) on_body_end();  // No body: no lines.
+    begun_ = true;
+    if (pipe == nullptr) ended_ = true;  // No body: no lines.
+    go_on();
 }
 
 bool BatchStream::on_body(std::string_view bytes) {
@@ -180,7 +182,7 @@ void BatchStream::piece_done(const PiecePtr& piece) {
 
 /// After anything has happened: outcomes out, pieces in, the client read again, the end.
 void BatchStream::go_on() {
-    if (over_) return;
+    if (over_ || !begun_) return;
     report();
     cut_pieces();
     if (paused_ && !stopped_ && !has_enough()) {

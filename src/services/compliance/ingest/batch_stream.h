@@ -107,6 +107,7 @@ class BatchStream final : public http::BodyReceiver, public std::enable_shared_f
     bool stopped_ = false;  // Nothing more is looked at.
     bool waits_ = false;    // For room.
     bool summed_up_ = false;
+    bool begun_ = false;  // The answer has.
     bool over_ = false;
 };
 
