@@ -60,6 +60,9 @@ void declare(settings::Table& table, BusSettings& s) {
     table.add("kafka.checkpoint_interval_s", s.checkpoint_interval, std::chrono::seconds(1))
         .range(milliseconds(100), std::chrono::hours(1))
         .doc("Workers sign the head of each partition's log, and of all together, so long after the last time.");
+    table.add("kafka.session_s", s.session_max, std::chrono::seconds(10))
+        .range(std::chrono::seconds(1), std::chrono::minutes(5))
+        .doc("A worker that the group has not heard of for so long is dead, and others get its partitions.");
     table.add("kafka.origin", s.origin, "")
         .check(check_origin, "NAME")
         .doc("The name of the logs in their checkpoints; empty: `tidegate/` and the topic.");

@@ -22,6 +22,7 @@ struct BusSettings {
     std::uint64_t queue_bytes_max = 0;
     std::uint64_t segment_bytes = 0;
     Duration checkpoint_interval{};
+    Duration session_max{};
     std::string origin;
     bool tls = false;
     std::string ca_file;
