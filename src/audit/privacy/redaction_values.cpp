@@ -64,7 +64,7 @@ std::string email(Random& random) {
 }
 
 std::string card(Random& random) {
-    const std::string digits = draw(random,
+    std::string digits = draw(random,
                                     {"4###############", "5N##############", "34#############", "37#############",
                                      "6011############", "36############", "35N#############"},
                                     is_card_number);
@@ -74,7 +74,7 @@ std::string card(Random& random) {
 }
 
 std::string iban(Random& random) {
-    const std::string digits =
+    std::string digits =
         draw(random,
              {"DE####################", "FR##############@##########", "GB##@@@@##############",
               "ES######################", "IT##@######################", "NL##@@@@##########", "AT##################"},
