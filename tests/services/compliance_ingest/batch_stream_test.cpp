@@ -30,6 +30,7 @@ struct Sending {
 class BatchStreamTest : public IngestFixture {
   protected:
     void SetUp() override {
+        segment_bytes_ = 4 * 1024 * 1024;
         IngestFixture::SetUp();
         logger_ = observe::Logger::open({.level = observe::Level::kOff}, clock_).value();
         workers_.emplace("ingest", 2, 64);

@@ -23,6 +23,7 @@ class IngestFixture : public ::testing::Test {
     void open(IngestIndex::Options options = {.first_capacity = 64, .capacity_max = 1024, .save_leaves = 1'000'000}) {
         audit::SegmentDecisionLogOptions of_log;
         of_log.segments = audit::segments::small_options();
+        of_log.segments.segment_bytes = segment_bytes_;
         log_ = audit::SegmentDecisionLog::open(std::make_unique<audit::segments::TestFolder>(disk_), of_log, clock_,
                                                random_)
                    .value();
@@ -65,6 +66,7 @@ class IngestFixture : public ::testing::Test {
     }
     std::uint64_t records() const { return log_->segments().tree().size(); }
 
+    std::uint64_t segment_bytes_ = 64 * 1024;
     audit::segments::TestDisk disk_;
     audit::segments::TestDisk index_disk_;
     SystemClock clock_;
