@@ -8,11 +8,11 @@
 #include <csignal>
 
 #include "app/commands.h"
-#include "app/kafka_command.h"
 #include "audit/proof/merkle.h"
 #include "audit/segments/merkle.h"
 #include "audit/verify/verify.h"
 #include "base/file.h"
+#include "bus/bus.h"
 #include "bus/super_checkpoint.h"
 
 namespace tidegate::app {
@@ -45,7 +45,7 @@ int run_worker(const Invocation& invocation) {
     if (!level) return failed(level.error());
     auto log = observe::Logger::open({.level = *level, .path = invocation.settings.process.log_path}, clock);
     if (!log) return failed(log.error());
-    const auto options = kafka_worker_options(invocation.settings);
+    const auto options = bus::worker_options(invocation.settings.bus, invocation.settings.process.data_dir);
     if (!options) return failed(options.error());
     auto worker = bus::Worker::start(*options, clock, random, log->get());
     if (!worker) return failed(worker.error());
@@ -173,22 +173,6 @@ Result<int> verify_all(const Given& given) {
 }
 
 }  // namespace
-
-Result<bus::WorkerOptions> kafka_worker_options(const AppSettings& settings) {
-    const bus::BusSettings& s = settings.bus;
-    TG_TRY(const bus::Brokers brokers, bus::brokers_of(s));
-    bus::WorkerOptions options;
-    options.brokers = brokers;
-    options.topic = s.topic;
-    options.group = s.group;
-    options.folder = s.folder.empty() ? settings.process.data_dir + "/kafka" : s.folder;
-    options.origin = s.origin.empty() ? "tidegate/" + s.topic : s.origin;
-    options.log.segment_bytes = s.segment_bytes / 4096 * 4096;
-    options.queue_bytes_max = s.queue_bytes_max;
-    options.checkpoint_interval = s.checkpoint_interval;
-    options.session_max = s.session_max;
-    return options;
-}
 
 int run_kafka(const Invocation& invocation) {
     const std::string verb = invocation.words.empty() ? std::string() : invocation.words.front();

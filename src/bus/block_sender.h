@@ -24,7 +24,6 @@ struct SenderHealth {
     std::uint64_t bytes = 0;
     std::uint64_t waiting = 0;
     std::uint64_t producers_replaced = 0;
-    bool brokers_down = false;
     std::string reason;  // Of the last failure.
 };
 

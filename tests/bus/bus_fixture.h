@@ -12,6 +12,7 @@
 #include "audit/segments/record.h"
 #include "audit/verify/verify.h"
 #include "base/random.h"
+#include "base/strings.h"
 #include "bus/packed_block.h"
 #include "bus/partition_log.h"
 
