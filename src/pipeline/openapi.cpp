@@ -89,6 +89,12 @@ void write_operation(JsonWriter& writer, const Route& route) {
         route.request->write(writer);
         if (!route.example.empty()) writer.key("example").raw(route.example);
         writer.end_object().end_object().end_object();
+    } else if (!route.raw_type.empty()) {
+        writer.key("requestBody").begin_object().field("required", true);
+        writer.key("content").begin_object().key(route.raw_type).begin_object();
+        writer.key("schema").begin_object().field("type", "string").end_object();
+        writer.field("example", route.raw_example);
+        writer.end_object().end_object().end_object();
     }
     write_responses(writer, route);
     writer.end_object();

@@ -78,18 +78,20 @@ struct Route {
     std::optional<Schema> request;  // JSON body; none: the route takes no body.
     std::vector<Parameter> query;
     std::vector<Parameter> path_parameters;
-    int answer_status = 200;          // Of the answer that `response` tells of: 202 where it says no more than that it is kept.
+    int answer_status = 200;  // Of the answer that `response` tells of: 202 where it says no more than that it is kept.
     Schema response = Schema::any();  // When it is JSON.
     std::string response_type = "application/json";
     Points spend_points;
     CachePolicy cache = CachePolicy::kNoStore;
-    std::optional<KeptAnswer> keep;   // None: never kept, whatever the settings say.
+    std::optional<KeptAnswer> keep;           // None: never kept, whatever the settings say.
     std::optional<AnswerAfter> answer_after;  // Absent: as the settings say.
-    std::vector<std::string> scopes;  // Any of these lets a key in.
+    std::vector<std::string> scopes;          // Any of these lets a key in.
     ErrorShape errors = ErrorShape::kProblem;
     std::uint64_t body_bytes_max = 0;  // 0: no body.
     bool raw_body = false;             // Any body of any type, passed on unread; the query too.
-    std::string example;  // A request body (or query) that works: shown in the docs, called by the contract test.
+    std::string example;      // A request body (or query) that works: shown in the docs, called by the contract test.
+    std::string raw_type;     // With raw_body: the type that the route wants, for the docs; empty: any.
+    std::string raw_example;  // Such a body.
     /// With raw_body: whether this request's body is streamed to the handler instead of gathered. Absent: gathered.
     std::function<bool(const http::RequestHead&)> streams_body;
     bool any_method = false;  // Every method not routed elsewhere, counted as `ANY`; `method` says nothing.

@@ -29,6 +29,8 @@ Result<StreamPump::Place> StreamPump::take_place() {
 void StreamPump::add(Place place, const pipeline::ContextPtr& context, std::unique_ptr<EventSource> source) {
     http::Response head;
     head.headers.add("Content-Type", http::kEventStreamType);
+    // No event will ever follow: the head alone is the answer.
+    if (context->head().method == http::Method::kHead) return context->start_stream(std::move(head))->finish();
     auto running = std::make_unique<Running>(Running{
         std::move(place), context, context->start_stream(std::move(head)), std::move(source), {}, clock_.now()});
     // The client learns at once that it listens.

@@ -252,13 +252,15 @@ void register_drift_change_routes(std::vector<Route>& routes, const DriftParts& 
         const char* operation;
         const char* event;
         const char* summary;
+        const char* example;
     };
     const Named turns[] = {
         {Turn::kAcknowledge, "/api/drift/alert/{id}/acknowledge", "drift_acknowledge", "drift/acknowledge",
-         "Somebody has seen the alert."},
-        {Turn::kResolve, "/api/drift/alert/{id}/resolve", "drift_resolve", "drift/resolve", "The alert is over."},
+         "Somebody has seen the alert.", R"({"note":"looked into by the day shift"})"},
+        {Turn::kResolve, "/api/drift/alert/{id}/resolve", "drift_resolve", "drift/resolve", "The alert is over.",
+         R"({"note":"the new price list is in"})"},
         {Turn::kSuppress, "/api/drift/alert/{id}/suppress", "drift_suppress", "drift/suppress",
-         "Nobody is told of the alert until a time."},
+         "Nobody is told of the alert until a time.", R"({"until":"2100-01-01T00:00:00Z"})"},
     };
     for (const Named& named : turns) {
         Route route = change_route(named.path, named.operation, named.summary);
@@ -268,6 +270,7 @@ void register_drift_change_routes(std::vector<Route>& routes, const DriftParts& 
         }
         route.request = Schema::object(std::move(members));
         route.response = alert_schema();
+        route.example = named.example;
         route.handler = [parts, turn = named.turn, event = std::string_view(named.event)](const ContextPtr& context) {
             answer_turn(context, parts, turn, event);
         };
@@ -276,6 +279,7 @@ void register_drift_change_routes(std::vector<Route>& routes, const DriftParts& 
     Route reset = change_route("/api/drift/reset-baseline", "drift_reset_baseline",
                                "What streams are compared with from now on: their next decisions, or a period's.");
     reset.request = reset_schema();
+    reset.example = R"({"service":"provenance","reason":"a new model"})";
     reset.response = Schema::object({
         required("reset", Schema::integer().doc("Streams.")),
         required("refused",

@@ -145,6 +145,8 @@ void answer_stream(const ContextPtr& context, const DriftParts& parts) {
     http::Response head;
     head.headers.add("Content-Type", http::kEventStreamType);
     auto stream = context->start_stream(std::move(head));
+    // No event will ever follow: the head alone is the answer.
+    if (context->head().method == http::Method::kHead) return stream->finish();
     std::string first;
     http::append_comment(first, "alerts and statistics");
     if (stream->write(first) != http::Stream::Outcome::kAccepted) return;

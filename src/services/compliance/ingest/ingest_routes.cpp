@@ -154,6 +154,12 @@ Route batch_route(const RouteParts& parts) {
     route.streams_body = [](const http::RequestHead&) { return true; };
     route.scopes = {std::string(kScope)};
     route.example = "report=lines";
+    route.raw_type = "application/x-ndjson";
+    route.raw_example =
+        R"({"request_id":"order-7732-credit","input":"limit for order 7732","source":"credit","model":"scorer"})"
+        "\n"
+        R"({"request_id":"order-7733-credit","input":"limit for order 7733","source":"credit","model":"scorer"})"
+        "\n";
     route.handler = [&parts](const ContextPtr& context) { answer_batch(context, parts); };
     return route;
 }
