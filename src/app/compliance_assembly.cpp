@@ -80,6 +80,7 @@ void ComplianceAssembly::register_routes(std::vector<pipeline::Route>& routes, A
                                                .statistics = audit.statistics(),
                                                .pump = *pump_,
                                                .settings = needs_.settings.compliance,
+                                               .privacy = privacy_.get(),
                                                .loopback_without_keys = needs_.loopback_without_keys});
     compliance::register_proof_routes(routes, {.proofs = audit.proofs(),
                                                .reader = audit.reader(),

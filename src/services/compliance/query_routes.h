@@ -20,6 +20,9 @@
 namespace tidegate::audit {
 class LiveStatistics;
 }
+namespace tidegate::audit::privacy {
+class PrivacyPolicy;
+}
 
 namespace tidegate::compliance {
 
@@ -32,6 +35,8 @@ struct QueryParts {
     const audit::LiveStatistics& statistics;
     StreamPump& pump;
     const QuerySettings& settings;
+    /// What the records have for an input's hash; null: the hash.
+    audit::privacy::PrivacyPolicy* privacy = nullptr;
     /// Nobody else can reach the listener and nobody is asked for a key: then a caller without one sees all.
     bool loopback_without_keys = false;
 };

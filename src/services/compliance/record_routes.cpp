@@ -1,4 +1,9 @@
 // POST /api/compliance/query, GET /request/{request_id}, GET /duplicates/{input_hash}: records, to whom they are meant.
+#include <algorithm>
+#include <functional>
+#include <iterator>
+
+#include "audit/privacy/policy.h"
 #include "base/strings.h"
 #include "services/compliance/query_routes.h"
 #include "services/compliance/reading.h"
@@ -80,12 +85,41 @@ std::optional<Sha256> parse_hash(std::string_view text) {
     return hash;
 }
 
+/// The records of one input, newest first: under its plain SHA-256, as who has the input knows it, or as a record has it.
+Result<std::vector<audit::Decision>> find_input(const QueryParts& parts, const std::optional<std::string>& tenant,
+                                                const Sha256& hash) {
+    std::vector<Sha256> stored{hash};
+    if (parts.privacy != nullptr) {
+        TG_TRY(stored, parts.privacy->stored_hashes(tenant.value_or(""), hash));
+    }
+    std::vector<audit::Decision> all;
+    for (const Sha256& one : stored) {
+        TG_TRY(auto found, parts.history.by_input(one, tenant, kFoundMax + 1));
+        // Only where the settings have changed in between are there records under more than one.
+        std::vector<audit::Decision> merged;
+        const auto time = [](const audit::Decision& decision) { return decision.time(); };
+        std::ranges::merge(std::make_move_iterator(all.begin()), std::make_move_iterator(all.end()),
+                           std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()),
+                           std::back_inserter(merged), std::ranges::greater(), time, time);
+        all = std::move(merged);
+    }
+    if (all.size() > kFoundMax + 1) all.erase(all.begin() + kFoundMax + 1, all.end());
+    return all;
+}
+
 void answer_duplicates(const ContextPtr& context, const QueryParts& parts) {
     const Reach reach = reach_of(context->caller().get(), parts.loopback_without_keys);
+    auto tenant = context->query("tenant");
+    if (!reach.all) {
+        if (tenant && *tenant != reach.tenant) {
+            return context->fail({ErrorCode::kPermissionDenied, "The key sees its own tenant's records only."});
+        }
+        tenant = reach.tenant;
+    }
     const std::string text = to_lower(context->path_parameter("input_hash"));
     const auto hash = parse_hash(text);
     if (!hash) return context->fail({{"input_hash", "must be 64 hexadecimal digits", "bad_format"}});
-    const auto found = parts.history.by_input(*hash, reach.tenant_filter(), kFoundMax + 1);
+    const auto found = find_input(parts, tenant, *hash);
     if (!found) return context->fail(found.error());
     reply_found(context, "access/duplicates", "input_hash", text, *found);
 }
@@ -150,8 +184,13 @@ void register_record_routes(std::vector<pipeline::Route>& routes, const QueryPar
         .family = "compliance",
         .summary = "The decisions about one and the same input, newest first.",
         .work = pipeline::Work::kBlocking,
+        .query =
+            {{.name = "tenant",
+              .schema = Schema::string().size(0, 200).doc(
+                  "One's own; whoever sees all names the one under whose key an input's own SHA-256 is looked up.")}},
         .path_parameters = {{.name = "input_hash",
-                             .schema = Schema::string().size(64, 64).doc("SHA-256 in hex, as a decision names it."),
+                             .schema = Schema::string().size(64, 64).doc(
+                                 "SHA-256 in hex: of the input itself, or as a decision names it."),
                              .required = true}},
         .response = found_schema("input_hash"),
         .scopes = kReadScopes,
