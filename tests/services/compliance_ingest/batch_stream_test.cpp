@@ -118,7 +118,7 @@ TEST_F(BatchStreamTest, EachLineHasItsOutcomeInOrder) {
         lines[6],
         R"({"end":true,"lines":7,"recorded":2,"duplicates":1,"conflicts":1,"invalid":2,"failed":0,"stopped":false})");
     EXPECT_EQ(records(), 2U);
-    EXPECT_EQ(routes_->streams->load(), 0U);
+    EXPECT_TRUE(loop_.until([&] { return routes_->streams->load() == 0; }));
 }
 
 TEST_F(BatchStreamTest, ALineIsAnsweredWhileTheNextIsStillToCome) {

@@ -241,7 +241,7 @@ void Reader::take_scores(Value value) {
             const auto number = sound ? score(of_score) : std::nullopt;
             sound = sound && number.has_value();
             if (!number || (made_.decision.confidence && *number <= *made_.decision.confidence)) return;
-            made_.decision.confidence = *number;
+            made_.decision.confidence = number;
             top = of_class;
         });
         if (sound && (top.empty() || top.size() > kNameBytesMax || has_control(top))) {

@@ -2,7 +2,7 @@
 //
 // Position    A follower of the log, so that it knows each request before its sender hears of it. Intake asks it, and the log where
 //             it says "perhaps".
-// Guarantee   "New" is never wrong. "Perhaps" is wrong for less than one new request in 300 (see Speed).
+// Guarantee   "New" is never wrong. "Perhaps" is wrong for about one new request in 1,000 for each filter that is full (see Speed).
 // Algorithm   Blocked Bloom filters (Putze, Sanders, Singler 2007): 16 bits a key, 8 of them in one cache line. A filter that is
 //             full is followed by one twice as large, up to 16 million keys; full ones never change.
 // Memory      2 bytes a key, at most twice that while the newest fills: 2 to 4 MB for 1 million, 200 to 230 MB for 100 million.
