@@ -113,6 +113,8 @@ TEST_F(StreamTest, AQuietStreamShowsThatItLivesAndAStopEndsItWhole) {
     EXPECT_TRUE(stream->finished());
     const auto late = listen("stream", north_);
     ASSERT_NE(late, nullptr);
+    // Its end follows its beginning, on another thread.
+    for (int i = 0; i < 1000 && !late->finished(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     EXPECT_TRUE(late->finished()) << "the client connects again, to a server that goes on";
 }
 
