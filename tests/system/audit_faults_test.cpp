@@ -169,8 +169,11 @@ TEST_F(AuditFaults, AFullDiskThatMayBeGoneOnWithIsAnsweredCountedAndWrittenDown)
     EXPECT_EQ(gap_metric(port), gap(port));
 
     disk.make_room();
-    ask_until([&] { return answered += decide(port).status == 200 ? 1 : 0, is_degraded(port); },
-              [](bool degraded) { return !degraded; });
+    const auto decide_on = [&] {
+        answered += decide(port).status == 200 ? 1 : 0;
+        return is_degraded(port);
+    };
+    ask_until(decide_on, [](bool degraded) { return !degraded; });
     ASSERT_FALSE(is_degraded(port)) << server->log();
     // The next record shows the event its way.
     EXPECT_EQ(decide(port).status, 200);
@@ -198,8 +201,8 @@ TEST_F(AuditFaults, AnswersThatDoNotWaitAreAllOnRecordOrCountedAsAGap) {
     for (int i = 0; i < 5000 && decide(client).status == 200; ++i) ++answered;
     EXPECT_TRUE(is_degraded(port)) << "what waits on a disk that takes nothing is refused in the end";
     disk.make_room();
-    answered +=
-        ask_until([&] { return decide(port); }, [](const Answer& one) { return one.status == 200; }).status == 200;
+    ASSERT_EQ(ask_until([&] { return decide(port).status; }, [](int status) { return status == 200; }), 200);
+    ++answered;
     const std::int64_t lost = gap(port);
     EXPECT_GE(lost, 1) << "the answer before the failure was out already";
     EXPECT_EQ(ask_until([&] { return gap_of_events(port); }, [&](std::int64_t told) { return told == lost; }), lost);
@@ -274,6 +277,10 @@ TEST_F(AuditFaults, AnOldRecordThatWasPutBackIsFoundByANewerCheckpoint) {
     const RunResult found = run_binary({"audit", "verify", log, "--key", key, "--checkpoint", note, "--json"});
     EXPECT_EQ(found.status, 1) << found.out << found.error;
     EXPECT_EQ(found.out.find(R"("completeness":"complete")"), std::string::npos) << found.out;
+    // Nor does a server go on with it whose other files have seen more.
+    const RunResult start = run_binary({"serve", "--port", "0", "--data-dir", folder_.path()});
+    EXPECT_EQ(start.status, 1);
+    EXPECT_NE(start.error.find("and the log only"), std::string::npos) << start.error;
 }
 
 TEST_F(AuditFaults, TwoServersDoNotWriteOneRecord) {
