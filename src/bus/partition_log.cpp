@@ -77,6 +77,16 @@ std::optional<std::uint64_t> PartitionLog::next_offset() const {
     return health_.next_offset;
 }
 
+std::optional<std::uint64_t> PartitionLog::expected() const {
+    const Lock lock(mutex_);
+    return taken_;
+}
+
+void PartitionLog::begin_at(std::uint64_t offset) {
+    const Lock lock(mutex_);
+    if (!taken_) taken_ = offset;
+}
+
 Result<void> PartitionLog::failure() const {
     const Lock lock(mutex_);
     if (error_) return std::unexpected(*error_);
@@ -89,6 +99,9 @@ Result<void> PartitionLog::take(std::uint64_t offset, Bytes message) {
         const Lock lock(mutex_);
         // Fetched again after a seek: it is in the log or on its way there.
         if (taken_ && offset < *taken_) return {};
+        if (taken_ && offset > *taken_) {
+            return fail(ErrorCode::kDataLoss, fmt::format("message {} came where {} was expected", offset, *taken_));
+        }
     }
     if (auto read = read_block(message, block_); !read) return set_aside(offset, message, read.error());
     TG_CHECK(take_block(offset));

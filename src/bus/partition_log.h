@@ -71,7 +71,12 @@ class PartitionLog {
 
     /// Where to read on. Nothing: from the beginning of the partition.
     std::optional<std::uint64_t> next_offset() const;
-    /// Takes the message at that offset; waits while too much is on its way to the disk. Errors: the log's.
+    /// The offset of the message that take() wants next. Nothing: the first one decides.
+    std::optional<std::uint64_t> expected() const;
+    /// Of a partition that was never read: its first message.
+    void begin_at(std::uint64_t offset);
+    /// Takes the message at that offset; waits while too much is on its way to the disk. One that was taken is left out. kDataLoss: it is not the one
+    /// that is expected, and the ones between would be lost. Other errors: the log's.
     Result<void> take(std::uint64_t offset, Bytes message);
     /// The messages of [from, to) are gone from the broker: an event says so, and reading goes on at `to`.
     Result<void> note_lost(std::uint64_t from, std::uint64_t to);

@@ -17,18 +17,18 @@ struct DestroyMessage {
 
 PartitionReader::PartitionReader(rd_kafka_t* kafka, std::string topic, std::unique_ptr<PartitionLog> log,
                                  HeadSigner signer, const Clock& clock)
-    : kafka_(kafka), topic_(std::move(topic)), log_(std::move(log)), signer_(std::move(signer)), clock_(clock) {}
+    : kafka_(kafka), topic_(std::move(topic)), log_(std::move(log)), signer_(std::move(signer)), clock_(clock) {
+    queue_.reset(rd_kafka_queue_get_partition(kafka_, topic_.c_str(), static_cast<std::int32_t>(log_->partition())));
+    if (queue_) rd_kafka_queue_forward(queue_.get(), nullptr);
+}
 
 PartitionReader::~PartitionReader() {
     stop();
 }
 
-Result<void> PartitionReader::start() {
-    queue_.reset(rd_kafka_queue_get_partition(kafka_, topic_.c_str(), static_cast<std::int32_t>(log_->partition())));
-    if (!queue_) return fail(ErrorCode::kUnavailable, "kafka: the partition has no queue");
-    rd_kafka_queue_forward(queue_.get(), nullptr);
+void PartitionReader::start() {
+    if (!queue_) return fail_with("the partition has no queue");
     thread_ = std::thread([this] { run(); });
-    return {};
 }
 
 void PartitionReader::stop() {
@@ -58,8 +58,18 @@ void PartitionReader::take(const rd_kafka_message_t& message) {
     }
     // Others are librdkafka's to get over: a broker that is away, a leader that moves.
     if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) return;
+    const auto offset = static_cast<std::uint64_t>(message.offset);
+    const auto expected = log_->expected();
+    if (expected && offset > *expected) {
+        if (accepted_jump_ != offset) {
+            const Lock lock(mutex_);
+            jumped_to_ = offset;
+        } else if (auto noted = log_->note_lost(*expected, offset); !noted) {
+            return fail_with(noted.error().message);
+        }
+    }
     const Bytes bytes(static_cast<const std::uint8_t*>(message.payload), message.len);
-    auto taken = log_->take(static_cast<std::uint64_t>(message.offset), bytes);
+    auto taken = log_->take(offset, bytes);
     if (!taken) return fail_with(taken.error().message);
     rd_kafka_timestamp_type_t kind{};
     newest_ms_ = rd_kafka_message_timestamp(&message, &kind);
@@ -78,6 +88,11 @@ void PartitionReader::sign_head() {
     const auto signed_head = signer_.sign({tree.size(), tree.root()}, clock_.unix_ms());
     const Lock lock(mutex_);
     sign_reason_ = signed_head ? std::string() : signed_head.error().message;
+}
+
+std::optional<std::uint64_t> PartitionReader::jumped_to() const {
+    const Lock lock(mutex_);
+    return jumped_to_;
 }
 
 std::string PartitionReader::reason() const {

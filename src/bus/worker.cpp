@@ -57,12 +57,15 @@ struct Worker::Impl {
         TG_GUARDED_BY(mutex);                  // The group gave them, and they cannot be opened: why.
     WorkerHealth totals TG_GUARDED_BY(mutex);  // Without partitions.
     std::set<Partition> gone;                  // To be compared with the broker's offsets first.
+    std::map<Partition, std::uint64_t> jumps;  // Messages that came where earlier ones were expected.
+    std::set<Partition> strayed;               // Some of their messages came to the consumer.
 
     void poll();
     void on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_topic_partition_list_t& list);
     void give(const std::set<Partition>& partitions);
     void revoke(const std::set<Partition>& partitions);
     Result<std::unique_ptr<PartitionReader>> open(Partition partition);
+    Result<std::int64_t> first_offset(Partition partition) const;
     Result<void> meet_broker(PartitionLog& partition);
     void open_waiting();
     void close_failed();
@@ -108,7 +111,26 @@ Result<std::unique_ptr<PartitionReader>> Worker::Impl::open(Partition partition)
     if (gone.contains(partition)) TG_CHECK(meet_broker(*opened));
     gone.erase(partition);
     TG_TRY(HeadSigner signer, HeadSigner::open(key, options.folder, partition, opened->tree().size()));
-    return std::make_unique<PartitionReader>(kafka.get(), options.topic, std::move(opened), std::move(signer), clock);
+    if (!opened->next_offset()) {
+        TG_TRY(const std::int64_t low, first_offset(partition));
+        opened->begin_at(static_cast<std::uint64_t>(low));
+    }
+    auto reader =
+        std::make_unique<PartitionReader>(kafka.get(), options.topic, std::move(opened), std::move(signer), clock);
+    if (const auto jump = jumps.find(partition); jump != jumps.end()) reader->accept_jump_to(jump->second);
+    jumps.erase(partition);
+    strayed.erase(partition);
+    return reader;
+}
+
+// Asked for, so that the first message that comes can be told from a later one.
+Result<std::int64_t> Worker::Impl::first_offset(Partition partition) const {
+    std::int64_t low = 0;
+    std::int64_t high = 0;
+    const auto code = rd_kafka_query_watermark_offsets(kafka.get(), options.topic.c_str(),
+                                                       static_cast<std::int32_t>(partition), &low, &high, kWatermarkMs);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return std::unexpected(kafka_error("offsets", code));
+    return low;
 }
 
 // The offset that was read next is not there.
@@ -153,8 +175,7 @@ void Worker::Impl::give(const std::set<Partition>& partitions) {
             waiting[partition] = reader.error().message;
             continue;
         }
-        const auto next = (*reader)->log().next_offset();
-        offsets[partition] = next ? static_cast<std::int64_t>(*next) : RD_KAFKA_OFFSET_BEGINNING;
+        offsets[partition] = static_cast<std::int64_t>((*reader)->log().expected().value_or(0));
         opened.push_back(*std::move(reader));
     }
     // The group wants an answer also when there is nothing to read.
@@ -164,7 +185,7 @@ void Worker::Impl::give(const std::set<Partition>& partitions) {
     }
     for (auto& reader : opened) {
         const Partition partition = reader->log().partition();
-        if (auto started = reader->start(); !started) note(started.error());
+        reader->start();
         const Lock lock(mutex);
         waiting.erase(partition);
         readers[partition] = std::move(reader);
@@ -221,6 +242,7 @@ void Worker::Impl::close_failed() {
             failed[partition] = reader->reason();
             offsets[partition] = RD_KAFKA_OFFSET_INVALID;
             if (reader->offset_is_gone()) gone.insert(partition);
+            if (const auto jump = reader->jumped_to(); jump && !strayed.contains(partition)) jumps[partition] = *jump;
         }
     }
     if (failed.empty()) return;
@@ -273,7 +295,11 @@ void Worker::Impl::poll() {
     while (!stopping) {
         // Messages come to the partitions' own queues; what comes here is events and errors.
         if (rd_kafka_message_t* message = rd_kafka_consumer_poll(kafka.get(), kPollMs)) {
-            if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) note(kafka_error("consumer", message->err));
+            // A message here is missing there: the partition sees the jump and goes back for it.
+            if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) strayed.insert(static_cast<Partition>(message->partition));
+            note(message->err != RD_KAFKA_RESP_ERR_NO_ERROR
+                     ? kafka_error("consumer", message->err)
+                     : Error{ErrorCode::kInternal, "kafka: a message went astray and is read again"});
             rd_kafka_message_destroy(message);
         }
         close_failed();

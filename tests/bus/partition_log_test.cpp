@@ -152,6 +152,19 @@ TEST_F(PartitionLogTest, MessagesThatTheBrokerLetGoAreAnEvent) {
     EXPECT_EQ(open()->next_offset(), 10U);
 }
 
+TEST_F(PartitionLogTest, AMessageThatComesTooEarlyIsRefused) {
+    auto log = open();
+    log->begin_at(3);
+    EXPECT_EQ(log->take(4, bytes_of(block_of({1}, 1, 2))).error().code, ErrorCode::kDataLoss);
+    take(*log, 3, block_of({1}, 1, 2));
+    EXPECT_EQ(log->take(5, bytes_of(block_of({3}, 3, 4))).error().code, ErrorCode::kDataLoss);
+    take(*log, 4, block_of({2}, 2, 3));
+    ASSERT_TRUE(log->flush());
+    EXPECT_EQ(log->next_offset(), 5U);
+    log->close();
+    EXPECT_EQ(requests_in(folder()), requests_from_to(1, 3));
+}
+
 TEST_F(PartitionLogTest, ASecondWorkerIsRefusedByTheFolder) {
     const auto first = open();
     const auto second = PartitionLog::open(partition_options(folder()), clock_, random_);
