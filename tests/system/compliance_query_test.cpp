@@ -349,6 +349,23 @@ TEST_F(ComplianceQuery, AStreamGoesOnWhereItWasCutAlsoOverARestart) {
     expect_problem(get(port_, "/api/compliance/stream", wrong), 400);
 }
 
+TEST_F(ComplianceQuery, AStopEndsOpenStreamsWholeAndLeavesNothing) {
+    std::vector<RawClient> clients;
+    clients.reserve(3);
+    for (const char* path : {"/api/compliance/stream", "/api/compliance/statistics/stream", "/api/drift/stream"}) {
+        RawClient& client = clients.emplace_back(port_);
+        ASSERT_TRUE(client.send(request_text("GET", path, {}, north_)));
+        ASSERT_TRUE(client.wait_for("\n\n")) << path;
+    }
+    // A leak is an exit status of its own in the sanitizers' build.
+    EXPECT_EQ(server_->stop(SIGTERM, 30), 0) << server_->log();
+    for (RawClient& client : clients) {
+        const auto rest_of_it = client.receive_all();
+        ASSERT_TRUE(rest_of_it.has_value());
+        EXPECT_TRUE(rest_of_it->ends_with("\r\n0\r\n\r\n")) << *rest_of_it;
+    }
+}
+
 TEST_F(ComplianceQuery, AStreamOfStatisticsTellsEachChange) {
     Listener listener(port_, "/api/compliance/statistics/stream?service=provenance", north_);
     ASSERT_TRUE(listener.listening());
