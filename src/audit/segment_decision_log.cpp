@@ -7,59 +7,18 @@
 #include <utility>
 
 #include "audit/segments/batch_scan.h"
-#include "audit/segments/merkle.h"
 #include "base/assert.h"
 #include "base/json_writer.h"
 
 namespace tidegate::audit {
-namespace {
-
-// A follower that is far behind must not hold back the acknowledgements of those who append now.
-constexpr Duration kCatchUpPerBatch = std::chrono::milliseconds(50);
-
-/// Records of a scan, gathered until they are worth a call.
-class Gathered {
-  public:
-    explicit Gathered(Follower& follower) : follower_(follower) {}
-
-    bool full() const noexcept { return ends_.size() >= kRecords || bytes_.size() >= kBytes; }
-    void add(std::uint64_t leaf, segments::Bytes record) {
-        if (ends_.empty()) first_ = leaf;
-        bytes_.insert(bytes_.end(), record.begin(), record.end());
-        ends_.push_back(bytes_.size());
-        leaves_.push_back(segments::leaf_hash(record));
-    }
-    Result<void> give() {
-        if (ends_.empty()) return {};
-        views_.clear();
-        std::size_t begin = 0;
-        for (const std::size_t end : ends_) {
-            TG_TRY(segments::RecordView view, segments::decode(segments::Bytes(bytes_).subspan(begin, end - begin)));
-            views_.push_back(view);
-            begin = end;
-        }
-        auto taken = follower_.follow({first_, views_, leaves_});
-        bytes_.clear();
-        ends_.clear();
-        leaves_.clear();
-        return taken;
-    }
-
-  private:
-    static constexpr std::size_t kRecords = 4096;
-    static constexpr std::size_t kBytes = 1024 * 1024;
-    Follower& follower_;
-    std::uint64_t first_ = 0;
-    std::vector<std::uint8_t> bytes_;
-    std::vector<std::size_t> ends_;
-    std::vector<Sha256> leaves_;
-    std::vector<segments::RecordView> views_;
-};
-
-}  // namespace
 
 SegmentDecisionLog::SegmentDecisionLog(SegmentDecisionLogOptions options, const Clock& clock, Random& random)
-    : options_(std::move(options)), clock_(clock), random_(random) {}
+    : options_(std::move(options)),
+      clock_(clock),
+      random_(random),
+      feed_([this](std::uint64_t from, std::uint64_t to,
+                   const segments::LogReader::Visit& visit) { return reader().scan(from, to, visit); },
+            [this] { return reader().first_leaf(); }, options_.follower_retry, clock) {}
 
 SegmentDecisionLog::~SegmentDecisionLog() {
     if (log_) log_->close();
@@ -76,34 +35,7 @@ Result<std::unique_ptr<SegmentDecisionLog>> SegmentDecisionLog::open(std::unique
 }
 
 Result<void> SegmentDecisionLog::follow(std::vector<Follower*> followers) {
-    const std::uint64_t end = log_->tree().size();
-    for (Follower* follower : followers) {
-        if (follower->position() > end) {
-            return fail(ErrorCode::kDataLoss,
-                        fmt::format("{} holds {} decisions and the log only {}: is it another log's?", follower->name(),
-                                    follower->position(), end));
-        }
-        TG_CHECK(catch_up(*follower, end, SteadyTime::max()));
-        watched_.push_back({.follower = follower});
-        const Lock lock(shown_mutex_);
-        shown_.emplace_back();
-    }
-    return {};
-}
-
-Result<void> SegmentDecisionLog::catch_up(Follower& follower, std::uint64_t end, SteadyTime until) {
-    Gathered gathered(follower);
-    const std::uint64_t from = std::max(follower.position(), reader().first_leaf());
-    if (from >= end) return {};
-    Result<void> given;
-    TG_CHECK(reader().scan(from, end, [&](std::uint64_t leaf, segments::Bytes record) {
-        gathered.add(leaf, record);
-        if (!gathered.full()) return true;
-        given = gathered.give();
-        return given.has_value() && clock_.now() < until;
-    }));
-    TG_CHECK(std::move(given));
-    return gathered.give();
+    return feed_.follow(std::move(followers), log_->tree().size());
 }
 
 void SegmentDecisionLog::deliver(const segments::DurableBatch& batch) {
@@ -116,35 +48,7 @@ void SegmentDecisionLog::deliver(const segments::DurableBatch& batch) {
         views_.push_back(*view);
     }
     TG_ASSERT(views_.size() == batch.leaves.size());
-    const DurableRecords records{batch.first_leaf, views_, batch.leaves};
-    for (std::size_t i = 0; i < watched_.size(); ++i) give(i, records);
-}
-
-void SegmentDecisionLog::give(std::size_t index, const DurableRecords& records) {
-    Watched& watched = watched_[index];
-    Follower& follower = *watched.follower;
-    if (watched.behind) {
-        const SteadyTime now = clock_.now();
-        if (now < watched.retry_at) return;
-        if (auto caught = catch_up(follower, records.first_leaf, now + kCatchUpPerBatch); !caught) {
-            return note_failure(index, caught.error());
-        }
-        // Retention may have removed what it misses; else it goes on with the next batch.
-        if (std::max(follower.position(), reader().first_leaf()) < records.first_leaf) return;
-        watched.behind = false;
-        const Lock lock(shown_mutex_);
-        shown_[index].behind = false;
-    }
-    const std::uint64_t from = std::max(follower.position(), records.first_leaf);
-    if (from >= records.end()) return;
-    if (auto followed = follower.follow(records.from(from)); !followed) note_failure(index, followed.error());
-}
-
-void SegmentDecisionLog::note_failure(std::size_t index, const Error& error) {
-    watched_[index].behind = true;
-    watched_[index].retry_at = clock_.now() + options_.follower_retry;
-    const Lock lock(shown_mutex_);
-    shown_[index] = {.behind = true, .reason = error.message};
+    feed_.deliver({batch.first_leaf, views_, batch.leaves});
 }
 
 void SegmentDecisionLog::append(Decision decision, Done done) {
@@ -277,12 +181,7 @@ LogHealth SegmentDecisionLog::health() const {
         health.gap_records = gap_total_;
         health.gap_unlogged = gap_.records;
     }
-    const Lock lock(shown_mutex_);
-    for (std::size_t i = 0; i < shown_.size(); ++i) {
-        const Follower& follower = *watched_[i].follower;
-        health.followers.push_back(
-            {std::string(follower.name()), follower.position(), shown_[i].behind, shown_[i].reason});
-    }
+    health.followers = feed_.health();
     return health;
 }
 

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "audit/decision_log.h"
-#include "audit/follower.h"
+#include "audit/follower_feed.h"
 #include "audit/segments/segment_log.h"
 #include "base/mutex.h"
 #include "base/random.h"
@@ -60,23 +60,10 @@ class SegmentDecisionLog final : public DecisionLog {
         UnixMillis to = 0;
         std::string reason;
     };
-    struct Watched {
-        Follower* follower = nullptr;
-        bool behind = false;
-        SteadyTime retry_at{};
-    };
-    struct Shown {
-        bool behind = false;
-        std::string reason;
-    };
 
     SegmentDecisionLog(SegmentDecisionLogOptions options, const Clock& clock, Random& random);
     void append_group(std::span<const Decision> decisions, Done done);
     void deliver(const segments::DurableBatch& batch);
-    void give(std::size_t index, const DurableRecords& records);
-    Result<void> catch_up(Follower& follower, std::uint64_t end, SteadyTime until);
-    void note_failure(std::size_t index, const Error& error);
-
     void note_lost(std::uint64_t records, const Error& error);
     void log_gap();
     Decision gap_event(const Gap& gap) const;
@@ -86,9 +73,7 @@ class SegmentDecisionLog final : public DecisionLog {
     Random& random_;
 
     std::vector<segments::RecordView> views_;  // The finisher's.
-    std::vector<Watched> watched_;             // The finisher's; as long as follow() has made it.
-    mutable Mutex shown_mutex_;
-    std::vector<Shown> shown_ TG_GUARDED_BY(shown_mutex_);  // Of the same followers.
+    FollowerFeed feed_;                        // The finisher's.
 
     mutable Mutex gap_mutex_;
     Gap gap_ TG_GUARDED_BY(gap_mutex_);
