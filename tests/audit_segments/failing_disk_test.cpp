@@ -259,10 +259,14 @@ TEST_F(FailingDisk, AFlippedByteIsFoundInEveryRegion) {
         ASSERT_FALSE(damaged) << at << ": sound batches follow, so this is no torn end";
         EXPECT_EQ(damaged.error().code, ErrorCode::kDataLoss);
     }
-    // The segment's header, and HEAD.
+    // The segment's header: the file must not pass for one that was never begun, and be written over.
     disk_.restore(sound);
     disk_.bytes(segment_name(1))[41] ^= 0x10U;
-    EXPECT_FALSE(requests(*open()).size() == 6) << "an unbegun first segment is an empty log";
+    const auto headless = try_open();
+    ASSERT_FALSE(headless);
+    EXPECT_EQ(headless.error().code, ErrorCode::kDataLoss);
+    disk_.bytes(segment_name(1))[41] ^= 0x10U;
+    EXPECT_EQ(requests(*open()).size(), 6U) << "the attempt has changed nothing";
 }
 
 TEST_F(FailingDisk, DamageToSealedSegmentsIsFoundWhenTheyAreRead) {

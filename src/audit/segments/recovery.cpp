@@ -69,6 +69,15 @@ class Recovery {
         return {};
     }
 
+    // A header is durable before the first batch: with a batch of its own generation behind it, it was there. What a spare holds of its
+    // life before is of another generation.
+    static Result<bool> begins_with_batch(const LogFile& file, std::uint64_t generation) {
+        std::array<std::uint8_t, kBatchHeaderBytes> bytes{};
+        TG_TRY(const std::size_t got, file.read(kBlockBytes, bytes));
+        const auto batch = got == bytes.size() ? decode_batch(bytes) : std::nullopt;
+        return batch && batch->generation == generation;
+    }
+
     // Sorts the files into begun segments, those that retention had let go, and prepared ones.
     Result<void> read_headers() {
         std::vector<std::uint64_t> not_begun;
@@ -84,6 +93,8 @@ class Recovery {
             TG_TRY(const std::size_t got, file->read(0, block));
             const auto header = got == block.size() ? decode_header(block) : std::nullopt;
             if (!header || header->generation != generation) {
+                TG_TRY(const bool has_batch, begins_with_batch(*file, generation));
+                if (has_batch) return lost("the header of " + name + " is damaged: records come after it");
                 not_begun.push_back(generation);
                 continue;
             }
