@@ -45,6 +45,25 @@ class Retain : public KeepTest {
     std::unique_ptr<Retention> retention_;
 };
 
+TEST_F(Retain, HashesThatAreLostAfterARemovalEndTheSigningAndNotTheLog) {
+    two_days();
+    keep_for(std::chrono::hours(24));
+    ASSERT_TRUE(retention_->run("key:officer"));
+    retention_.reset();
+    close();
+    std::filesystem::remove_all(log_folder() + "/tiles");
+    for (int start = 0; start < 2; ++start) {
+        open();
+        EXPECT_TRUE(proofs_->health().refuses);
+        append(10);
+        EXPECT_FALSE(log_->health().followers.at(0).behind) << log_->health().followers.at(0).reason;
+        EXPECT_EQ(proofs_->position(), log_->segments().tree().size());
+        EXPECT_EQ(proofs_->sign_now().error().code, ErrorCode::kDataLoss);
+        EXPECT_FALSE(proofs_->receipt(*log_->reader().read(log_->reader().first_leaf())));
+        close();
+    }
+}
+
 TEST_F(Retain, OldSegmentsGoTheEventSaysSoAndTheRestVerifies) {
     two_days();
     keep_for(std::chrono::hours(24));

@@ -70,6 +70,7 @@ Result<void> ProofKeeper::recover() {
         }
     }
     if (!whole) {
+        hashes_lost_ = tiles_->size() < log_.reader().first_leaf();
         static_cast<void>(
             refuse(fmt::format("the hashes of the tree do not lead to the log's root, and they cannot be made again: "
                                "the records before leaf {} "
@@ -154,6 +155,11 @@ Result<void> ProofKeeper::read_last(std::uint64_t log_size) {
 }
 
 Result<void> ProofKeeper::follow(const DurableRecords& records) {
+    // It has said so, and refuses for good: the log goes on without it.
+    if (hashes_lost_) {
+        passed_.store(records.end(), std::memory_order_release);
+        return {};
+    }
     if (tiles_broken_) {
         TG_CHECK(tiles_->truncate(tiles_->size()));
         tiles_broken_ = false;

@@ -11,6 +11,7 @@
 //             again at the next interval, health() counts.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -61,7 +62,9 @@ class ProofKeeper final : public Follower {
     ~ProofKeeper() override;
 
     std::string_view name() const noexcept override { return "tiles"; }
-    std::uint64_t position() const noexcept override { return tiles_->size(); }
+    std::uint64_t position() const noexcept override {
+        return std::max(tiles_->size(), passed_.load(std::memory_order_acquire));
+    }
     Result<void> follow(const DurableRecords& records) override;
 
     /// Ends the thread after a last checkpoint. Once the log is closed; the destructor does it too.
@@ -110,6 +113,8 @@ class ProofKeeper final : public Follower {
     std::optional<proof::CheckpointFile> checkpoints_;  // None: a write to it failed, it is to be opened again.
     std::optional<proof::TreeHead> last_;               // What it ends with.
     bool tiles_broken_ = false;                         // follow()'s: an append failed half-way.
+    bool hashes_lost_ = false;              // Those before the log's first leaf: nothing more is kept. Set at open.
+    std::atomic<std::uint64_t> passed_{0};  // Of a log whose hashes are lost: what was handed over.
 
     mutable Mutex mutex_;
     Condition wake_;
