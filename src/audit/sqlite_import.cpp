@@ -49,6 +49,19 @@ Result<std::vector<Decision>> read_rows(store::Statement& rows, const KindTable&
     }
 }
 
+/// A log that holds something is one that an import was cut short in, or it is not the place for these rows: then as many of them as
+/// it has records would be left out in silence.
+Result<void> check_goes_on(store::Statement& rows, const KindTable& kinds, const SegmentDecisionLog& log,
+                           std::uint64_t last, const std::string& database_path) {
+    TG_TRY(const std::vector<Decision> decisions, read_rows(rows, kinds, last));
+    const auto record = log.reader().read(last);
+    if (!decisions.empty() && record && record->decision.id == decisions.front().id) return {};
+    return fail(ErrorCode::kConflict,
+                fmt::format("{} has decisions to be brought into the log, which holds others already: give them an "
+                            "audit.folder of their own, or rename the table `decisions` to leave them out",
+                            database_path));
+}
+
 }  // namespace
 
 Result<std::uint64_t> import_sqlite(const std::string& database_path, SegmentDecisionLog& log, const Clock& clock) {
@@ -74,6 +87,7 @@ Result<std::uint64_t> import_sqlite(const std::string& database_path, SegmentDec
                database.prepare(fmt::format(
                    "SELECT {} FROM decisions WHERE seq>(SELECT min(seq) FROM decisions)+?-1 ORDER BY seq LIMIT ?",
                    kSelectColumns)));
+        if (begin > 0) TG_CHECK(check_goes_on(select, kinds, log, begin - 1, database_path));
         for (std::uint64_t at = begin; at < rows;) {
             TG_TRY(std::vector<Decision> decisions, read_rows(select, kinds, at));
             if (decisions.empty()) return fail(ErrorCode::kDataLoss, database_path + ": decisions are missing");

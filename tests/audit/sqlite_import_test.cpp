@@ -112,6 +112,18 @@ TEST_F(SqliteImport, RowsBesideALogWithMoreThanThemAreNotTouched) {
     EXPECT_EQ(refused.error().code, ErrorCode::kConflict);
 }
 
+TEST_F(SqliteImport, RowsBesideALogOfOtherRecordsAreNotTouched) {
+    write_old_log(2, 40);
+    const auto log = open();
+    log->append(segments::make_decision(random_, 1), [](const Result<void>& done) { EXPECT_TRUE(done); });
+    log->flush();
+    const auto refused = import_sqlite(path(), *log, clock_);
+    ASSERT_FALSE(refused) << "the first row would be missing";
+    EXPECT_EQ(refused.error().code, ErrorCode::kConflict);
+    EXPECT_EQ(log->reader().end_leaf(), 1U);
+    EXPECT_EQ(database().integer("SELECT count(*) FROM decisions").value(), 40);
+}
+
 TEST_F(SqliteImport, WithoutAnOldLogThereIsNothingToDo) {
     const auto log = open();
     expect_import(*log, 0);
