@@ -89,12 +89,12 @@ class TestLog {
     void close() {
         history.reset();
         if (log) log->close();
-        log.reset();
         statistics.reset();
         cube.reset();
         feed.reset();
-        columns.reset();
+        columns.reset();  // Before the log: its thread looks at the reader.
         kinds.reset();
+        log.reset();
     }
     /// Appends decision_at() up to `end` and waits until they are acknowledged.
     void fill(std::uint64_t end) {
