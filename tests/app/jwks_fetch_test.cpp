@@ -215,6 +215,7 @@ TEST_F(JwksFetchTest, ANameThatLeadsToTheMetadataOfACloudIsNotAsked) {
 }
 
 TEST_F(JwksFetchTest, OverTlsOnlyTheRightAuthorityAndNameAreBelieved) {
+    patience = 10s;  // A busy machine is not to make a time-out of it.
     const Authority authority;
     const Authority other;
     ScriptedServer server([&](Peer& peer) {

@@ -167,9 +167,22 @@ Result<void> Cube::reset(const segments::LogId& log_id) {
     return ask(Job::kReset, log_id);
 }
 
+// A mutex is not fair: readers that come one after the other would keep the keeper out for seconds (seen with two that ask without a
+// pause), and with it whoever waits for room in follow().
+void Cube::announce() {
+    keeper_waits_.store(true, std::memory_order_release);
+}
+
+void Cube::let_readers_in() {
+    keeper_waits_.store(false, std::memory_order_release);
+    keeper_waits_.notify_all();
+}
+
 void Cube::fold() {
     if (unsaved_.bytes() > options_.unsaved_bytes_max) return;  // The disk fails: what is pending waits.
+    announce();
     const Lock lock(levels_mutex_);
+    let_readers_in();
     Pending taken;
     {
         const Lock pending(pending_mutex_);
@@ -190,8 +203,10 @@ void Cube::fold() {
 Result<void> Cube::write() {
     if (folded_position_ == saved_position_) return {};
     TG_CHECK(store_->save({.from = saved_position_, .to = folded_position_, .unsaved = unsaved_, .levels = levels_}));
+    announce();
     {
         const Lock lock(levels_mutex_);
+        let_readers_in();
         unsaved_.clear();
         saved_position_ = folded_position_;
         unsaved_bytes_.store(0, std::memory_order_relaxed);
@@ -253,6 +268,7 @@ void Cube::visit_pending(Minute from, Minute to, CellVisitor& visitor) const {
 
 Result<void> Cube::visit(Minute from, Minute to, bool by_period, CellVisitor& visitor) const {
     std::vector<Span> spans;
+    keeper_waits_.wait(true, std::memory_order_acquire);
     {
         const Lock lock(levels_mutex_);
         spans = cover(from, to);
@@ -278,6 +294,7 @@ Result<bool> Cube::visit_file(const std::vector<Span>& spans, Minute from, Minut
     TG_TRY(const ReadTransaction transaction, ReadTransaction::begin(*reader));
     TG_TRY(const std::uint64_t file_position, CubeStore::position(*reader));
     std::vector<Span> in_file;
+    keeper_waits_.wait(true, std::memory_order_acquire);
     {
         const Lock lock(levels_mutex_);
         if (file_position != saved_position_ && file_position != folded_position_) return false;

@@ -106,6 +106,8 @@ class Cube final : public Follower {
     // The keeper's.
     void keep();
     Result<void> run(Job job, const segments::LogId& log_id);
+    void announce();
+    void let_readers_in();
     void fold();
     Result<void> write();
     Result<void> forget(const segments::LogId& log_id);
@@ -129,6 +131,7 @@ class Cube final : public Follower {
     std::atomic<std::uint64_t> position_{0};  // Changed under pending_mutex_.
 
     // Changed by the keeper under levels_mutex_; it reads them without, all others with it.
+    std::atomic<bool> keeper_waits_{false};  // For levels_mutex_: who reads lets it go first.
     mutable Mutex levels_mutex_;
     Levels levels_;
     PeriodCells unsaved_;               // Minutes, folded into levels_ and not in the file.
