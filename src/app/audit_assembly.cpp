@@ -1,5 +1,7 @@
 #include "app/audit_assembly.h"
 
+#include <filesystem>
+
 #include "audit/keep/log_key.h"
 #include "audit/sqlite_import.h"
 
@@ -54,13 +56,38 @@ Result<void> AuditAssembly::open_followers() {
     const audit::segments::LogId& id = log_->segments().log_id();
     auto folder = std::make_unique<SystemLogFolder>(audit_folder(needs_.settings) + "/columns");
     TG_TRY(columns_, audit::Columns::open(std::move(folder), {}, reader(), id, kinds_));
-    TG_TRY(cube_,
-           audit::Cube::open(
-               {.path = audit_folder(needs_.settings) + "/statistics.db", .log_id = id, .log_end = reader().end_leaf()},
-               kinds_, needs_.clock));
+    TG_CHECK(open_statistics());
     live_ = std::make_unique<audit::LiveFeed>(reader().end_leaf(), audit::LiveFeed::Options{});
     history_ = std::make_unique<audit::LogHistory>(reader(), *columns_, id);
     statistics_ = std::make_unique<audit::LiveStatistics>(*cube_);
+    return {};
+}
+
+// A damaged file is put aside: the sums are counted again from the log.
+Result<void> AuditAssembly::open_statistics() {
+    const std::string path = audit_folder(needs_.settings) + "/statistics.db";
+    const auto open = [&] {
+        return audit::Cube::open({.path = path, .log_id = log_->segments().log_id(), .log_end = reader().end_leaf()},
+                                 kinds_, needs_.clock);
+    };
+    auto cube = open();
+    if (!cube && cube.error().code == ErrorCode::kDataLoss) {
+        needs_.log.line(observe::Level::kWarn, "statistics_made_again")
+            .field("path", path)
+            .field("reason", cube.error().message)
+            .field("kept_as", path + ".damaged");
+        for (const std::string_view end : {"", "-wal", "-shm"}) {
+            const std::string name = path + std::string(end);
+            std::error_code error;
+            std::filesystem::rename(name, name + ".damaged", error);
+            if (error && error != std::errc::no_such_file_or_directory) {
+                return fail(ErrorCode::kUnavailable, name + " is damaged and cannot be put aside: " + error.message());
+            }
+        }
+        cube = open();
+    }
+    if (!cube) return fail(cube.error().code, path + ": " + cube.error().message);
+    cube_ = *std::move(cube);
     return {};
 }
 
@@ -82,7 +109,9 @@ Result<void> AuditAssembly::open_keepers(const Others& others) {
                {.folder = folder, .interval = settings.checkpoint_interval, .records = settings.checkpoint_records},
                std::move(key.key), log_->segments(), needs_.clock));
     std::vector<audit::Follower*> followers{columns_.get(), cube_.get(), proofs_.get(), live_.get()};
-    TG_TRY(const std::vector<audit::Follower*> further, others(*log_));
+    const audit::keep::ProofHealth proofs = proofs_->health();
+    const bool is_short = proofs.refuses && proofs.signed_leaves > reader().end_leaf();
+    TG_TRY(const std::vector<audit::Follower*> further, others(*log_, is_short));
     followers.insert(followers.end(), further.begin(), further.end());
     TG_CHECK(log_->follow(std::move(followers)));
     TG_TRY(holds_, audit::keep::Holds::open(needs_.database_path, needs_.clock));

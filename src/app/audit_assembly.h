@@ -42,8 +42,9 @@ std::string audit_folder(const AppSettings& settings);
 
 class AuditAssembly {
   public:
-    /// What `others` gives for the open log follows it too, until stop(). An Error says what could not be opened, and how to go on where there is a way.
-    using Others = std::function<Result<std::vector<audit::Follower*>>(audit::SegmentDecisionLog& log)>;
+    /// What `others` gives for the open log follows it too, until stop(). `is_short`: a checkpoint says that the log had more, so that
+    /// nothing is signed any more; others may hold more of it too. An Error says what could not be opened, and how to go on where there is a way.
+    using Others = std::function<Result<std::vector<audit::Follower*>>(audit::SegmentDecisionLog& log, bool is_short)>;
     static Result<std::unique_ptr<AuditAssembly>> open(const AuditNeeds& needs, const Others& others);
     ~AuditAssembly();
 
@@ -70,6 +71,7 @@ class AuditAssembly {
     explicit AuditAssembly(const AuditNeeds& needs) : needs_(needs) {}
     Result<void> open_log();
     Result<void> open_followers();
+    Result<void> open_statistics();
     Result<void> open_keepers(const Others& others);
 
     const AuditNeeds needs_;

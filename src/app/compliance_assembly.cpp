@@ -20,9 +20,10 @@ Result<std::unique_ptr<ComplianceAssembly>> ComplianceAssembly::open(const Compl
     std::unique_ptr<ComplianceAssembly> made(new ComplianceAssembly(needs));
     TG_CHECK(made->open_privacy());
     if (needs.settings.drift.enabled) {
-        TG_TRY(made->drift_,
-               compliance::DriftWatch::open(needs.settings.drift, needs.settings.process.data_dir + "/drift.db",
-                                            needs.clock, &needs.log));
+        const std::string path = needs.settings.process.data_dir + "/drift.db";
+        auto drift = compliance::DriftWatch::open(needs.settings.drift, path, needs.clock, &needs.log);
+        if (!drift) return fail(drift.error().code, path + ": " + drift.error().message);
+        made->drift_ = *std::move(drift);
     }
     made->pump_ = std::make_unique<compliance::StreamPump>(needs.clock, needs.settings.compliance);
     return made;
@@ -50,7 +51,7 @@ Result<void> ComplianceAssembly::open_privacy() {
     return {};
 }
 
-Result<std::vector<audit::Follower*>> ComplianceAssembly::followers(audit::SegmentDecisionLog& log) {
+Result<std::vector<audit::Follower*>> ComplianceAssembly::followers(audit::SegmentDecisionLog& log, bool is_short) {
     const std::string& folder = needs_.settings.process.data_dir;
     TG_TRY(ingest_, compliance::ingest::Ingest::open({.settings = needs_.settings.ingest,
                                                       .log = log.segments(),
@@ -60,7 +61,11 @@ Result<std::vector<audit::Follower*>> ComplianceAssembly::followers(audit::Segme
                                                       .folder = audit_folder(needs_.settings) + "/ingest",
                                                       .key_path = folder + "/ingest.key"}));
     std::vector<audit::Follower*> all{&ingest_->index()};
-    if (drift_) all.push_back(drift_.get());
+    if (drift_) {
+        // Only then: of a log that was put back from a copy with its checkpoints nobody else knows that it had more.
+        if (is_short) drift_->fit_to(log.reader().end_leaf());
+        all.push_back(drift_.get());
+    }
     return all;
 }
 

@@ -45,8 +45,8 @@ class ComplianceAssembly {
     audit::privacy::PrivacyPolicy* privacy() noexcept { return privacy_.get(); }
     /// After followers().
     compliance::ingest::Ingest& ingest() noexcept { return *ingest_; }
-    /// What is to follow `log`, which outlives stop().
-    Result<std::vector<audit::Follower*>> followers(audit::SegmentDecisionLog& log);
+    /// What is to follow `log`, which outlives stop(). `is_short`: it is known to have lost its end.
+    Result<std::vector<audit::Follower*>> followers(audit::SegmentDecisionLog& log, bool is_short);
 
     /// The log is open and its followers are fed. `audit` outlives stop().
     Result<void> start(AuditAssembly& audit);

@@ -114,7 +114,9 @@ Result<void> TidegateServer::open_storage() {
                                         .random = random_,
                                         .disk = disk_,
                                         .log = *log_},
-                                       [this](audit::SegmentDecisionLog& log) { return compliance_->followers(log); }));
+                                       [this](audit::SegmentDecisionLog& log, bool is_short) {
+                                           return compliance_->followers(log, is_short);
+                                       }));
     return compliance_->start(*audit_);
 }
 

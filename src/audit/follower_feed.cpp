@@ -60,9 +60,12 @@ FollowerFeed::FollowerFeed(Scan scan, FirstLeaf first_leaf, Duration retry, cons
 Result<void> FollowerFeed::follow(std::vector<Follower*> followers, std::uint64_t end) {
     for (Follower* follower : followers) {
         if (follower->position() > end) {
-            return fail(ErrorCode::kDataLoss,
-                        fmt::format("{} holds {} decisions and the log only {}: is it another log's?", follower->name(),
-                                    follower->position(), end));
+            return fail(
+                ErrorCode::kDataLoss,
+                fmt::format("{} holds {} decisions and the log only {}: it is another log's, or this is an older "
+                            "copy whose next checkpoints would contradict those signed since; bring the newer "
+                            "log back, or move the file of {} away to go on all the same",
+                            follower->name(), follower->position(), end, follower->name()));
         }
         TG_CHECK(catch_up(*follower, end, SteadyTime::max()));
         watched_.push_back({.follower = follower});

@@ -60,6 +60,7 @@ class DriftWatchTest : public ::testing::Test {
             std::make_unique<audit::segments::SystemLogFolder>((folder_ / "log").string()), options, clock_, random_);
         ASSERT_TRUE(log) << log.error().message;
         log_ = *std::move(log);
+        watch_->fit_to(log_->reader().end_leaf());
         ASSERT_TRUE(log_->follow({watch_.get()}));
         if (start) watch_->start(log_->reader());
     }
@@ -162,6 +163,27 @@ TEST_F(DriftWatchTest, LooksAtEachDecisionOnceAlsoOverRestarts) {
     append(100, {});
     EXPECT_EQ(decisions(), 250U);
     EXPECT_EQ(watch_->health().looked_at, 250U);
+}
+
+TEST_F(DriftWatchTest, ALogThatWasPutBackFromACopyIsGoneOnWith) {
+    open();
+    append(100, {});
+    close();
+    fs::copy(folder_ / "log", folder_ / "copy", fs::copy_options::recursive);
+    open();
+    append(50, {});
+    EXPECT_EQ(decisions(), 150U);
+    close();
+    fs::remove_all(folder_ / "log");
+    fs::rename(folder_ / "copy", folder_ / "log");
+    open();
+    EXPECT_EQ(watch_->position(), 100U);
+    append(30, {});
+    EXPECT_EQ(decisions(), 180U);  // What it had learnt stays.
+    close();
+    open();
+    EXPECT_EQ(watch_->health().looked_at, 130U);
+    EXPECT_EQ(decisions(), 180U);
 }
 
 TEST_F(DriftWatchTest, AnEventOfTheLogIsNoDecision) {

@@ -120,6 +120,22 @@ void DriftWatch::take_up(const SavedStream& saved) {
     told_looks_[saved.key] = stream->last_look().at;
 }
 
+void DriftWatch::fit_to(std::uint64_t end) {
+    const std::uint64_t known = position();
+    if (known <= end) return;
+    if (logger_ != nullptr) {
+        logger_->line(observe::Level::kWarn, "drift_log_is_shorter").field("known", known).field("log_end", end);
+    }
+    {
+        const Lock lock(queue_mutex_);
+        end_ = queue_end_ = next_ = end;
+        save_wanted_ = true;  // Else a death soon after would skip what the log has by then.
+    }
+    position_.store(end, std::memory_order_release);
+    const Lock lock(state_mutex_);
+    looked_at_ = saved_leaf_ = end;
+}
+
 Result<void> DriftWatch::follow(const audit::DurableRecords& records) {
     bool direct = false;
     {

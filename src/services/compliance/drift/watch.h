@@ -74,6 +74,9 @@ class DriftWatch final : public audit::Follower {
     std::uint64_t position() const noexcept override { return position_.load(std::memory_order_acquire); }
     Result<void> follow(const audit::DurableRecords& records) override;
 
+    /// The log ends at `end`. Where it holds more than that (the log was put back from a copy, or lost its end with the power), it goes
+    /// on from `end` and keeps what it has learnt. Before follow().
+    void fit_to(std::uint64_t end);
     /// Begins to look. `reader` is used until stop().
     void start(const audit::segments::LogReader& reader);
     /// Looks at nothing more, saves, ends the thread. Once; the destructor does it too.
