@@ -86,10 +86,24 @@ class KafkaTest : public ::testing::Test {
         ASSERT_NE(broker_, nullptr) << "the broker does not start";
     }
 
+    /// Waits until it has started: from then on a signal ends it in order.
     std::unique_ptr<Child> worker(int number) {
-        return Child::start({binary_path(), "kafka", "worker", "--kafka.brokers", broker_->address(), "--kafka.topic",
-                             "decisions", "--kafka.folder", logs(), "--kafka.session_s", "2", "--log.level", "info"},
-                            folder_.path() + "/worker-" + std::to_string(number) + ".log");
+        const std::string log = folder_.path() + "/worker-" + std::to_string(number) + ".log";
+        const auto starts = [&] {
+            const auto text = SystemDisk().read(log, 64U << 20U);
+            std::size_t count = 0;
+            for (std::size_t at = 0; text && (at = text->find("kafka_worker_started", at)) != std::string::npos; ++at)
+                ++count;
+            return count;
+        };
+        const std::size_t before = starts();
+        auto child =
+            Child::start({binary_path(), "kafka", "worker", "--kafka.brokers", broker_->address(), "--kafka.topic",
+                          "decisions", "--kafka.folder", logs(), "--kafka.session_s", "2", "--log.level", "info"},
+                         log);
+        EXPECT_TRUE(wait_until([&] { return starts() > before || !child->is_running(); }, std::chrono::seconds(30)));
+        EXPECT_TRUE(child->is_running()) << SystemDisk().read(log, 64U << 20U).value_or("");
+        return child;
     }
     std::string logs() const { return folder_.path() + "/logs"; }
 
@@ -204,7 +218,7 @@ TEST_F(KafkaTest, KilledWorkersAndBrokersLoseAndDoubleNothing) {
             limit);
         EXPECT_TRUE(there) << "acknowledged " << sender.acknowledged() << " of " << blocks << " blocks, kept " << kept()
                            << "; " << sender.health().reason;
-        return there;
+        return there && !HasFailure();
     };
     const auto kill_worker = [&](std::size_t which) {
         workers[which]->kill_now();
