@@ -290,6 +290,19 @@ TEST_F(AuditFaults, TwoServersDoNotWriteOneRecord) {
     EXPECT_EQ(decide(server->port()).status, 200);
 }
 
+TEST_F(AuditFaults, DamagedStatisticsArePutAsideAndCountedAgain) {
+    Process server = start(kSmall);
+    ASSERT_NE(server, nullptr);
+    for (int i = 0; i < 5; ++i) ASSERT_EQ(decide(server->port()).status, 200);
+    const std::string figures = ask(server->port(), "/api/v1/analyze/stats?days=7");
+    ASSERT_EQ(server->stop(SIGTERM, 30), 0);
+    write("audit/statistics.db", std::string(20'000, '?'));
+    server = start(kSmall);
+    ASSERT_NE(server, nullptr);
+    EXPECT_EQ(ask(server->port(), "/api/v1/analyze/stats?days=7"), figures);
+    EXPECT_TRUE(fs::exists(folder_.path() + "/audit/statistics.db.damaged"));
+}
+
 TEST_F(AuditFaults, AViewThatIsLostIsMadeAgainWithTheSameFigures) {
     Process server = start(kSmall);
     ASSERT_NE(server, nullptr);
