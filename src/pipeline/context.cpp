@@ -234,8 +234,7 @@ void Context::fail_stream(const Error& error) {
         .field("reason", error.message);
 }
 
-audit::Decision Context::make_decision(std::string_view service, std::string_view operation,
-                                       std::string_view input) {
+audit::Decision Context::make_decision(std::string_view service, std::string_view operation, std::string_view input) {
     audit::Decision decision = blank_decision();
     decision.service = service;
     decision.operation = operation;

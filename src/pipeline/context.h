@@ -158,7 +158,7 @@ class Context {
     int retry_after_s_ = 1;
     bool says_when_ = false;  // Retry-After stands in extra_ already.
     std::vector<HeldInput> held_inputs_;
-    http::Headers extra_;     // For whatever answer comes: limits, spend, a challenge.
+    http::Headers extra_;  // For whatever answer comes: limits, spend, a challenge.
     std::weak_ptr<http::Exchange> held_exchange_;
     std::shared_ptr<BodyPipe> body_pipe_;
     std::shared_ptr<Recall> recall_;  // Only where answers are kept.

@@ -57,7 +57,7 @@ struct Gate {
     /// The response cache and who waits for whom; null: no answer is kept.
     cache::ResponseStore* store = nullptr;
     cache::Flights* flights = nullptr;
-    std::string build;               // Of the program: part of the key of what it keeps.
+    std::string build;                                 // Of the program: part of the key of what it keeps.
     audit::privacy::PrivacyPolicy* privacy = nullptr;  // Every record passes it before it is appended.
     StreamWatch* streams = nullptr;  // Ends streams whose key or token is good no more; one of the listeners as well.
     /// Makes what a loop has of its own, on its thread.

@@ -15,7 +15,8 @@ void declare(settings::Table& table, KeepSettings& s) {
         .doc("The log's name in its checkpoints, for whoever checks them; empty: `tidegate/` and the log's id.");
     table.add("audit.signing_key", s.signing_key, "")
         .doc(
-            "PEM file of the Ed25519 key that signs checkpoints; made at the first start. Empty: `checkpoint.key` in the "
+            "PEM file of the Ed25519 key that signs checkpoints; made at the first start. Empty: `checkpoint.key` in "
+            "the "
             "data folder.");
     table.add("audit.checkpoint_interval_s", s.checkpoint_interval, std::chrono::seconds(1))
         .range(std::chrono::milliseconds(10), std::chrono::hours(1))

@@ -65,9 +65,9 @@ std::string email(Random& random) {
 
 std::string card(Random& random) {
     std::string digits = draw(random,
-                                    {"4###############", "5N##############", "34#############", "37#############",
-                                     "6011############", "36############", "35N#############"},
-                                    is_card_number);
+                              {"4###############", "5N##############", "34#############", "37#############",
+                               "6011############", "36############", "35N#############"},
+                              is_card_number);
     if (digits.size() == 15) return part(digits, one_of(random, {"###############", "#### ###### #####"}));
     if (digits.size() == 14) return part(digits, one_of(random, {"##############", "#### ###### ####"}));
     return part(digits, one_of(random, {"################", "#### #### #### ####", "####-####-####-####"}));
