@@ -108,12 +108,20 @@ Result<void> AuditAssembly::open_keepers(const Others& others) {
            audit::keep::ProofKeeper::open(
                {.folder = folder, .interval = settings.checkpoint_interval, .records = settings.checkpoint_records},
                std::move(key.key), log_->segments(), needs_.clock));
+    TG_TRY(bus_, bus::Bus::open(needs_.settings.bus, {.data_dir = needs_.settings.process.data_dir,
+                                                      .reader = reader(),
+                                                      .log_id = id,
+                                                      .clock = needs_.clock,
+                                                      .random = needs_.random,
+                                                      .log = needs_.log}));
     std::vector<audit::Follower*> followers{columns_.get(), cube_.get(), proofs_.get(), live_.get()};
     const audit::keep::ProofHealth proofs = proofs_->health();
     const bool is_short = proofs.refuses && proofs.signed_leaves > reader().end_leaf();
     TG_TRY(const std::vector<audit::Follower*> further, others(*log_, is_short));
     followers.insert(followers.end(), further.begin(), further.end());
+    if (audit::Follower* shipper = bus_->follower()) followers.push_back(shipper);
     TG_CHECK(log_->follow(std::move(followers)));
+    TG_CHECK(bus_->start());
     TG_TRY(holds_, audit::keep::Holds::open(needs_.database_path, needs_.clock));
     const audit::keep::RetentionOptions retention{.age = std::chrono::hours(24) * settings.retention_days,
                                                   .interval = settings.retention_interval};
@@ -135,6 +143,7 @@ void AuditAssembly::declare_metrics(observe::Registry& registry) const {
                       MetricType::kGauge, [this](Samples& out) {
                           for (const auto& one : log_->health().followers) out.add({one.name}, one.behind ? 1.0 : 0.0);
                       });
+    if (bus_->is_on()) bus_->declare_metrics(registry);
     const auto of_proofs = [&](std::string name, std::string help, std::string rises, MetricType type,
                                double (*read)(const audit::keep::ProofHealth&)) {
         registry.callback({.name = std::move(name), .help = std::move(help), .when_it_rises = std::move(rises)}, type,
@@ -163,7 +172,7 @@ void AuditAssembly::declare_metrics(observe::Registry& registry) const {
 bool AuditAssembly::is_degraded() const {
     const audit::LogHealth log = log_->health();
     const auto behind = [](const audit::FollowerHealth& one) { return one.behind; };
-    return std::ranges::any_of(log.followers, behind) || proofs_->health().degraded;
+    return std::ranges::any_of(log.followers, behind) || proofs_->health().degraded || bus_->is_degraded();
 }
 
 void AuditAssembly::append_status(JsonWriter& writer) const {
@@ -182,11 +191,16 @@ void AuditAssembly::append_status(JsonWriter& writer) const {
     if (proofs.signed_at > 0) writer.field("time", format_rfc3339(proofs.signed_at));
     if (!proofs.reason.empty()) writer.field("reason", proofs.reason);
     writer.end_object();
+    if (bus_->is_on()) {
+        writer.key("kafka");
+        bus_->append_status(writer);
+    }
 }
 
 void AuditAssembly::stop() {
     if (std::exchange(stopped_, true)) return;
     if (retention_) retention_->stop();
+    if (bus_) bus_->stop();
     if (log_) log_->close();
     if (proofs_) proofs_->stop();
 }

@@ -22,6 +22,7 @@
 #include "audit/views/live_statistics.h"
 #include "audit/views/log_history.h"
 #include "base/json_writer.h"
+#include "bus/bus.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
 
@@ -86,6 +87,7 @@ class AuditAssembly {
     std::unique_ptr<audit::keep::ProofKeeper> proofs_;
     std::unique_ptr<audit::keep::Holds> holds_;
     std::unique_ptr<audit::keep::Retention> retention_;
+    std::unique_ptr<bus::Bus> bus_;
 };
 
 }  // namespace tidegate::app

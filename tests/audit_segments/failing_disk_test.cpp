@@ -78,7 +78,7 @@ TEST_F(FailingDisk, AThousandPowerLossesLoseNothingThatWasAcknowledged) {
         disk_.power(random_);
     }
     EXPECT_GT(stops, 500U);
-    EXPECT_GT(acknowledged.size(), 10'000U);
+    EXPECT_GT(acknowledged.size(), 5'000U) << "a life is too short to lose anything";
     const auto log = open();
     const auto ids = requests(*log);
     for (const auto& [leaf, request] : acknowledged) {
