@@ -7,6 +7,7 @@
 #include "services/compliance/erase_routes.h"
 #include "services/compliance/proof_routes.h"
 #include "services/compliance/query_routes.h"
+#include "services/compliance/reading.h"
 #include "services/compliance/reports/report_routes.h"
 #include "services/compliance/retention_routes.h"
 
@@ -93,6 +94,7 @@ void ComplianceAssembly::register_routes(std::vector<pipeline::Route>& routes, A
                                                .loopback_without_keys = needs_.loopback_without_keys});
     compliance::register_retention_routes(routes, {.retention = audit.retention(),
                                                    .holds = audit.holds(),
+                                                   .privacy = privacy_.get(),
                                                    .loopback_without_keys = needs_.loopback_without_keys});
     compliance::register_report_routes(routes, {.clock = needs_.clock,
                                                 .reader = audit.reader(),
@@ -107,11 +109,16 @@ void ComplianceAssembly::register_routes(std::vector<pipeline::Route>& routes, A
     ingest_->register_routes(routes);
     if (vault_) compliance::register_erase_routes(routes, {.vault = *vault_});
     if (drift_) {
-        compliance::register_drift_routes(routes,
-                                          {.clock = needs_.clock, .watch = *drift_, .settings = needs_.settings.drift});
+        compliance::register_drift_routes(routes, {.clock = needs_.clock,
+                                                   .watch = *drift_,
+                                                   .settings = needs_.settings.drift,
+                                                   .loopback_without_keys = needs_.loopback_without_keys});
     }
     // Who reads the record is in it before he is answered, whatever the settings say of other answers.
-    for (std::size_t i = before; i < routes.size(); ++i) routes[i].answer_after = pipeline::AnswerAfter::kDurable;
+    for (std::size_t i = before; i < routes.size(); ++i) {
+        routes[i].answer_after = pipeline::AnswerAfter::kDurable;
+        compliance::guard(routes[i], needs_.loopback_without_keys);
+    }
 }
 
 std::vector<pipeline::LoopListener*> ComplianceAssembly::loop_listeners() {

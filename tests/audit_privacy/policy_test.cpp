@@ -6,6 +6,8 @@
 
 #include <filesystem>
 
+#include "base/strings.h"
+
 namespace tidegate::audit::privacy {
 namespace {
 
@@ -112,12 +114,41 @@ TEST_F(PolicyTest, ContentIsKeptAsItWasForTheServicesNamed) {
     EXPECT_EQ(vault_->read(made.id, "north")->state, ContentState::kErased);
 }
 
-TEST_F(PolicyTest, WithAllOffAndForEventsARecordStaysAsItIs) {
+TEST_F(PolicyTest, OfAnEventTheTextsAreRedactedAndNothingElseIsTouched) {
     Decision event = decision("hello");
     event.kind = RecordKind::kEvent;
-    const Decision before = event;
-    ASSERT_TRUE(policy()->apply(event).has_value());
-    EXPECT_EQ(event, before);
+    event.output = R"({"note":"ask anna@example.com","id":7})";
+    Decision expected = event;
+    expected.output = R"({"note":"ask [email]","id":7})";
+    expected.tags.front().value = "[ip]";
+    const auto made = policy();
+    ASSERT_TRUE(made->apply(event).has_value());
+    EXPECT_EQ(event, expected);
+    EXPECT_EQ(made->health().records, 0U) << "no decision";
+    std::string reason = "case of anna@example.com";
+    made->redact_text(reason);
+    EXPECT_EQ(reason, "case of [email]");
+}
+
+TEST_F(PolicyTest, WhatTheServerItselfWritesIntoEventsIsNobodysNumber) {
+    const auto made = policy();
+    ManualClock clock(1'795'000'000'000);
+    SeededRandom random(4);
+    for (int i = 0; i < 20'000; ++i) {
+        clock.advance(std::chrono::milliseconds(4'567));
+        Decision event = decision("hello");
+        event.kind = RecordKind::kEvent;
+        const Uuid id = make_uuid7(clock, random);
+        event.output = "{\"record\":\"" + to_string(id) + "\",\"subject\":\"" + to_hex(sha256(to_string(id))) +
+                       "\",\"from\":\"" + format_rfc3339(clock.unix_ms()) +
+                       "\",\"first_leaf\":" + std::to_string(static_cast<std::uint64_t>(i) * 1'000'003'007) + "}";
+        const std::string before = event.output;
+        ASSERT_TRUE(made->apply(event).has_value());
+        ASSERT_EQ(event.output, before);
+    }
+}
+
+TEST_F(PolicyTest, WithAllOffARecordStaysAsItIs) {
     settings_ = {"sha256", {}, "label", "none", {}, "subject", "refuse", 1 << 20U, ""};
     EXPECT_FALSE(PrivacyPolicy::needs_keys(settings_));
     auto off = PrivacyPolicy::make(settings_, nullptr, nullptr).value();

@@ -237,8 +237,8 @@ TEST_F(ComplianceProof, ATenantGetsReceiptsOfItsOwnDecisionsOnly) {
         EXPECT_EQ(made.status, 0) << made.error;
         return HeaderList{{"Authorization", "Bearer " + made.out.substr(0, made.out.find('\n'))}};
     };
-    const HeaderList north = key({"north", "--tenant", "north"});
-    const HeaderList south = key({"south", "--tenant", "south"});
+    const HeaderList north = key({"north", "--tenant", "north", "--scope", "provenance", "--scope", "compliance"});
+    const HeaderList south = key({"south", "--tenant", "south", "--scope", "compliance"});
     const HeaderList auditor = key({"auditor", "--scope", "compliance:audit"});
     Process server = start(kQuick, {"--identity.required=always"});
     ASSERT_NE(server, nullptr);

@@ -137,12 +137,14 @@ Result<RetentionPlan> Retention::preview() const {
     return plan;
 }
 
-Result<void> Retention::append_event(std::string operation, const std::string& actor, std::string output) {
+Result<void> Retention::append_event(std::string operation, const std::string& actor, std::string output,
+                                     const std::string& tenant) {
     // Shared with the callback: whoever drops it unanswered breaks the promise instead of keeping us here.
     auto told = std::make_shared<std::promise<Result<void>>>();
     auto answer = told->get_future();
-    parts_.log.append(make_event(std::move(operation), actor, std::move(output), parts_.clock, parts_.random),
-                      [told](Result<void> result) { told->set_value(std::move(result)); });
+    Decision event = make_event(std::move(operation), actor, std::move(output), parts_.clock, parts_.random);
+    event.tenant = tenant;
+    parts_.log.append(std::move(event), [told](Result<void> result) { told->set_value(std::move(result)); });
     return answer.get();
 }
 
@@ -191,7 +193,7 @@ void Retention::loop() {
 Result<Hold> Retention::place(Hold hold) {
     const Turn turn(turns_);
     TG_TRY(hold, parts_.holds.place(std::move(hold)));
-    TG_CHECK(append_event("hold/place", hold.placed_by, json_of(hold)));
+    TG_CHECK(append_event("hold/place", hold.placed_by, json_of(hold), hold.tenant));
     return hold;
 }
 
@@ -201,7 +203,7 @@ Result<Hold> Retention::release(std::int64_t id, const std::string& by) {
     if (!before.active()) return fail(ErrorCode::kConflict, "the hold has been released already");
     // The event first: a release that the log does not know of must not take effect.
     std::string said = json_of(before);
-    TG_CHECK(append_event("hold/release", by, std::move(said)));
+    TG_CHECK(append_event("hold/release", by, std::move(said), before.tenant));
     return parts_.holds.release(id, by);
 }
 

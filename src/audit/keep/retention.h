@@ -77,7 +77,9 @@ class Retention {
     Result<Hold> release(std::int64_t id, const std::string& by);
 
   private:
-    Result<void> append_event(std::string operation, const std::string& actor, std::string output);
+    /// `tenant`: whose readers may see it; empty: what is everybody's.
+    Result<void> append_event(std::string operation, const std::string& actor, std::string output,
+                              const std::string& tenant = {});
     Result<RetentionPlan> drop(const std::string& actor);
     void loop();
 

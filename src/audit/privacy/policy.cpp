@@ -65,7 +65,11 @@ bool PrivacyPolicy::keeps_input(std::string_view service) const noexcept {
 }
 
 Result<void> PrivacyPolicy::apply(audit::Decision& decision, std::optional<std::string_view> input) {
-    if (off_ || decision.kind == RecordKind::kEvent) return {};
+    if (off_) return {};
+    if (decision.kind == RecordKind::kEvent) {
+        redacted_.fetch_add(redact_record(decision, nullptr), std::memory_order_relaxed);
+        return {};
+    }
     records_.fetch_add(1, std::memory_order_relaxed);
     auto made = make_safe(decision, input);
     if (!made) refused_.fetch_add(1, std::memory_order_relaxed);
@@ -121,6 +125,10 @@ Result<std::vector<Sha256>> PrivacyPolicy::stored_hashes(std::string_view tenant
     if (!keyed_) return std::vector<Sha256>{hash};
     TG_TRY(const TenantKeysPtr keys, keys_->tenant(tenant));
     return std::vector<Sha256>{keys->commit(hash), hash};
+}
+
+void PrivacyPolicy::redact_text(std::string& text) const {
+    redact(text, redaction_);
 }
 
 PrivacyHealth PrivacyPolicy::health() const {

@@ -3,7 +3,7 @@
 // Position    pipeline/context.cpp calls it for every record; whoever appends by another way (ingest, Kafka, files) calls it too.
 // Guarantee   After apply() no output, error or tag of the record holds what privacy.redact names, input_hash is what
 //             privacy.input_hash says, and the content that privacy.keep_content names is on its way into the vault. An error: the record
-//             must not be appended. Events (RecordKind::kEvent) are left as they are.
+//             must not be appended. Of an event (RecordKind::kEvent) the texts alone are redacted: its input_hash is of its own making.
 // Cost        Everything off: one branch. HMAC and redaction: docs/privacy.md has the measured figures.
 // Threads     Any; no disk but for the first record ever of a tenant.
 //
@@ -55,6 +55,9 @@ class PrivacyPolicy {
 
     /// What the records of inputs with this plain SHA-256 have as input_hash; also `hash` itself, for who has read it off a record.
     Result<std::vector<Sha256>> stored_hashes(std::string_view tenant, const Sha256& hash);
+
+    /// A text of a person that goes into the log by a way of its own. Labels only.
+    void redact_text(std::string& text) const;
 
     PrivacyHealth health() const;
 

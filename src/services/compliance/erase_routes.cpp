@@ -9,6 +9,8 @@
 #include "base/utf8.h"
 #include "pipeline/context.h"
 #include "pipeline/problem.h"
+#include "services/compliance/query_routes.h"
+#include "services/compliance/reading.h"
 
 namespace tidegate::compliance {
 namespace {
@@ -22,20 +24,10 @@ using pipeline::required;
 using pipeline::Route;
 using pipeline::Schema;
 
-constexpr std::string_view kService = "compliance";
 constexpr std::string_view kEraseSubject = "erase/subject";
 constexpr std::string_view kEraseMonth = "erase/month";
 constexpr std::string_view kReadContent = "access/content";
-constexpr std::string_view kOfficer = "compliance:officer";
 constexpr std::string_view kContent = "compliance:content";
-
-/// Named among the caller's scopes, not covered by `*`: content and its end are for those who were meant.
-bool is_named(const pipeline::Caller* caller, std::string_view scope) {
-    if (caller == nullptr) return true;  // A server without identity, in tests alone.
-    if (caller->admin) return true;
-    return std::ranges::any_of(caller->scopes,
-                               [&](const std::string& granted) { return granted == scope || granted == kService; });
-}
 
 std::string tenant_of(const ContextPtr& context) {
     return context->caller() ? context->caller()->tenant : std::string();

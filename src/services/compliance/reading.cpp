@@ -1,6 +1,8 @@
 #include "services/compliance/reading.h"
 
+#include <algorithm>
 #include <future>
+#include <utility>
 
 #include "pipeline/identity/caller.h"
 #include "services/compliance/query_routes.h"
@@ -40,11 +42,40 @@ std::vector<Field> filter_fields() {
 
 }  // namespace
 
-Reach reach_of(const pipeline::Caller* caller, bool loopback_without_keys) {
+bool is_named(const pipeline::Caller* caller, std::string_view scope) {
+    if (caller == nullptr || caller->admin) return true;
+    return std::ranges::any_of(caller->scopes,
+                               [&](const std::string& granted) { return granted == scope || granted == kService; });
+}
+
+Reach reach_of(const pipeline::Caller* caller, bool loopback_without_keys,
+               std::initializer_list<std::string_view> for_all) {
     if (caller == nullptr || caller->kind == pipeline::Caller::Kind::kAnonymous) {
         return {.all = loopback_without_keys, .tenant = {}};
     }
-    return {.all = caller->tenant.empty() && caller->may_use("compliance:audit"), .tenant = caller->tenant};
+    const bool named = std::ranges::any_of(for_all, [&](std::string_view scope) { return is_named(caller, scope); });
+    return {.all = caller->tenant.empty() && named, .tenant = caller->tenant};
+}
+
+void guard(pipeline::Route& route, bool loopback_without_keys) {
+    const bool officers = route.scopes.size() == 1 && route.scopes.front() == kOfficer;
+    // A stream of lines looks at its own parameters.
+    const bool strict = !route.raw_body;
+    route.handler = [inner = std::move(route.handler), officers, strict,
+                     loopback_without_keys](const pipeline::ContextPtr& context) {
+        const pipeline::Caller* caller = context->caller().get();
+        const bool open =
+            loopback_without_keys && caller != nullptr && caller->kind == pipeline::Caller::Kind::kAnonymous;
+        if (officers && !open && !is_named(caller, kOfficer)) {
+            return context->fail(
+                {ErrorCode::kPermissionDenied, "This needs a key whose scopes name compliance:officer."});
+        }
+        if (strict && !context->warnings().empty()) {
+            return context->fail({ErrorCode::kFailedValidation,
+                                  "What is not known is refused here, not left out: " + context->warnings().front()});
+        }
+        inner(context);
+    };
 }
 
 std::vector<Schema::Member> filter_members() {

@@ -1,26 +1,43 @@
 // Reading: who reads the record, what of it they may see, and the record of that.
 #pragma once
 
+#include <initializer_list>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "audit/views/history.h"
 #include "base/json.h"
 #include "pipeline/context.h"
+#include "pipeline/route.h"
 #include "pipeline/schema.h"
 
 namespace tidegate::compliance {
 
 inline const std::vector<std::string> kReadScopes{"compliance:read", "compliance:audit"};
 
-/// What a caller may see.
+inline constexpr std::string_view kAudit = "compliance:audit";
+inline constexpr std::string_view kOfficer = "compliance:officer";
+
+/// Named among the scopes, as itself or by the family `compliance`; `*` is no name. An admin's key has every name; without a
+/// caller (a server without identity, in tests alone) too.
+bool is_named(const pipeline::Caller* caller, std::string_view scope);
+
+/// What a caller may see or change.
 struct Reach {
     bool all = false;
     std::string tenant;  // Unless all.
+    bool sees(std::string_view other) const noexcept { return all || tenant == other; }
     std::optional<std::string> tenant_filter() const { return all ? std::nullopt : std::optional(tenant); }
 };
-Reach reach_of(const pipeline::Caller* caller, bool loopback_without_keys);
+/// All for a key without a tenant whose scopes name one of `for_all`; else its tenant's, or what has none.
+Reach reach_of(const pipeline::Caller* caller, bool loopback_without_keys,
+               std::initializer_list<std::string_view> for_all = {kAudit});
+
+/// What holds on every route of the record: an unknown member or parameter is refused (what was misspelt would hold, reset or give
+/// too much), and what is an officer's alone needs a key that names it.
+void guard(pipeline::Route& route, bool loopback_without_keys);
 
 /// The members of a filter, in a body or as query parameters.
 std::vector<pipeline::Schema::Member> filter_members();

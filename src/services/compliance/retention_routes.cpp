@@ -1,5 +1,6 @@
 #include "services/compliance/retention_routes.h"
 
+#include "audit/privacy/policy.h"
 #include "base/strings.h"
 #include "services/compliance/reading.h"
 
@@ -17,7 +18,7 @@ using pipeline::Schema;
 constexpr std::int64_t kMsPerDay = 86'400'000;
 
 Reach reach(const ContextPtr& context, const RetentionParts& parts) {
-    return reach_of(context->caller().get(), parts.loopback_without_keys);
+    return reach_of(context->caller().get(), parts.loopback_without_keys, {kOfficer, kAudit});
 }
 
 std::string actor_of(const ContextPtr& context) {
@@ -52,7 +53,10 @@ void reply_plan(const ContextPtr& context, const Result<RetentionPlan>& plan, co
 
 bool refuse_tenants(const ContextPtr& context, const RetentionParts& parts) {
     if (reach(context, parts).all) return false;
-    context->fail({ErrorCode::kPermissionDenied, "The schedule is everybody's: this needs a key without a tenant."});
+    context->fail(
+        {ErrorCode::kPermissionDenied,
+         "The schedule is everybody's: this needs a key without a tenant that names compliance:officer, or to read "
+         "compliance:audit."});
     return true;
 }
 
@@ -101,6 +105,7 @@ void answer_place(const ContextPtr& context, const RetentionParts& parts) {
     if (hold.from && hold.to && *hold.to <= *hold.from) {
         return context->fail({{"to", "must be after `from`", "too_small"}});
     }
+    if (parts.privacy != nullptr) parts.privacy->redact_text(hold.reason);
     hold.placed_by = actor_of(context);
     reply_hold(context, parts.retention.place(std::move(hold)));
 }
@@ -173,8 +178,8 @@ Route make_route(http::Method method, std::string path, std::string operation, s
     route.summary = std::move(summary);
     route.work = pipeline::Work::kBlocking;
     // Reading is an auditor's; what changes something an officer's.
-    route.scopes = {"compliance:officer"};
-    if (method == http::Method::kGet) route.scopes.emplace_back("compliance:audit");
+    route.scopes = {std::string(kOfficer)};
+    if (method == http::Method::kGet) route.scopes.emplace_back(kAudit);
     return route;
 }
 

@@ -10,11 +10,17 @@
 #include "audit/keep/retention.h"
 #include "pipeline/route.h"
 
+namespace tidegate::audit::privacy {
+class PrivacyPolicy;
+}
+
 namespace tidegate::compliance {
 
 struct RetentionParts {
     audit::keep::Retention& retention;
     const audit::keep::Holds& holds;
+    /// A hold's reason goes into the log.
+    const audit::privacy::PrivacyPolicy* privacy = nullptr;
     bool loopback_without_keys = false;
 };
 

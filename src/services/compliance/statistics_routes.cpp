@@ -1,4 +1,6 @@
 // GET /api/compliance/statistics, /statistics/stream: counts, means and latency of the decisions on record.
+#include <algorithm>
+
 #include "audit/views/live_statistics.h"
 #include "http/sse.h"
 #include "services/compliance/query_routes.h"
@@ -11,8 +13,8 @@ using pipeline::ContextPtr;
 using pipeline::required;
 using pipeline::Schema;
 
-// The last millisecond that RFC 3339 can say: everything, whatever clocks decisions were made by.
-constexpr UnixMillis kFarAway = 253'402'300'799'999;
+// The last whole minute that RFC 3339 can say: everything, whatever clocks decisions were made by.
+constexpr UnixMillis kFarAway = 253'402'300'740'000;
 
 Schema name_schema() {
     return Schema::string().size(1, 200);
@@ -38,7 +40,7 @@ std::optional<audit::StatisticsQuery> take_query(const ContextPtr& context, cons
     if (!filter) return std::nullopt;
     audit::StatisticsQuery query;
     query.from = filter->from.value_or(0);
-    query.to = filter->to.value_or(kFarAway);
+    query.to = std::min(filter->to.value_or(kFarAway), kFarAway);
     query.tenant = filter->tenant;
     query.service = filter->service;
     query.operation = filter->operation;

@@ -24,9 +24,13 @@ void append_decision(std::string& out, std::uint64_t leaf, const audit::Decision
     http::append_event(out, {.name = "decision", .data = data, .id = id});
 }
 
-void append_missed(std::string& out, std::uint64_t count, std::string_view reason) {
+/// `count`: nothing where nobody can say any more which of them the filter meant.
+void append_missed(std::string& out, std::optional<std::uint64_t> count, std::string_view reason) {
     std::string data;
-    JsonWriter(data).begin_object().field("count", count).field("reason", reason).end_object();
+    JsonWriter writer(data);
+    writer.begin_object().key("count");
+    count ? writer.value(*count) : writer.null();
+    writer.field("reason", reason).end_object();
     http::append_event(out, {.name = "missed", .data = data});
 }
 
@@ -52,7 +56,7 @@ class DecisionSource final : public EventSource {
     Result<bool> write_behind(std::string& out) {
         const std::uint64_t first = history_.first_leaf();
         if (next_ < first) {
-            append_missed(out, first - next_, "retention");
+            append_missed(out, std::nullopt, "retention");
             next_ = first;
         }
         const std::uint64_t to = std::min({subscription_->begin(), next_ + span_, history_.end_leaf()});

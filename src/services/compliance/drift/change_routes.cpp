@@ -86,7 +86,7 @@ std::string asked_of(const TurnRequest& request) {
 
 void answer_turn(const ContextPtr& context, const DriftParts& parts, Turn turn, std::string_view operation) {
     const auto id = parse_u64(context->path_parameter("id"));
-    const DriftScope scope = drift_scope(*context);
+    const Reach scope = drift_reach(*context, parts);
     bool seen = false;
     parts.watch.read([&](const Monitor&, const Alerts& alerts) {
         const Alert* const alert = alerts.find(id.value_or(0));
@@ -117,7 +117,7 @@ struct ResetRequest {
     std::optional<std::string> service, operation, model, tenant, segment;
     std::optional<UnixMillis> from, to;
     std::string reason;
-    DriftScope scope;
+    Reach scope;
 
     bool takes(const StreamKey& key) const {
         const auto fits = [](const std::optional<std::string>& wanted, const std::string& value) {
@@ -129,7 +129,7 @@ struct ResetRequest {
     }
 };
 
-ResetRequest reset_request(const Context& context) {
+ResetRequest reset_request(const Context& context, const DriftParts& parts) {
     ResetRequest request;
     const auto member = [&](std::string_view name) -> std::optional<std::string> {
         if (!context.body().find(name)) return std::nullopt;
@@ -144,7 +144,7 @@ ResetRequest reset_request(const Context& context) {
     request.from = time_of(context, "from");
     request.to = time_of(context, "to");
     request.reason = text_of(context, "reason");
-    request.scope = drift_scope(context);
+    request.scope = drift_reach(context, parts);
     return request;
 }
 
@@ -171,7 +171,8 @@ Result<std::vector<std::string>> choose_period(const DriftParts& parts, const Re
 }
 
 void answer_reset(const ContextPtr& context, const DriftParts& parts) {
-    const ResetRequest request = reset_request(*context);
+    const ResetRequest request = reset_request(*context, parts);
+    if (refuse_other(*context, request.scope, request.tenant)) return;
     if (request.from.has_value() != request.to.has_value() || (request.from && *request.to <= *request.from)) {
         return context->fail({{"to", "goes with `from` and must be after it", "too_small"}});
     }
@@ -218,7 +219,7 @@ Route change_route(std::string path, std::string operation, std::string summary)
     route.family = "compliance";
     route.summary = std::move(summary);
     route.work = pipeline::Work::kBlocking;
-    route.scopes = {"compliance:officer"};
+    route.scopes = {std::string(kOfficer)};
     route.body_bytes_max = 16 * 1024;
     if (route.path.find("{id}") != std::string::npos) {
         route.path_parameters = {

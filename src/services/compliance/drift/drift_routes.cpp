@@ -41,10 +41,11 @@ void answer_alerts(const ContextPtr& context, const DriftParts& parts) {
     bool bad = false;
     const auto cursor = take_cursor(context, bad);
     if (bad) return;
-    const DriftScope scope = drift_scope(*context);
+    const Reach scope = drift_reach(*context, parts);
     const auto state = context->query("state");
     const auto service = context->query("service");
     const auto tenant = context->query("tenant");
+    if (refuse_other(*context, scope, tenant)) return;
     const auto limit = static_cast<std::size_t>(context->query_int("limit").value_or(kPage));
     std::string body;
     JsonWriter writer(body);
@@ -73,7 +74,7 @@ void answer_alerts(const ContextPtr& context, const DriftParts& parts) {
 }
 
 void answer_statistics(const ContextPtr& context, const DriftParts& parts) {
-    const DriftScope scope = drift_scope(*context);
+    const Reach scope = drift_reach(*context, parts);
     const auto service = context->query("service");
     const auto stream_filter = context->query("stream");
     const auto cursor = context->query("cursor");
@@ -118,7 +119,7 @@ void answer_statistics(const ContextPtr& context, const DriftParts& parts) {
 }
 
 void answer_report(const ContextPtr& context, const DriftParts& parts) {
-    const DriftScope scope = drift_scope(*context);
+    const Reach scope = drift_reach(*context, parts);
     const auto service = context->query("service");
     const bool html = context->query("format").value_or("json") == "html";
     std::string body;
@@ -141,7 +142,7 @@ void answer_report(const ContextPtr& context, const DriftParts& parts) {
 
 void answer_stream(const ContextPtr& context, const DriftParts& parts) {
     if (const auto room = parts.watch.listeners().check_room(); !room) return context->fail(room.error());
-    const DriftScope scope = drift_scope(*context);
+    const Reach scope = drift_reach(*context, parts);
     http::Response head;
     head.headers.add("Content-Type", http::kEventStreamType);
     auto stream = context->start_stream(std::move(head));
@@ -162,7 +163,8 @@ Route read_route(std::string path, std::string operation, std::string summary) {
     route.family = "compliance";
     route.summary = std::move(summary);
     route.work = pipeline::Work::kBlocking;
-    route.scopes = {"compliance:read"};
+    route.scopes = kReadScopes;
+    route.scopes.emplace_back(kOfficer);  // Who acknowledges an alert sees it.
     return route;
 }
 
@@ -217,7 +219,8 @@ void register_drift_routes(std::vector<Route>& routes, const DriftParts& parts) 
     alerts.query = paging();
     alerts.query.push_back(
         {.name = "state", .schema = Schema::string().one_of({"open", "acknowledged", "resolved", "suppressed"})});
-    alerts.query.push_back({.name = "tenant", .schema = Schema::string().size(0, 128).doc("For an admin.")});
+    alerts.query.push_back(
+        {.name = "tenant", .schema = Schema::string().size(0, 128).doc("One's own; whoever sees all may name any.")});
     alerts.response =
         Schema::object({required("items", Schema::array(alert_schema())),
                         required("next_cursor", Schema::string().nullable()), required("total", Schema::integer())});
@@ -232,7 +235,7 @@ void register_drift_routes(std::vector<Route>& routes, const DriftParts& parts) 
     statistics.response = Schema::object({
         required("position", Schema::integer().doc("Records of the log taken over.")),
         required("looked_at", Schema::integer().doc("Of them, those that the monitor has behind it.")),
-        pipeline::optional("unwatched_decisions", Schema::integer().doc("Beyond streams_max; for an admin.")),
+        pipeline::optional("unwatched_decisions", Schema::integer().doc("Beyond streams_max; for whoever sees all.")),
         pipeline::optional("missed_records", Schema::integer().doc("Removed by retention before a look.")),
         pipeline::optional("streams_max", Schema::integer()),
         required("false_alarms_a_month_and_stream", Schema::number()),

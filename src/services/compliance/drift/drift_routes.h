@@ -1,6 +1,6 @@
 // The routes under /api/drift: alerts, statistics, report, acknowledge, resolve, suppress, reset-baseline, stream.
 //
-// Guarantee   A tenant sees and changes its own streams and alerts only; an admin all of them. What changes something is in the
+// Guarantee   A tenant sees and changes its own streams and alerts only; who sees all is told in services/compliance/reading.h. What changes something is in the
 //             decision log as an event before it is done.
 #pragma once
 
@@ -18,6 +18,7 @@ struct DriftParts {
     const Clock& clock;
     DriftWatch& watch;
     const DriftSettings& settings;
+    bool loopback_without_keys = false;
 };
 
 void register_drift_routes(std::vector<pipeline::Route>& routes, const DriftParts& parts);

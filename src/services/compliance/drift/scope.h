@@ -1,24 +1,23 @@
-// What of drift a caller may see.
+// What of drift a caller may see: the same as of the record.
 #pragma once
 
+#include <optional>
 #include <string>
 
-#include "pipeline/context.h"
-#include "pipeline/identity/caller.h"
+#include "services/compliance/drift/drift_routes.h"
+#include "services/compliance/reading.h"
 
 namespace tidegate::compliance {
 
-/// Its own tenant's; an admin all. Without identity there is one tenant, the empty one.
-struct DriftScope {
-    bool all = false;
-    std::string tenant;
-    bool sees(const std::string& other) const noexcept { return all || tenant == other; }
-};
+inline Reach drift_reach(const pipeline::Context& context, const DriftParts& parts) {
+    return reach_of(context.caller().get(), parts.loopback_without_keys, {kOfficer, kAudit});
+}
 
-inline DriftScope drift_scope(const pipeline::Context& context) {
-    const pipeline::CallerPtr& caller = context.caller();
-    if (!caller) return {};
-    return {.all = caller->admin, .tenant = caller->tenant};
+/// Whether the request was refused because it names another's tenant.
+inline bool refuse_other(pipeline::Context& context, const Reach& reach, const std::optional<std::string>& tenant) {
+    if (!tenant || reach.sees(*tenant)) return false;
+    context.fail({ErrorCode::kPermissionDenied, "The key sees its own tenant's drift only."});
+    return true;
 }
 
 }  // namespace tidegate::compliance

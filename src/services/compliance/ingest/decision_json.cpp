@@ -26,6 +26,8 @@ constexpr std::size_t kErrorBytesMax = 4 * 1024;
 constexpr std::size_t kClassesMax = 1000;
 constexpr std::int64_t kSumMax = std::int64_t{1} << 40;  // audit::check() says why.
 constexpr std::size_t kFaultsMax = 50;
+// Nobody looks for personal data in the last three: what they hold is the server's (audit/privacy/policy.cpp).
+constexpr std::array<std::string_view, 5> kOwnTags{kIngestTag, kParametersTag, "target", "original", "batch"};
 
 bool has_control(std::string_view text) {
     return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
@@ -297,7 +299,7 @@ void Reader::take_tags(Value value) {
     auto& tags = made_.decision.tags;
     value.each_member([&](std::string_view of_name, Value of_value) {
         const std::string where = fmt::format("tags.{}", of_name.substr(0, 64));
-        if (of_name == kIngestTag || of_name == kParametersTag) {
+        if (std::ranges::find(kOwnTags, of_name) != kOwnTags.end()) {
             fault(where, "is a name that the server uses", "not_allowed");
         } else if (of_name.empty() || of_name.size() > kNameBytesMax || has_control(of_name)) {
             fault(where, "must have a name of 1 to 200 bytes without control characters", "bad_format");
