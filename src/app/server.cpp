@@ -123,7 +123,12 @@ Result<void> TidegateServer::open_storage() {
 void TidegateServer::make_pools() {
     const ProcessSettings& process = settings_.process;
     cpu_ = std::make_unique<runtime::WorkerPool>("cpu", one_a_core(process.cpu_threads), process.cpu_queue_max);
-    blocking_ = std::make_unique<runtime::WorkerPool>("blocking", process.blocking_threads, process.blocking_queue_max);
+    // What may hold a thread for as long as its reader likes, or for a whole log, has threads beside those of everybody else:
+    // both kinds of exports, reports, and the one verification at a time.
+    const std::uint32_t long_reads =
+        settings_.compliance.exports_max + settings_.provenance.exports_max + settings_.reports.reports_max + 1;
+    blocking_ = std::make_unique<runtime::WorkerPool>("blocking", process.blocking_threads + long_reads,
+                                                      process.blocking_queue_max);
 }
 
 Result<void> TidegateServer::make_gate() {

@@ -26,7 +26,7 @@ void declare(settings::Table& table, ProcessSettings& s) {
     table.add("pools.blocking_threads", s.blocking_threads, 4)
         .range(1, 256)
         .unit("threads")
-        .doc("For database reads and streams.");
+        .doc("For database reads and streams; exports, reports and a verification have theirs beside them.");
     table.add("pools.blocking_queue_max", s.blocking_queue_max, 512)
         .range(1, 1'000'000)
         .unit("requests")

@@ -1,5 +1,6 @@
 // Who may do what with the record, over the real server: one rule for all of its routes, and nothing misspelt that is passed over.
 #include <array>
+#include <chrono>
 #include <map>
 
 #include "system/client.h"
@@ -17,8 +18,10 @@ class ComplianceScopes : public ::testing::Test {
         EXPECT_EQ(made.status, 0) << made.error;
         return {{"Authorization", "Bearer " + made.out.substr(0, made.out.find('\n'))}};
     }
-    void start() {
-        server_ = ServerProcess::start(folder_.path(), {"--identity.required=always", "--privacy.redact=email"});
+    void start(const std::vector<std::string>& more = {}) {
+        std::vector<std::string> words{"--identity.required=always", "--privacy.redact=email"};
+        words.insert(words.end(), more.begin(), more.end());
+        server_ = ServerProcess::start(folder_.path(), words);
         ASSERT_NE(server_, nullptr);
     }
     RawResponse ask(const std::string& path, const std::string& body, const HeaderList& key) const {
@@ -143,6 +146,28 @@ TEST_F(ComplianceScopes, TheEventOfAHoldIsItsTenantsAndSaysNoAddress) {
     for (const std::string& one : events("access/query", auditor)) {
         EXPECT_EQ(one.find("anna"), std::string::npos) << one;
     }
+}
+
+TEST_F(ComplianceScopes, WhoReadsAnExportSlowlyKeepsNobodyElseWaiting) {
+    const HeaderList slow = create("north", {"compliance"});
+    const HeaderList other = create("south", {"compliance:read"});
+    start({"--pools.blocking_threads=1", "--compliance.exports_max=2"});
+    // 20 MB: more than the buffers between the two.
+    const std::string text(100'000, 'x');
+    for (int i = 0; i < 200; ++i) record("r" + std::to_string(i), slow, R"(,"output":")" + text + "\"");
+    RawClient first(server_->port(), 4096);
+    RawClient second(server_->port(), 4096);
+    HeaderList json = slow;
+    json.emplace_back("Content-Type", "application/json");
+    for (RawClient* client : {&first, &second}) {
+        client->send(request_text("POST", "/api/compliance/export", "{}", json));
+        ASSERT_TRUE(client->wait_for("200 OK"));  // And reads no further.
+    }
+    EXPECT_EQ(ask("/api/compliance/export", "{}", slow).status, 503) << "both are under way";
+    const auto from = std::chrono::steady_clock::now();
+    EXPECT_EQ(ask("/api/compliance/query", "{}", other).status, 200);
+    EXPECT_LT(std::chrono::steady_clock::now() - from, std::chrono::seconds(8))
+        << "not after the 20 s of a stalled reader";
 }
 
 TEST_F(ComplianceScopes, TagsThatNobodyRedactsAreNotTheSendersToSet) {

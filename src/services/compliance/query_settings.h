@@ -18,7 +18,7 @@ inline void declare(settings::Table& table, QuerySettings& s) {
     table.add("compliance.exports_max", s.exports_max, 2)
         .range(1, 256)
         .unit("requests")
-        .doc("Exports of the record at once; one more gets 503. A slow reader holds one of pools.blocking_threads.");
+        .doc("Exports of the record at once; one more gets 503. A slow reader holds a thread; each has one.");
     table.add("compliance.streams_max", s.streams_max, 100)
         .range(1, 10'000)
         .unit("streams")

@@ -25,7 +25,7 @@ inline void declare(settings::Table& table, ProvenanceSettings& s) {
     table.add("provenance.exports_max", s.exports_max, 2)
         .range(1, 256)
         .unit("requests")
-        .doc("Exports of the history at once; one more gets 503. A slow reader holds one of pools.blocking_threads.");
+        .doc("Exports of the history at once; one more gets 503. A slow reader holds a thread; each has one.");
     table.add("provenance.cache_ttl_s", s.cache_ttl, std::chrono::hours(1))
         .range(std::chrono::seconds(0), std::chrono::hours(24 * 365))
         .doc(

@@ -23,7 +23,7 @@ inline void declare(settings::Table& table, ReportSettings& s) {
     table.add("compliance.reports_max", s.reports_max, 1)
         .range(1, 64)
         .unit("requests")
-        .doc("Reports made at once; one more gets 503. Each holds one of pools.blocking_threads while it reads.");
+        .doc("Reports made at once; one more gets 503. Each has a thread while it reads.");
     table.add("compliance.report_rows_max", s.rows_max, 20)
         .range(1, 1000)
         .unit("rows")
