@@ -142,12 +142,15 @@ Error PostgresLink::error_of(const PostgresRows& rows) {
 Result<void> PostgresLink::wait(bool writable, SteadyTime deadline) {
     pollfd socket{.fd = PQsocket(connection_.get()), .events = POLLIN, .revents = 0};
     if (writable) socket.events = static_cast<short>(socket.events | POLLOUT);
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock_.now()).count();
     if (socket.fd < 0) return std::unexpected(broken("the connection is closed"));
-    if (left <= 0 || ::poll(&socket, 1, static_cast<int>(std::min<std::int64_t>(left, 3'600'000))) == 0) {
-        return std::unexpected(broken("no answer in time"));
+    // So often `stop` is looked at.
+    constexpr std::int64_t kSlice = 100;
+    while (options_.stop == nullptr || !options_.stop->load(std::memory_order_relaxed)) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock_.now()).count();
+        if (left <= 0) return std::unexpected(broken("no answer in time"));
+        if (::poll(&socket, 1, static_cast<int>(std::min(left, kSlice))) > 0) return {};
     }
-    return {};
+    return std::unexpected(broken("stopped"));
 }
 
 Result<void> PostgresLink::sent(int accepted) {

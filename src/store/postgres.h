@@ -9,6 +9,7 @@
 // Threads     One at a time.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -28,6 +29,7 @@ struct PostgresOptions {
     std::string application_name;  // What pg_stat_activity shows; at most 63 bytes.
     Duration connect_patience = std::chrono::seconds(5);
     Duration patience = std::chrono::seconds(10);  // Of a statement, or of a part of a COPY.
+    const std::atomic<bool>* stop = nullptr;       // Once true, whatever waits gives up within 100 ms.
 };
 
 /// The values of a statement's $1, $2, ... in PostgreSQL's binary form. They outlive the call.
