@@ -64,6 +64,16 @@ Result<std::vector<Record>> LogReader::find_request(std::string_view request_id,
     return found;
 }
 
+Result<std::optional<Record>> LogReader::find_request_if(std::string_view request_id, const Meant& meant) const {
+    std::vector<Record> found;
+    const Matches matches = [&](const Decision& decision) {
+        return decision.request_id == request_id && meant(decision);
+    };
+    TG_CHECK(find({Run::kRequest, key_of(seed_, request_id), std::nullopt, matches, {}, 1}, found));
+    if (found.empty()) return std::nullopt;
+    return std::move(found.front());
+}
+
 Result<std::vector<Record>> LogReader::find_input(const Sha256& input_hash, std::size_t limit,
                                                   const Wanted& wanted) const {
     std::vector<Record> found;

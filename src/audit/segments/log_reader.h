@@ -38,6 +38,9 @@ class LogReader {
     using Wanted = std::function<bool(std::uint64_t leaf)>;
     Result<std::vector<Record>> find_request(std::string_view request_id, std::size_t limit,
                                              const Wanted& wanted = {}) const;
+    /// The newest with that request id that `meant` takes; each one before it is read.
+    using Meant = std::function<bool(const Decision&)>;
+    Result<std::optional<Record>> find_request_if(std::string_view request_id, const Meant& meant) const;
     Result<std::vector<Record>> find_input(const Sha256& input_hash, std::size_t limit,
                                            const Wanted& wanted = {}) const;
 

@@ -66,6 +66,29 @@ TEST_F(IntakeTest, ASecondSendIsKnownAfterARestartWithAndWithoutItsIndex) {
     }
 }
 
+TEST_F(IntakeTest, RecordsThatAnotherTenantHasUnderTheIdDoNotHideADecisionFromItsSender) {
+    const Outcome first = take(decision(1), "north");
+    // Of the gate's own: their clients choose the request id.
+    std::vector<audit::Decision> flood(5'000);
+    for (audit::Decision& one : flood) {
+        one.id = make_uuid7(clock_, random_);
+        one.request_id = "r-1";
+        one.tenant = "south";
+        one.service = "provenance";
+        one.operation = "detect/text";
+    }
+    for (std::size_t at = 0; at < flood.size(); at += 100) {
+        std::promise<Result<void>> durable;
+        const auto begin = flood.begin() + static_cast<std::ptrdiff_t>(at);
+        log_->append_batch({begin, begin + 100}, [&](Result<void> done) { durable.set_value(std::move(done)); });
+        ASSERT_TRUE(durable.get_future().get());
+    }
+    const Outcome again = take(decision(1), "north");
+    EXPECT_EQ(again.kind, Kind::kDuplicate) << (again.error ? again.error->message : "");
+    EXPECT_EQ(again.id, first.id);
+    EXPECT_EQ(take(decision(1, "no"), "north").kind, Kind::kConflict);
+}
+
 TEST_F(IntakeTest, OneRequestIdOfTwoTenantsIsTwoDecisions) {
     const Outcome north = take(decision(1), "north");
     const Outcome south = take(decision(1, "no"), "south");

@@ -12,9 +12,9 @@ namespace {
 
 // Records that are appended together. Small enough for the smallest segment; 100 usual records share the log's lock.
 constexpr std::size_t kGroupBytesMax = 32 * 1024;
-// Records of one request id, of all tenants and ways, that are looked at. A client that gives every request one id has more; then
-// nobody can say in reasonable time whether one of them is this one.
-constexpr std::size_t kLookUpMax = 4096;
+// Records of one request id, of all tenants and ways, that are looked at. Clients of the other routes choose the ids of theirs, so
+// that thousands may lie before another tenant's; over this nobody can say in reasonable time whether one of them is this one.
+constexpr std::size_t kLookUpMax = 1'000'000;
 
 constexpr std::array<std::string_view, 4> kNames{"recorded", "duplicate", "conflict", "failed"};
 
@@ -102,21 +102,25 @@ bool Intake::begin(const RequestKey& key, const Waiter& waiter) {
 
 Result<std::optional<Intake::Found>> Intake::look_up(const audit::Decision& decision) {
     looked_up_.fetch_add(1, std::memory_order_relaxed);
-    TG_TRY(const auto records, parts_.log.reader().find_request(decision.request_id, kLookUpMax));
-    for (const audit::segments::Record& record : records) {
-        const audit::Decision& known = record.decision;
-        if (known.kind != audit::RecordKind::kDecision || known.tenant != decision.tenant) continue;
-        const auto tag = std::ranges::find(known.tags, kIngestTag, &audit::Tag::name);
-        if (tag == known.tags.end()) continue;
-        Found found{.id = known.id, .leaf = record.leaf, .digest = {}};
-        // Another length is no digest of ours, and equal to none.
-        if (tag->value.size() == found.digest.size()) std::ranges::copy(tag->value, found.digest.begin());
-        return found;
+    std::size_t looked_at = 0;
+    const auto tag_of = [](const audit::Decision& known) {
+        return std::ranges::find(known.tags, kIngestTag, &audit::Tag::name);
+    };
+    TG_TRY(const auto record,
+           parts_.log.reader().find_request_if(decision.request_id, [&](const audit::Decision& known) {
+               if (++looked_at > kLookUpMax) return true;
+               return known.kind == audit::RecordKind::kDecision && known.tenant == decision.tenant &&
+                      tag_of(known) != known.tags.end();
+           }));
+    if (looked_at > kLookUpMax) {
+        return fail(ErrorCode::kFailedValidation, "over a million records share this request id; use ids that differ");
     }
-    if (records.size() == kLookUpMax) {
-        return fail(ErrorCode::kFailedValidation, "4,096 records or more share this request id; use ids that differ");
-    }
-    return std::nullopt;
+    if (!record) return std::nullopt;
+    Found found{.id = record->decision.id, .leaf = record->leaf, .digest = {}};
+    // Another length is no digest of ours, and equal to none.
+    const std::string& value = tag_of(record->decision)->value;
+    if (value.size() == found.digest.size()) std::ranges::copy(value, found.digest.begin());
+    return found;
 }
 
 Result<std::optional<Intake::Found>> Intake::prepare(Group& group, std::size_t slot) {
