@@ -72,13 +72,11 @@ std::string_view PostgresRows::bytes(int row, int column) const {
 std::int64_t PostgresRows::integer(int row, int column) const {
     const std::string_view value = bytes(row, column);
     TG_ASSERT(value.size() <= 8 && !value.empty());
-    // The first byte has the sign.
-    auto number = static_cast<std::int64_t>(static_cast<signed char>(value[0]));
-    for (const char byte : value.substr(1)) {
-        number =
-            static_cast<std::int64_t>((static_cast<std::uint64_t>(number) << 8U) | static_cast<unsigned char>(byte));
-    }
-    return number;
+    std::uint64_t bits = 0;
+    for (const char byte : value) bits = (bits << 8U) | static_cast<unsigned char>(byte);
+    // Two's complement of 1, 2, 4 or 8 bytes: the sign is shifted up and comes down again over the rest.
+    const auto spare = static_cast<int>(64 - 8 * value.size());
+    return static_cast<std::int64_t>(bits << spare) >> spare;
 }
 
 std::uint64_t PostgresRows::affected() const noexcept {

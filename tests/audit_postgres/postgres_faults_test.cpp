@@ -260,7 +260,7 @@ TEST_F(PostgresFaults, AWriterThatWasReplacedWritesNoMore) {
             EXPECT_EQ(opened.error().code, ErrorCode::kConflict) << opened.error().message;
         }
         if (second == nullptr) {
-            put(*first, 1).get();
+            put(*first, 1).wait();
         }
     }
     ASSERT_NE(second, nullptr);

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <thread>
 
 #include "audit/postgres/keep.h"
 #include "audit_postgres/forms.h"
@@ -160,6 +161,26 @@ TEST_F(PostgresRowsTest, MonthsArePartitionsMadeAheadIndexedWhenClosedAndDropped
     const auto found = (*log)->reader().find_request("request-10", 5);
     ASSERT_TRUE(found);
     EXPECT_EQ(found->size(), 1U) << "an error is found by its request for ever";
+}
+
+TEST_F(PostgresRowsTest, ARoleWithoutSpecialRightsCanHoldTheLogInASchemaOfItsOwn) {
+    ASSERT_TRUE(link_->run("CREATE ROLE plain LOGIN; CREATE SCHEMA tidegate AUTHORIZATION plain"));
+    PostgresLogOptions options = quick_options(*server_);
+    options.url += " user=plain";
+    auto log = PostgresDecisionLog::open(options, clock_, random_);
+    ASSERT_TRUE(log) << log.error().message;
+    put(**log, make_decision(random_, 0));
+    // It may end its own old sessions and is told who has the log.
+    const auto second = PostgresDecisionLog::open(options, clock_, random_);
+    ASSERT_FALSE(second);
+    EXPECT_NE(second.error().message.find("`tidegate "), std::string::npos) << second.error().message;
+    ASSERT_TRUE(link_->run("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"));
+    std::promise<Result<void>> lost;
+    (*log)->append(make_decision(random_, 1), [&](Result<void> done) { lost.set_value(std::move(done)); });
+    EXPECT_FALSE(lost.get_future().get());
+    while ((*log)->health().degraded) std::this_thread::yield();
+    put(**log, make_decision(random_, 2));
+    EXPECT_EQ((*log)->reader().verify()->size(), 2U);
 }
 
 TEST_F(PostgresRowsTest, DamageIsSaidAndNeverARecord) {
