@@ -2,7 +2,7 @@
 //
 // Guarantee   A change made here holds for the next request on every loop when the call returns; requests of a revoked key
 //             that are under way see Caller::revoked. A change made by another process (the command line) is seen when
-//             refresh() asks: it looks at `PRAGMA data_version`, then at a counter that triggers keep (identity.h calls it).
+//             refresh() asks: it looks at a counter that triggers keep (identity.h calls it).
 // Memory      About 500 bytes a key, at most kKeysMax keys; one more is refused.
 // Threads     Everything from any thread but an event loop (they wait for the disk); version() and index() from any. Loops
 //             read through a KeyReader.
