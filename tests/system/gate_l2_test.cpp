@@ -24,10 +24,15 @@ class GateL2 : public GateFixture {
         call.read_body();
         call.answer(200, "run " + std::to_string(call.number()), "Content-Type: text/plain\r\n");
     }
-    std::string yaml(std::uint16_t redis_port, const std::string& more = {}) const {
+    /// An answer of Redis that is late on a busy machine is still one, unless a test is about late answers.
+    static std::string redis_at(std::uint16_t port, int command_max_ms = 5000) {
+        return "redis: {url: \"redis://127.0.0.1:" + std::to_string(port) +
+               "\", command_max_ms: " + std::to_string(command_max_ms) + "}\n";
+    }
+    std::string yaml(std::uint16_t redis_port, const std::string& more = {}, int command_max_ms = 5000) const {
         return settings(
             "  all: {path: \"/{rest...}\", upstream: app, cache: {mode: fixed, ttl_s: 600, tags: [news]}}\n",
-            "redis: {url: \"redis://127.0.0.1:" + std::to_string(redis_port) + "\"}\n" + more);
+            redis_at(redis_port, command_max_ms) + more);
     }
     /// Both, sharing answers.
     bool start_two(const std::string& more = {}) {
@@ -86,7 +91,7 @@ TEST_F(GateL2, AnotherDeploymentOfTheSameRouteDoesNotGetTheAnswersOfTheFirst) {
     two_ = start_in(other_folder_.path(),
                     settings("  all: {path: \"/{rest...}\", upstream: app, add_prefix: /b, cache: {mode: fixed, ttl_s: "
                              "600, tags: [news]}}\n",
-                             "redis: {url: \"redis://127.0.0.1:" + std::to_string(redis_->port()) + "\"}\n"));
+                             redis_at(redis_->port())));
     ASSERT_TRUE(one_ && two_ && shares(one_->port()) && shares(two_->port()));
     // The upstream counts for each target by itself; both servers are asked for what is one target to it.
     EXPECT_EQ(get(one_->port(), "/b/a").header("x-cache"), "MISS");
@@ -198,7 +203,8 @@ TEST_F(GateL2, AServerThatDiesWhileItFetchesForAllHoldsNobodyLong) {
     one_->kill_now();
     const auto begin = Clock::now();
     EXPECT_EQ(get(two_->port(), "/slow").body, "2");
-    EXPECT_LT(Clock::now() - begin, milliseconds(2000));
+    // Until that server's lease is over, and not until its request would be.
+    EXPECT_LT(Clock::now() - begin, milliseconds(10'000));
 }
 
 TEST_F(GateL2, WithoutRedisAnswersGoOnItIsSaidAndItComesBack) {
@@ -228,11 +234,11 @@ TEST_F(GateL2, WithoutRedisAnswersGoOnItIsSaidAndItComesBack) {
 
 TEST_F(GateL2, ASlowRedisCostsItsTimeLimitOnce) {
     SlowLine line(redis_->port());
-    one_ = start(yaml(line.port()));
+    one_ = start(yaml(line.port(), {}, 50));
     ASSERT_NE(one_, nullptr);
     ASSERT_TRUE(shares(one_->port()));
     upstream_.on("/n", count);
-    line.delay(milliseconds(500));
+    line.delay(milliseconds(5000));
     RawClient client(one_->port());
     Clock::duration most{};
     for (int i = 0; i < 20; ++i) {
@@ -240,8 +246,8 @@ TEST_F(GateL2, ASlowRedisCostsItsTimeLimitOnce) {
         EXPECT_EQ(client.ask(request_text("GET", "/n?i=" + std::to_string(i))).status, 200);
         most = std::max(most, Clock::now() - begin);
     }
-    // redis.command_max_ms is 50, a timer is 20 late at most; the rest is a busy machine. Redis itself takes 500.
-    EXPECT_LT(most, milliseconds(300));
+    // redis.command_max_ms is 50, a timer is 20 late at most; the rest is a busy machine. Redis itself takes 5000.
+    EXPECT_LT(most, milliseconds(3000));
     EXPECT_EQ(upstream_.asked("/n"), 20U);
     EXPECT_GE(metric(one_->port(), "tidegate_cache_l2_reads_total", "skipped"), 1);
     line.delay(milliseconds(0));
