@@ -72,7 +72,9 @@ TEST_F(IngestSystem, AKillInTheMiddleLosesNothingThatWasAcknowledgedAndTheRestIs
             for (std::uint64_t i = n; i < n + 100; ++i) piece += line(i);
             ASSERT_TRUE(client.send(fmt::format("{:x}\r\n{}\r\n", piece.size(), piece)));
             // Some outcomes have come, others are on their way when the server dies.
-            if (n == kLines / 4) ASSERT_TRUE(client.wait_for(R"("outcome":"recorded")"));
+            if (n == kLines / 4) {
+                ASSERT_TRUE(client.wait_for(R"("outcome":"recorded")"));
+            }
         }
         server_->kill_now();
         while (true) {
