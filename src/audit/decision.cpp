@@ -78,17 +78,17 @@ void append_json(JsonWriter& writer, const Decision& decision) {
     append_or_null(writer, "tenant", decision.tenant);
     append_or_null(writer, "actor", decision.actor);
     writer.field("service", decision.service).field("operation", decision.operation);
-    writer.field("input_hash", to_hex(decision.input_hash)).field("input_size", decision.input_size);
+    writer.field("input_hash", to_hex(decision.input_hash)).field("input_size", decision.stated_input_size());
     writer.field("model", decision.model).field("model_version", decision.model_version);
     writer.key("output").raw(decision.output.empty() ? std::string_view("null") : decision.output);
     append_or_null(writer, "band", decision.band);
     writer.field("confidence", decision.confidence).field("status", to_string(decision.status));
     append_or_null(writer, "error", decision.error);
-    writer.field("latency_ms", static_cast<double>(decision.latency_us) / 1000);
+    writer.field("latency_ms", decision.stated_latency_ms());
     writer.key("stages_ms").begin_object();
     for (const auto& stage : decision.stages) writer.field(stage.name, static_cast<double>(stage.us) / 1000);
     writer.end_object().field("cache", to_string(decision.cache));
-    writer.key("spend_points").raw(to_string(decision.spend_points)).field("tokens", decision.tokens);
+    writer.key("spend_points").raw(to_string(decision.spend_points)).field("tokens", decision.stated_tokens());
     const bool traced = decision.trace_id != observe::TraceId{};
     append_or_null(writer, "trace_id", traced ? observe::trace_id_hex(decision.trace_id) : std::string());
     writer.key("tags").begin_object();
@@ -127,6 +127,10 @@ Result<void> check(const Decision& decision) {
             return bad("latency, spend or tokens", "is not within 0 and 2^40 (spend: thousandths)");
     }
     if (decision.input_size > (std::uint64_t{1} << 62U)) return bad("input_size", "is over 2^62");
+    if ((!decision.input_size_stated && decision.input_size != 0) ||
+        (!decision.latency_stated && decision.latency_us != 0) || (!decision.tokens_stated && decision.tokens != 0)) {
+        return bad("input_size, latency or tokens", "is not stated and yet not 0");
+    }
     if (!lists_are_sound(decision)) return bad("stages or tags", "are too many, unnamed or too long");
     return {};
 }

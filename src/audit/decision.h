@@ -62,6 +62,10 @@ struct Decision {
     std::string operation;   // `detect/text`: the part after the last `/` is the content type.
     Sha256 input_hash{};
     std::uint64_t input_size = 0;  // Bytes.
+    // Who sends a decision need not know its size, its duration or its tokens. Then the figure is 0 and counts nowhere.
+    bool input_size_stated = true;
+    bool latency_stated = true;
+    bool tokens_stated = true;
     std::string model;
     std::string model_version;
     std::string output;                // JSON text (whoever appends vouches for it), or empty: no answer was given.
@@ -79,6 +83,16 @@ struct Decision {
     RecordKind kind = RecordKind::kDecision;
 
     UnixMillis time() const noexcept { return unix_ms_of(id); }
+    /// What is shown: nothing where nobody stated it.
+    std::optional<std::uint64_t> stated_input_size() const noexcept {
+        return input_size_stated ? std::optional(input_size) : std::nullopt;
+    }
+    std::optional<double> stated_latency_ms() const noexcept {
+        return latency_stated ? std::optional(static_cast<double>(latency_us) / 1000) : std::nullopt;
+    }
+    std::optional<std::int64_t> stated_tokens() const noexcept {
+        return tokens_stated ? std::optional(tokens) : std::nullopt;
+    }
     friend bool operator==(const Decision&, const Decision&) = default;
 };
 
@@ -91,7 +105,8 @@ void append_json(JsonWriter& writer, const Decision& decision);
 std::string to_json(const Decision& decision);
 
 /// Limits and shape, not meaning: a UUIDv7, a request_id as base/ids.h wants it, bounded texts (names 200
-/// bytes, tag values 256, error 4 KiB, output 4 MiB), confidence in 0..1, an error exactly when the status is not success.
+/// bytes, tag values 256, error 4 KiB, output 4 MiB), confidence in 0..1, an error exactly when the status is not success,
+/// 0 for a figure that is not stated.
 /// kInvalidArgument names the field. Cheap: it does not parse `output`.
 Result<void> check(const Decision& decision);
 

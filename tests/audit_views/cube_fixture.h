@@ -57,6 +57,11 @@ inline RecordView random_record(std::uint64_t n, std::uint64_t seed = 0) {
     out.spend_milli = static_cast<std::int64_t>(draw(3) * 100);
     out.tokens = static_cast<std::int64_t>(draw(5'000));
     out.input_size = draw(100'000);
+    // Other streams of draws: what is drawn above stays as it is.
+    const std::uint64_t unstated = mix64(state + 2);
+    if (unstated % 5 == 0) out.latency_us = 0, out.latency_stated = false;
+    if (unstated / 5 % 5 == 0) out.input_size = 0, out.input_size_stated = false;
+    if (unstated / 25 % 5 == 0) out.tokens = 0, out.tokens_stated = false;
     return out;
 }
 
@@ -68,7 +73,8 @@ inline std::vector<RecordView> random_records(std::uint64_t count, std::uint64_t
 
 /// Counted from the records themselves.
 struct Naive {
-    std::uint64_t total = 0, events = 0, confidences = 0, confidence_micro = 0, tokens = 0, input_bytes = 0, errors = 0;
+    std::uint64_t total = 0, events = 0, confidences = 0, confidence_micro = 0, errors = 0;
+    std::optional<std::uint64_t> tokens, input_bytes;
     std::int64_t spend = 0;
     std::map<std::string, std::uint64_t> status, band, service, operation, content_type, model, version, cache;
     std::vector<std::uint64_t> latencies;
@@ -95,10 +101,10 @@ struct Naive {
             ++confidences;
             confidence_micro += static_cast<std::uint64_t>(std::llround(*r.confidence * 1e6));
         }
-        latencies.push_back(static_cast<std::uint64_t>(r.latency_us));
-        tokens += static_cast<std::uint64_t>(r.tokens);
+        if (r.latency_stated) latencies.push_back(static_cast<std::uint64_t>(r.latency_us));
+        if (r.tokens_stated) tokens = tokens.value_or(0) + static_cast<std::uint64_t>(r.tokens);
         spend += r.spend_milli;
-        input_bytes += r.input_size;
+        if (r.input_size_stated) input_bytes = input_bytes.value_or(0) + r.input_size;
     }
 };
 
@@ -146,6 +152,7 @@ inline void expect_scan(const Statistics& got, const std::vector<RecordView>& re
         all.add(record);
         days[time - time % kTestDay].add(record);
     }
+    if (all.total == 0) all.tokens = all.input_bytes = 0;  // The sum of nothing; with decisions, nothing is no sum.
     EXPECT_EQ(got.total, all.total);
     EXPECT_EQ(got.events, all.events);
     EXPECT_EQ(as_map(got.by_status), all.status);

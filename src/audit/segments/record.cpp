@@ -32,6 +32,11 @@ constexpr std::size_t kFixedBytes = 136;
 
 constexpr std::uint8_t kVersion = 1;
 constexpr std::uint8_t kHasConfidence = 1;
+// Set where a figure is not known, so that a record that knows all of them has the flags it always had.
+constexpr std::uint8_t kNoLatency = 2;
+constexpr std::uint8_t kNoInputSize = 4;
+constexpr std::uint8_t kNoTokens = 8;
+constexpr std::uint8_t kFlags = kHasConfidence | kNoLatency | kNoInputSize | kNoTokens;
 
 // The limits of check() in audit/decision.cpp: a record that breaks them was never written by us.
 constexpr std::size_t kOutputBytesMax = 4 * 1024 * 1024;
@@ -48,6 +53,14 @@ std::unexpected<Error> bad(std::string_view what) {
 
 std::array<std::string_view, 8> names_of(const Decision& d) noexcept {
     return {d.request_id, d.tenant, d.actor, d.service, d.operation, d.model, d.model_version, d.band};
+}
+
+std::uint8_t flags_of(const Decision& d) noexcept {
+    unsigned flags = d.confidence ? kHasConfidence : 0U;
+    if (!d.latency_stated) flags |= kNoLatency;
+    if (!d.input_size_stated) flags |= kNoInputSize;
+    if (!d.tokens_stated) flags |= kNoTokens;
+    return static_cast<std::uint8_t>(flags);
 }
 
 std::uint8_t* put_text(std::uint8_t* at, std::string_view text) noexcept {
@@ -115,6 +128,13 @@ Result<void> read_numbers(const std::uint8_t* at, RecordView& view) {
     for (const std::int64_t number : {view.latency_us, view.spend_milli, view.tokens}) {
         if (number < 0 || number > kNumberMax) return bad("latency, spend or tokens out of range");
     }
+    view.input_size_stated = (at[kFlagsAt] & kNoInputSize) == 0;
+    view.latency_stated = (at[kFlagsAt] & kNoLatency) == 0;
+    view.tokens_stated = (at[kFlagsAt] & kNoTokens) == 0;
+    if ((!view.input_size_stated && view.input_size != 0) || (!view.latency_stated && view.latency_us != 0) ||
+        (!view.tokens_stated && view.tokens != 0)) {
+        return bad("a figure that is not stated and yet not 0");
+    }
     const auto bits = get<std::uint64_t>(at + kConfidenceAt);
     if ((at[kFlagsAt] & kHasConfidence) == 0) {
         if (bits != 0) return bad("a confidence that is not there");
@@ -136,7 +156,7 @@ Result<void> read_fixed(const std::uint8_t* at, RecordView& view) {
     view.kind = static_cast<RecordKind>(at[1]);
     if (at[kStatusAt] > static_cast<std::uint8_t>(Status::kCancelled)) return bad("unknown status");
     if (at[kCacheAt] > static_cast<std::uint8_t>(CacheState::kStale)) return bad("unknown cache state");
-    if (at[kFlagsAt] > kHasConfidence) return bad("unknown flags");
+    if ((at[kFlagsAt] & ~kFlags) != 0) return bad("unknown flags");
     if (at[7] != 0 || get<std::uint16_t>(at + 134) != 0) return bad("a zero that is none");
     if (at[kStagesAt] > kListMax || at[kTagsAt] > kListMax) return bad("too many stages or tags");
     view.status = static_cast<Status>(at[kStatusAt]);
@@ -197,7 +217,7 @@ void encode(const Decision& decision, UnixMillis recorded, std::span<std::uint8_
     base[1] = static_cast<std::uint8_t>(decision.kind);
     base[kStatusAt] = static_cast<std::uint8_t>(decision.status);
     base[kCacheAt] = static_cast<std::uint8_t>(decision.cache);
-    base[kFlagsAt] = decision.confidence ? kHasConfidence : 0;
+    base[kFlagsAt] = flags_of(decision);
     base[kStagesAt] = static_cast<std::uint8_t>(decision.stages.size());
     base[kTagsAt] = static_cast<std::uint8_t>(decision.tags.size());
     base[7] = 0;
@@ -257,6 +277,9 @@ Decision to_decision(const RecordView& view) {
     d.operation = view.operation;
     d.input_hash = view.input_hash;
     d.input_size = view.input_size;
+    d.input_size_stated = view.input_size_stated;
+    d.latency_stated = view.latency_stated;
+    d.tokens_stated = view.tokens_stated;
     d.model = view.model;
     d.model_version = view.model_version;
     d.output = view.output;

@@ -29,6 +29,9 @@ struct RecordView {
     std::int64_t latency_us = 0;
     std::int64_t spend_milli = 0;
     std::int64_t tokens = 0;
+    bool input_size_stated = true;  // False: nobody knows it, and it is 0. So for the others.
+    bool latency_stated = true;
+    bool tokens_stated = true;
     RecordKind kind = RecordKind::kDecision;
     Status status = Status::kSuccess;
     CacheState cache = CacheState::kBypass;

@@ -24,7 +24,7 @@ const char* numbers_fault(Bytes r) noexcept {
     if (r[1] != 1 && r[1] != 2) return "its kind is unknown";
     if (r[2] > 4) return "its status is unknown";
     if (r[3] > 3) return "its cache state is unknown";
-    if (r[4] > 1) return "it has unknown flags";
+    if (r[4] > 15) return "it has unknown flags";
     if (r[5] > 64) return "it has over 64 stages";
     if (r[6] > 64) return "it has over 64 tags";
     if (r[7] != 0 || at<std::uint16_t>(r, 134) != 0) return "a byte that must be zero is not";
@@ -40,6 +40,9 @@ const char* numbers_fault(Bytes r) noexcept {
     if (at<std::uint64_t>(r, 96) > kNumberMax) return "its latency is out of range";
     if (at<std::uint64_t>(r, 104) > kNumberMax) return "its spend is out of range";
     if (at<std::uint64_t>(r, 112) > kNumberMax) return "its tokens are out of range";
+    if ((r[4] & 2U) != 0 && at<std::uint64_t>(r, 96) != 0) return "it has a latency that it does not state";
+    if ((r[4] & 4U) != 0 && at<std::uint64_t>(r, 80) != 0) return "it has an input size that it does not state";
+    if ((r[4] & 8U) != 0 && at<std::uint64_t>(r, 112) != 0) return "it has tokens that it does not state";
     return nullptr;
 }
 

@@ -37,22 +37,34 @@ void Sums::add(const segments::RecordView& record) noexcept {
         ++confidences;
         confidence_micro += static_cast<std::uint64_t>(std::clamp(*record.confidence, 0.0, 1.0) * 1e6 + 0.5);
     }
-    const auto us = static_cast<std::uint64_t>(std::max<std::int64_t>(0, record.latency_us));
-    latency_us += us;
-    latency_us_max = std::max(latency_us_max, us);
+    if (record.latency_stated) {
+        const auto us = static_cast<std::uint64_t>(std::max<std::int64_t>(0, record.latency_us));
+        ++latencies;
+        latency_us += us;
+        latency_us_max = std::max(latency_us_max, us);
+    }
     spend_milli += static_cast<std::uint64_t>(record.spend_milli);
-    tokens += static_cast<std::uint64_t>(record.tokens);
-    input_bytes += record.input_size;
+    if (record.tokens_stated) {
+        ++token_counts;
+        tokens += static_cast<std::uint64_t>(record.tokens);
+    }
+    if (record.input_size_stated) {
+        ++input_sizes;
+        input_bytes += record.input_size;
+    }
 }
 
 void Sums::merge(const Sums& other) noexcept {
     count += other.count;
     confidences += other.confidences;
     confidence_micro += other.confidence_micro;
+    latencies += other.latencies;
     latency_us += other.latency_us;
     latency_us_max = std::max(latency_us_max, other.latency_us_max);
     spend_milli += other.spend_milli;
+    token_counts += other.token_counts;
     tokens += other.tokens;
+    input_sizes += other.input_sizes;
     input_bytes += other.input_bytes;
 }
 

@@ -1,7 +1,7 @@
 // Cell: what is known of the decisions of one kind in one stretch of time: sums, and how their latencies spread.
 //
 // Guarantee   Adding is exact and in any order the same: every sum is a whole number (a confidence counts in millionths, rounded to
-//             the nearest). Sums wrap at 2^64: 18 million million decisions of confidence 1.
+//             the nearest), and of what is stated only. Sums wrap at 2^64: 18 million million decisions of confidence 1.
 // Algorithm   Latencies lie on the log-linear scale of HdrHistogram (Tene, 2012): microseconds, exact below 256, then 256 equal
 //             steps for each power of two. A quantile is the middle of its step: at most 1/512 (0.2 %) off.
 // Memory      8 bytes for each step in use, and up to 1 KiB of steps that wait to be sorted in. A thousand decisions of one
@@ -24,10 +24,13 @@ struct Sums {
     std::uint64_t count = 0;
     std::uint64_t confidences = 0;
     std::uint64_t confidence_micro = 0;
+    std::uint64_t latencies = 0;  // How many stated one; so confidences, token_counts and input_sizes.
     std::uint64_t latency_us = 0;
     std::uint64_t latency_us_max = 0;
     std::uint64_t spend_milli = 0;
+    std::uint64_t token_counts = 0;
     std::uint64_t tokens = 0;
+    std::uint64_t input_sizes = 0;
     std::uint64_t input_bytes = 0;
 
     void add(const segments::RecordView& record) noexcept;
@@ -86,7 +89,7 @@ struct Cell {
 
     void add(const segments::RecordView& record) {
         sums.add(record);
-        steps.add(static_cast<std::uint64_t>(record.latency_us < 0 ? 0 : record.latency_us));
+        if (record.latency_stated) steps.add(static_cast<std::uint64_t>(record.latency_us < 0 ? 0 : record.latency_us));
     }
     void merge(const Cell& other) {
         sums.merge(other.sums);

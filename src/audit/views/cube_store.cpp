@@ -7,7 +7,7 @@
 namespace tidegate::audit {
 namespace {
 
-constexpr std::array<store::Migration, 1> kMigrations{{
+constexpr std::array<store::Migration, 2> kMigrations{{
     {.version = 1, .name = "cells of the statistics", .sql = R"sql(
 CREATE TABLE cube_state(
   one INTEGER PRIMARY KEY CHECK(one = 1),
@@ -36,12 +36,19 @@ CREATE TABLE cube_cells(
   PRIMARY KEY(level, start, kind_id)
 ) STRICT, WITHOUT ROWID;
 )sql"},
+    // Up to then every record stated all of its figures.
+    {.version = 2, .name = "how many stated a latency, tokens, an input size", .sql = R"sql(
+ALTER TABLE cube_cells ADD COLUMN latencies INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE cube_cells ADD COLUMN token_counts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE cube_cells ADD COLUMN input_sizes INTEGER NOT NULL DEFAULT 0;
+UPDATE cube_cells SET latencies = decisions, token_counts = decisions, input_sizes = decisions;
+)sql"},
 }};
 
 constexpr std::string_view kSelect =
     "SELECT "
     "start,kind_id,decisions,confidences,confidence_micro,latency_us,latency_us_max,spend_milli,tokens,input_bytes,"
-    "steps FROM cube_cells WHERE level=? AND start>=? AND start<?";
+    "steps,latencies,token_counts,input_sizes FROM cube_cells WHERE level=? AND start>=? AND start<?";
 
 std::int64_t number(Level level) noexcept {
     return static_cast<std::int64_t>(level);
@@ -58,10 +65,13 @@ Result<void> merge_row(const store::Statement& row, Cell& cell) {
     cell.sums.merge({.count = at(2),
                      .confidences = at(3),
                      .confidence_micro = at(4),
+                     .latencies = at(11),
                      .latency_us = at(5),
                      .latency_us_max = at(6),
                      .spend_milli = at(7),
+                     .token_counts = at(12),
                      .tokens = at(8),
+                     .input_sizes = at(13),
                      .input_bytes = at(9)});
     return cell.steps.merge_encoded(row.blob(10));
 }
@@ -238,7 +248,10 @@ Result<void> CubeStore::write_cell(store::Statement& insert, Level level, Minute
                                       sums.latency_us_max, sums.spend_milli, sums.tokens, sums.input_bytes}) {
         insert.bind(column++, bits(value));
     }
-    insert.bind(column, store::Blob(encoded_));
+    insert.bind(column++, store::Blob(encoded_));
+    for (const std::uint64_t value : {sums.latencies, sums.token_counts, sums.input_sizes}) {
+        insert.bind(column++, bits(value));
+    }
     return insert.run();
 }
 
@@ -252,7 +265,7 @@ Result<void> CubeStore::add_stored(Level level, Minute start, std::uint32_t kind
 // The cells of a level that the unsaved minutes have changed.
 Result<void> CubeStore::write_minutes(const Save& save, Level level) {
     TG_TRY(store::Statement insert,
-           database_.prepare("INSERT OR REPLACE INTO cube_cells VALUES(?,?,?,?,?,?,?,?,?,?,?,?)"));
+           database_.prepare("INSERT OR REPLACE INTO cube_cells VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"));
     std::set<std::pair<Minute, std::uint32_t>> whole;
     PeriodCells parts;
     for (const auto& [minute, kinds] : save.unsaved.periods()) {

@@ -35,6 +35,11 @@ std::optional<double> confidence_mean(std::uint64_t confidences, std::uint64_t m
     return static_cast<double>(micro) / 1e6 / static_cast<double>(confidences);
 }
 
+// Of nothing the sum is 0; of decisions of which none states the figure there is no sum.
+std::optional<std::uint64_t> stated(std::uint64_t counts, std::uint64_t sum, std::uint64_t decisions) {
+    return counts > 0 || decisions == 0 ? std::optional(sum) : std::nullopt;
+}
+
 // Sums the cells by kind first: the names are looked at once for each kind, not for each cell.
 class Adder final : public CellVisitor {
   public:
@@ -92,15 +97,15 @@ class Adder final : public CellVisitor {
 };
 
 LatencySummary Adder::latency(const Sums& all) const {
-    if (all.count == 0) return {};
+    if (all.latencies == 0) return {};
     constexpr std::array<double, 5> kAsked{.5, .9, .95, .99, .999};
     std::array<double, 5> found{};
     steps_.quantiles(kAsked, found);
     const double max_us = static_cast<double>(all.latency_us_max);
     // The middle of the last step may lie beyond the largest value in it.
     const auto ms = [&](std::size_t i) { return std::min(found[i], max_us) / 1000; };
-    return {.count = all.count,
-            .mean_ms = static_cast<double>(all.latency_us) / static_cast<double>(all.count) / 1000,
+    return {.count = all.latencies,
+            .mean_ms = static_cast<double>(all.latency_us) / static_cast<double>(all.latencies) / 1000,
             .p50_ms = ms(0),
             .p90_ms = ms(1),
             .p95_ms = ms(2),
@@ -163,9 +168,9 @@ Statistics Adder::finish(Minute from, Minute to) const {
     out.by_cache = largest_first(cache);
     out.confidence_mean = confidence_mean(all.confidences, all.confidence_micro);
     out.latency = latency(all);
-    out.tokens = all.tokens;
+    out.tokens = stated(all.token_counts, all.tokens, all.count);
     out.spend_points = Points{static_cast<std::int64_t>(all.spend_milli)};
-    out.input_bytes = all.input_bytes;
+    out.input_bytes = stated(all.input_sizes, all.input_bytes, all.count);
     if (!timeline_) return out;
     for (Minute day = start_of(Level::kDay, from); day < to; day += kDayMinutes) out.timeline.push_back(day_count(day));
     return out;
@@ -183,53 +188,6 @@ Result<Statistics> LiveStatistics::read(const StatisticsQuery& query) const {
     Adder adder(query, cube_.kinds(), timeline);
     TG_CHECK(cube_.visit(from, to, timeline, adder));
     return adder.finish(from, to);
-}
-
-namespace {
-
-void append_counts(JsonWriter& writer, std::string_view name, const std::vector<Count>& counts) {
-    writer.key(name).begin_object();
-    for (const Count& count : counts) writer.field(count.name, count.count);
-    writer.end_object();
-}
-
-}  // namespace
-
-void append_compliance_json(JsonWriter& writer, const Statistics& statistics) {
-    const LatencySummary& latency = statistics.latency;
-    // Without a single decision there is no latency: null, not zero.
-    const auto time = [&](std::string_view name, double value) {
-        writer.field(name, latency.count == 0 ? std::optional<double>() : std::optional<double>(value));
-    };
-    writer.begin_object().key("window").begin_object();
-    writer.field("from", format_rfc3339(statistics.from)).field("to", format_rfc3339(statistics.to)).end_object();
-    writer.field("total_requests", statistics.total);
-    append_counts(writer, "by_status", statistics.by_status);
-    append_counts(writer, "by_source", statistics.by_service);
-    append_counts(writer, "by_operation", statistics.by_operation);
-    append_counts(writer, "by_model", statistics.by_model);
-    append_counts(writer, "by_model_version", statistics.by_model_version);
-    append_counts(writer, "by_band", statistics.by_band);
-    append_counts(writer, "by_cache", statistics.by_cache);
-    time("avg_processing_time_ms", latency.mean_ms);
-    writer.key("latency").begin_object();
-    time("p50", latency.p50_ms);
-    time("p95", latency.p95_ms);
-    time("p99", latency.p99_ms);
-    time("p999", latency.p999_ms);
-    time("max", latency.max_ms);
-    writer.end_object().field("confidence_mean", statistics.confidence_mean);
-    writer.field("total_tokens_used", statistics.tokens).field("input_bytes", statistics.input_bytes);
-    writer.key("spend_points").raw(to_string(statistics.spend_points));
-    writer.field("events", statistics.events);
-    writer.key("timeline").begin_array();
-    for (const DayCount& day : statistics.timeline) {
-        writer.begin_object().field("day", format_rfc3339(day.day).substr(0, 10)).field("total", day.total);
-        writer.field("errors", day.errors);
-        append_counts(writer, "by_band", day.by_band);
-        writer.field("confidence_mean", day.confidence_mean).end_object();
-    }
-    writer.end_array().end_object();
 }
 
 }  // namespace tidegate::audit

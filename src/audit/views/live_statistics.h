@@ -11,7 +11,6 @@
 
 #include "audit/views/cube.h"
 #include "audit/views/statistics.h"
-#include "base/json_writer.h"
 #include "base/result.h"
 
 namespace tidegate::audit {
@@ -26,9 +25,5 @@ class LiveStatistics {
   private:
     const Cube& cube_;
 };
-
-/// The members of API.md's compliance statistics: `total_requests`, `by_status`, `by_source`, `avg_processing_time_ms`,
-/// `latency{p50, p95, p99, p999, max}` (milliseconds), `total_tokens_used`, and what else is known. null where nothing was counted.
-void append_compliance_json(JsonWriter& writer, const Statistics& statistics);
 
 }  // namespace tidegate::audit

@@ -31,7 +31,7 @@ struct Count {
 };
 
 struct LatencySummary {
-    std::uint64_t count = 0;
+    std::uint64_t count = 0;  // Decisions that state a latency: what the rest is made of.
     double mean_ms = 0;
     double p50_ms = 0;
     double p90_ms = 0;
@@ -62,15 +62,20 @@ struct Statistics {
     std::vector<Count> by_model_version;
     std::vector<Count> by_cache;
     std::uint64_t events = 0;  // Records of the log that are no decisions; in no other figure.
-    std::uint64_t input_bytes = 0;
+    // Sums over the Decisions that state such a figure; absent where there are Decisions and none of them does.
+    std::optional<std::uint64_t> input_bytes;
+    std::optional<std::uint64_t> tokens;
     std::optional<double> confidence_mean;  // Absent when no Decision stated one.
     LatencySummary latency;
-    std::uint64_t tokens = 0;
     Points spend_points;
     std::vector<DayCount> timeline;  // Every day of the window, also the empty ones, oldest first.
 };
 
 /// The members of API.md's statistics reply.
 void append_json(JsonWriter& writer, const Statistics& statistics);
+/// The members of API.md's compliance statistics: `total_requests`, `by_status`, `by_source`, `avg_processing_time_ms`,
+/// `latency{count, p50, p95, p99, p999, max}` (milliseconds), `total_tokens_used`, and what else is known. null where nothing was
+/// counted.
+void append_compliance_json(JsonWriter& writer, const Statistics& statistics);
 
 }  // namespace tidegate::audit
