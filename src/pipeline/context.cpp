@@ -162,24 +162,39 @@ void Context::reply_json(std::string body, int status) {
     reply(std::move(response));
 }
 
+ErrorShape Context::error_shape() const noexcept {
+    return route_ != nullptr ? route_->route.errors : shape_of_path(head().path);
+}
+
+http::Response Context::error_response(const Error& error) const {
+    return pipeline::error_response(error_shape(),
+                                    {.status = status_of(error.code),
+                                     .error = to_string(error.code),
+                                     .detail = error.message,
+                                     .request_id = request_id_,
+                                     .path = head().path,
+                                     .errors = nullptr},
+                                    retry_after_s_);
+}
+
 void Context::fail(const Error& error) {
     if (recall_) recall_->fail(error);
-    finish(problem_response({.status = status_of(error.code),
-                             .error = to_string(error.code),
-                             .detail = error.message,
-                             .request_id = request_id_,
-                             .path = head().path,
-                             .errors = nullptr},
-                            retry_after_s_));
+    finish(error_response(error));
 }
 
 void Context::fail(std::vector<FieldError> errors) {
-    finish(problem_response({.status = status_of(ErrorCode::kFailedValidation),
-                             .error = to_string(ErrorCode::kFailedValidation),
-                             .detail = "The request is well-formed but not valid; `errors` names each field.",
-                             .request_id = request_id_,
-                             .path = head().path,
-                             .errors = &errors}));
+    finish(pipeline::error_response(error_shape(),
+                                    {.status = status_of(ErrorCode::kFailedValidation),
+                                     .error = to_string(ErrorCode::kFailedValidation),
+                                     .detail = "The request is well-formed but not valid; `errors` names each field.",
+                                     .request_id = request_id_,
+                                     .path = head().path,
+                                     .errors = &errors}));
+}
+
+void Context::add_timing(std::string entry) {
+    if (!timings_.empty()) timings_ += ", ";
+    timings_ += entry;
 }
 
 void Context::decorate(http::Response& response) const {
@@ -193,7 +208,10 @@ void Context::decorate(http::Response& response) const {
     if (const Cors* cors = dispatcher_.gate_.cors; cors != nullptr && cors->is_open()) {
         cors->decorate(head().headers, response.headers);
     }
-    if (show_stages_) response.headers.set("Server-Timing", stages().server_timing());
+    if (!show_stages_) return;
+    std::string timing = stages().server_timing();
+    if (!timings_.empty()) timing.append(timing.empty() ? "" : ", ").append(timings_);
+    response.headers.set("Server-Timing", timing);
 }
 
 void Context::finish(http::Response response) {
@@ -294,6 +312,7 @@ void Context::record(std::vector<audit::Decision> decisions, std::move_only_func
     const std::vector<audit::StageLatency> stages = audit::stage_latencies(this->stages());
     for (audit::Decision& decision : decisions) {
         decision.latency_us = latency_us;
+        decision.latency_stated = true;
         decision.stages = stages;
     }
     Points spent;

@@ -83,6 +83,13 @@ class Context {
     }
     void reply_json(std::string body, int status = 200);
     void fail(const Error& error);
+    /// What fail() would send: for a failure that leaves a Decision.
+    http::Response error_response(const Error& error) const;
+    ErrorShape error_shape() const noexcept;
+    /// The caller asked for the times of the stages.
+    bool shows_stages() const noexcept { return show_stages_; }
+    /// An entry of Server-Timing behind the stages: `batch;desc="32 rows, full"`. Sent when shows_stages().
+    void add_timing(std::string entry);
     /// 422 with these fields.
     void fail(std::vector<FieldError> errors);
 
@@ -169,6 +176,7 @@ class Context {
     std::atomic<std::int64_t> charged_milli_{0};
     bool answered_ = false;
     bool show_stages_ = false;  // X-Trace: true
+    std::string timings_;
 };
 
 }  // namespace tidegate::pipeline

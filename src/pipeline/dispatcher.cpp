@@ -233,12 +233,13 @@ bool Dispatcher::match(Context& context) {
     if (head.method == http::Method::kOptions) {
         response.status = 204;
     } else {
-        response = problem_response({.status = 405,
-                                     .error = "method_not_allowed",
-                                     .detail = "This path does not take that method; `Allow` lists those it takes.",
-                                     .request_id = context.request_id_,
-                                     .path = head.path,
-                                     .errors = nullptr});
+        response = error_response(shape_of_path(head.path),
+                                  {.status = 405,
+                                   .error = "method_not_allowed",
+                                   .detail = "This path does not take that method; `Allow` lists those it takes.",
+                                   .request_id = context.request_id_,
+                                   .path = head.path,
+                                   .errors = nullptr});
     }
     response.headers.add("Allow", std::string(found.allow) + ", OPTIONS");
     context.finish(std::move(response));
@@ -258,13 +259,14 @@ http::Response Dispatcher::on_protocol_error(const http::Exchange* exchange, int
             .field("status", status)
             .field("detail", detail);
     }
+    const ErrorShape shape = exchange != nullptr ? context_of(*exchange).error_shape() : ErrorShape::kProblem;
     http::Response response =
-        problem_response({.status = status,
-                          .error = to_string(code),
-                          .detail = detail,
-                          .request_id = request_id,
-                          .path = exchange != nullptr ? std::string_view(exchange->head().path) : "",
-                          .errors = nullptr});
+        error_response(shape, {.status = status,
+                               .error = to_string(code),
+                               .detail = detail,
+                               .request_id = request_id,
+                               .path = exchange != nullptr ? std::string_view(exchange->head().path) : "",
+                               .errors = nullptr});
     response.headers.set("X-Request-Id", request_id);
     return response;
 }

@@ -1,7 +1,9 @@
 #include "pipeline/openapi.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "base/json_writer.h"
 #include "base/strings.h"
@@ -36,10 +38,44 @@ void write_parameters(JsonWriter& writer, const std::vector<Parameter>& paramete
     }
 }
 
-void write_error(JsonWriter& writer, std::string_view status, std::string_view description) {
+/// The shape of a family's errors: the name of its schema, and of its media type.
+std::pair<std::string_view, std::string_view> words_of(ErrorShape shape) {
+    switch (shape) {
+        case ErrorShape::kInference:
+            return {"InferenceError", "application/json"};
+        case ErrorShape::kOpenAi:
+            return {"OpenAiError", "application/json"};
+        case ErrorShape::kTextEmbeddings:
+            return {"TextEmbeddingsError", "application/json"};
+        case ErrorShape::kProblem:
+            break;
+    }
+    return {"Problem", "application/problem+json"};
+}
+
+Schema inference_error_schema() {
+    return Schema::object({required("error", Schema::string().doc("What was wrong, in words."))});
+}
+
+Schema embeddings_error_schema() {
+    return Schema::object({required("error", Schema::string().doc("What was wrong, in words.")),
+                           required("error_type", Schema::string())});
+}
+
+Schema openai_error_schema() {
+    return Schema::object({required("error", Schema::object({
+                                                 required("message", Schema::string()),
+                                                 required("type", Schema::string()),
+                                                 required("param", Schema::string().nullable()),
+                                                 required("code", Schema::string().nullable()),
+                                             }))});
+}
+
+void write_error(JsonWriter& writer, ErrorShape shape, std::string_view status, std::string_view description) {
+    const auto [schema, type] = words_of(shape);
     writer.key(status).begin_object().field("description", description);
-    writer.key("content").begin_object().key("application/problem+json").begin_object().key("schema").begin_object();
-    writer.field("$ref", "#/components/schemas/Problem");
+    writer.key("content").begin_object().key(type).begin_object().key("schema").begin_object();
+    writer.field("$ref", "#/components/schemas/" + std::string(schema));
     writer.end_object().end_object().end_object().end_object();
 }
 
@@ -50,17 +86,21 @@ void write_responses(JsonWriter& writer, const Route& route) {
     writer.key("schema");
     route.response.write(writer);
     writer.end_object().end_object().end_object();
+    const auto error = [&](std::string_view status, std::string_view description) {
+        write_error(writer, route.errors, status, description);
+    };
     if (route.request || !route.query.empty() || !route.path_parameters.empty()) {
-        write_error(writer, "400", "The request cannot be understood.");
-        write_error(writer, "422", "Understood, and not valid: `errors` names each field.");
+        error("400", "The request cannot be understood.");
+        error("422", route.errors == ErrorShape::kProblem ? "Understood, and not valid: `errors` names each field."
+                                                          : "Understood, and not valid; the message names each field.");
     }
     if (route.request) {
-        write_error(writer, "413", "The body is too large.");
-        write_error(writer, "415", "The body is not `application/json`.");
+        error("413", "The body is too large.");
+        error("415", "The body is not `application/json`.");
     }
-    if (!route.path_parameters.empty()) write_error(writer, "404", "There is no such thing.");
+    if (!route.path_parameters.empty()) error("404", "There is no such thing.");
     if (route.work != Work::kInline) {
-        write_error(writer, "503", "The server cannot answer now; `Retry-After` says when to ask again.");
+        error("503", "The server cannot answer now; `Retry-After` says when to ask again.");
     }
     writer.end_object();
 }
@@ -122,6 +162,14 @@ std::string openapi_document(std::span<const Route> routes, std::string_view ver
     writer.end_object();
     writer.key("components").begin_object().key("schemas").begin_object().key("Problem");
     problem_schema().write(writer);
+    const auto other_shape = [&](ErrorShape shape, const Schema& schema) {
+        if (std::ranges::find(routes, shape, &Route::errors) == routes.end()) return;
+        writer.key(words_of(shape).first);
+        schema.write(writer);
+    };
+    other_shape(ErrorShape::kInference, inference_error_schema());
+    other_shape(ErrorShape::kOpenAi, openai_error_schema());
+    other_shape(ErrorShape::kTextEmbeddings, embeddings_error_schema());
     writer.end_object().end_object().end_object();
     return out;
 }

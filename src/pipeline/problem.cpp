@@ -52,14 +52,84 @@ ErrorCode code_of_status(int status) noexcept {
     }
 }
 
-http::Response problem_response(const Problem& problem, int retry_after_s) {
+namespace {
+
+http::Response blank_response(const Problem& problem, std::string_view type, int retry_after_s) {
     http::Response response;
     response.status = problem.status;
-    response.headers.add("Content-Type", "application/problem+json");
+    response.headers.add("Content-Type", type);
     response.headers.add("Cache-Control", "no-store");
     if (problem.status == 503 || problem.status == 429) {
         response.headers.add("Retry-After", std::to_string(retry_after_s));
     }
+    return response;
+}
+
+/// For shapes with one text: the fields stand in it.
+std::string text_of(const Problem& problem) {
+    if (problem.errors == nullptr || problem.errors->empty()) return std::string(problem.detail);
+    std::string text;
+    for (const FieldError& error : *problem.errors) {
+        if (!text.empty()) text += "; ";
+        text += (error.field.empty() ? std::string("the body") : "`" + error.field + "`") + " " + error.message;
+    }
+    return text;
+}
+
+/// The words of OpenAI's API.
+std::string_view openai_type(int status) noexcept {
+    switch (status) {
+        case 401:
+            return "authentication_error";
+        case 403:
+            return "permission_error";
+        case 429:
+            return "rate_limit_error";
+        default:
+            return status >= 500 ? "server_error" : "invalid_request_error";
+    }
+}
+
+std::string_view embeddings_type(int status) noexcept {
+    if (status == 429 || status == 503) return "Overloaded";
+    if (status == 401 || status == 403) return "Unauthorized";
+    return status >= 500 ? "Backend" : "Validation";
+}
+
+void write_openai(JsonWriter& writer, const Problem& problem) {
+    writer.begin_object().key("error").begin_object();
+    writer.field("message", text_of(problem)).field("type", openai_type(problem.status)).key("param");
+    if (problem.errors != nullptr && !problem.errors->empty()) {
+        writer.value(std::string_view(problem.errors->front().field));
+    } else {
+        writer.null();
+    }
+    writer.field("code", problem.error).end_object().end_object();
+}
+
+}  // namespace
+
+ErrorShape shape_of_path(std::string_view path) noexcept {
+    if (path == "/v2" || path.starts_with("/v2/")) return ErrorShape::kInference;
+    return path == "/v1" || path.starts_with("/v1/") ? ErrorShape::kOpenAi : ErrorShape::kProblem;
+}
+
+http::Response error_response(ErrorShape shape, const Problem& problem, int retry_after_s) {
+    if (shape == ErrorShape::kProblem) return problem_response(problem, retry_after_s);
+    http::Response response = blank_response(problem, "application/json", retry_after_s);
+    JsonWriter writer(response.body);
+    if (shape == ErrorShape::kOpenAi) {
+        write_openai(writer, problem);
+        return response;
+    }
+    writer.begin_object().field("error", text_of(problem));
+    if (shape == ErrorShape::kTextEmbeddings) writer.field("error_type", embeddings_type(problem.status));
+    writer.end_object();
+    return response;
+}
+
+http::Response problem_response(const Problem& problem, int retry_after_s) {
+    http::Response response = blank_response(problem, "application/problem+json", retry_after_s);
     JsonWriter writer(response.body);
     writer.begin_object();
     writer.field("type", "urn:tidegate:error:" + std::string(problem.error));

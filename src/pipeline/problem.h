@@ -1,5 +1,5 @@
-// Problem: the one error shape (RFC 9457 `application/problem+json`) and the one map from ErrorCode to HTTP
-// status.
+// Problem: the error shape (RFC 9457 `application/problem+json`), the shapes that clients of other protocols read in its place, and
+// the one map from ErrorCode to HTTP status.
 #pragma once
 
 #include <string>
@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "http/message.h"
+#include "pipeline/route.h"
 #include "pipeline/schema.h"
 
 namespace tidegate::pipeline {
@@ -28,5 +29,9 @@ struct Problem {
 
 /// The document as a response; 503 and 429 carry `Retry-After: retry_after_s`.
 http::Response problem_response(const Problem& problem, int retry_after_s = 1);
+/// The same in the shape that the clients of a route read.
+http::Response error_response(ErrorShape shape, const Problem& problem, int retry_after_s = 1);
+/// Of a path that no route has: clients of /v2 and /v1 have asked it.
+ErrorShape shape_of_path(std::string_view path) noexcept;
 
 }  // namespace tidegate::pipeline

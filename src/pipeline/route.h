@@ -59,8 +59,13 @@ enum class AnswerAfter : std::uint8_t {
     kAccepted,  // The Decision waits its turn. It is lost after that: a gap in the log says so.
 };
 
-/// The error shape of the clients that call this family (API.md).
-enum class ErrorShape : std::uint8_t { kProblem };
+/// The error shape of the clients that call this family (API.md); written in problem.cpp.
+enum class ErrorShape : std::uint8_t {
+    kProblem,         // RFC 9457.
+    kInference,       // Open Inference Protocol, KServe v1: `{"error": "text"}`.
+    kOpenAi,          // `{"error": {"message", "type", "param", "code"}}`
+    kTextEmbeddings,  // text-embeddings-inference: `{"error": "text", "error_type": "Validation"}`.
+};
 
 struct Parameter {
     std::string name;

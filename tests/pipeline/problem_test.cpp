@@ -49,5 +49,35 @@ TEST(Problem, EveryCodeHasAStatusOfItsClass) {
     for (const int status : {404, 413, 415, 503}) EXPECT_EQ(status_of(code_of_status(status)), status);
 }
 
+TEST(Problem, EachFamilyOfClientsReadsItsOwnShape) {
+    const std::vector<FieldError> errors{{"input", "is required", "missing"}, {"model", "must be text", "wrong_type"}};
+    const Problem plain{
+        .status = 404, .error = "not_found", .detail = "no model of that name", .request_id = {}, .path = {}};
+    const Problem fields{.status = 422, .error = "validation_failed", .detail = "d", .errors = &errors};
+    const Problem busy{.status = 503, .error = "unavailable", .detail = "too many wait"};
+    EXPECT_EQ(error_response(ErrorShape::kInference, plain).body, R"({"error":"no model of that name"})");
+    EXPECT_EQ(error_response(ErrorShape::kInference, fields).body,
+              R"({"error":"`input` is required; `model` must be text"})");
+    EXPECT_EQ(
+        error_response(ErrorShape::kOpenAi, plain).body,
+        R"({"error":{"message":"no model of that name","type":"invalid_request_error","param":null,"code":"not_found"}})");
+    EXPECT_EQ(
+        error_response(ErrorShape::kOpenAi, fields).body,
+        R"({"error":{"message":"`input` is required; `model` must be text","type":"invalid_request_error","param":"input","code":"validation_failed"}})");
+    EXPECT_EQ(error_response(ErrorShape::kTextEmbeddings, busy).body,
+              R"({"error":"too many wait","error_type":"Overloaded"})");
+    EXPECT_EQ(error_response(ErrorShape::kOpenAi, busy, 9).headers.get("Retry-After"), "9");
+    EXPECT_EQ(error_response(ErrorShape::kInference, busy).headers.get("Content-Type"), "application/json");
+    EXPECT_EQ(error_response(ErrorShape::kProblem, busy).headers.get("Content-Type"), "application/problem+json");
+}
+
+TEST(Problem, WhoAsksAPathThatNobodyHasIsAnsweredInTheShapeOfItsFamily) {
+    EXPECT_EQ(shape_of_path("/v2"), ErrorShape::kInference);
+    EXPECT_EQ(shape_of_path("/v2/models"), ErrorShape::kInference);
+    EXPECT_EQ(shape_of_path("/v1/chat/completions"), ErrorShape::kOpenAi);
+    EXPECT_EQ(shape_of_path("/v2x"), ErrorShape::kProblem);
+    EXPECT_EQ(shape_of_path("/api/v1/detect/text"), ErrorShape::kProblem);
+}
+
 }  // namespace
 }  // namespace tidegate::pipeline

@@ -54,11 +54,12 @@ Step Stages::ask(Dispatcher& dispatcher, Context& context, bool on_loop) {
         case cache::rules::Use::kFresh:
             return give(context, recall.found(), false, on_loop);
         case cache::rules::Use::kGatewayTimeout:
-            context.finish(problem_response({.status = 504,
-                                             .error = "not_cached",
-                                             .detail = "The request asked for a kept answer only, and there is none.",
-                                             .request_id = context.request_id(),
-                                             .path = context.head().path}));
+            context.finish(error_response(context.error_shape(),
+                                          {.status = 504,
+                                           .error = "not_cached",
+                                           .detail = "The request asked for a kept answer only, and there is none.",
+                                           .request_id = context.request_id(),
+                                           .path = context.head().path}));
             return Step::kAnswered;
         default:
             break;
