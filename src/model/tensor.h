@@ -5,9 +5,11 @@
 // Threads     Values; no state.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -87,12 +89,16 @@ struct TensorView {
     std::span<const std::string_view> strings;  // Only for kBytes, one an element.
 };
 
-/// A tensor that owns its bytes, aligned to 64.
+/// A tensor that owns its bytes: aligned to 64 from make(), as the backend aligns them from adopt().
 class Tensor {
   public:
     Tensor() = default;
     /// Zeros (empty strings). kTooLarge over bytes_max.
     static Result<Tensor> make(DataType type, const Shape& shape, std::uint64_t bytes_max);
+    /// Takes over bytes that a backend made, without copying them: `release(context)` is called once, with the tensor's end
+    /// (on any thread). Not for kBytes.
+    static Tensor adopt(DataType type, const Shape& shape, std::span<std::byte> bytes, void (*release)(void*) noexcept,
+                        void* context) noexcept;
 
     DataType type() const noexcept { return type_; }
     const Shape& shape() const noexcept { return shape_; }
@@ -103,7 +109,11 @@ class Tensor {
 
   private:
     struct Free {
+        Free() noexcept : release(nullptr), context(nullptr) {}
+        Free(void (*how)(void*) noexcept, void* what) noexcept : release(how), context(what) {}
         void operator()(std::byte* data) const noexcept;
+        void (*release)(void*) noexcept;  // Null: from make().
+        void* context;
     };
     DataType type_ = DataType::kFp32;
     Shape shape_;
