@@ -67,6 +67,17 @@ std::vector<StageLatency> stage_latencies(const observe::StageTimes& times) {
     return out;
 }
 
+Decision own_event(std::string_view service, std::string_view operation, const Clock& clock, Random& random) {
+    Decision event;
+    event.kind = RecordKind::kEvent;
+    event.id = make_uuid7(clock, random);
+    event.request_id = to_string(event.id);
+    event.service = service;
+    event.operation = operation;
+    event.latency_stated = event.input_size_stated = event.tokens_stated = false;
+    return event;
+}
+
 std::string_view content_type_of(std::string_view operation) noexcept {
     const std::size_t slash = operation.rfind('/');
     return slash == std::string_view::npos ? operation : operation.substr(slash + 1);

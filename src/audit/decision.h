@@ -16,6 +16,7 @@
 #include "base/ids.h"
 #include "base/json_writer.h"
 #include "base/points.h"
+#include "base/random.h"
 #include "observe/trace.h"
 
 namespace tidegate::audit {
@@ -95,6 +96,9 @@ struct Decision {
     }
     friend bool operator==(const Decision&, const Decision&) = default;
 };
+
+/// An event that the program itself notes in its log: named after its id, asked by nobody, so that it has no latency, input or tokens.
+Decision own_event(std::string_view service, std::string_view operation, const Clock& clock, Random& random);
 
 /// `text` of `detect/text`; the whole when there is no slash.
 std::string_view content_type_of(std::string_view operation) noexcept;

@@ -141,6 +141,8 @@ Result<Decision> read_decision(const store::Statement& row, const KindTable& kin
     decision.latency_us = row.integer(9);
     decision.spend_points = Points{row.integer(11)};
     decision.tokens = row.integer(12);
+    // The server wrote this log itself and measured size and latency of each answer; tokens that nobody counted stood there as 0.
+    decision.tokens_stated = decision.tokens != 0;
     TG_CHECK(read_object(row.text(10), [&](std::string_view name, json::Value value) {
         if (!value.is_integer()) return false;
         decision.stages.push_back({std::string(name), value.as_int()});

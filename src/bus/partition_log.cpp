@@ -213,12 +213,7 @@ Result<void> PartitionLog::note_lost(std::uint64_t from, std::uint64_t to) {
 }
 
 Result<void> PartitionLog::append_event(std::string_view operation, std::string output, std::uint64_t next_offset) {
-    audit::Decision event;
-    event.kind = audit::RecordKind::kEvent;
-    event.id = make_uuid7(clock_, random_);
-    event.request_id = to_string(event.id);
-    event.service = "bus";
-    event.operation = operation;
+    audit::Decision event = audit::own_event("bus", operation, clock_, random_);
     event.output = std::move(output);
     std::vector<std::uint8_t> payload(4 + audit::segments::encoded_size(event));
     audit::segments::put(payload.data(), static_cast<std::uint32_t>(payload.size() - 4));

@@ -1,7 +1,10 @@
 // Export: a long list as the body of an answer, in pieces, with the client setting the pace.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,6 +14,12 @@ namespace tidegate::pipeline {
 
 /// RFC 4180, and a leading apostrophe where a spreadsheet would take the cell for a formula.
 void append_csv_cell(std::string& out, std::string_view cell);
+
+/// A number as the text of a cell: empty where there is none, which is not 0.
+template <class T>
+std::string csv_number(const std::optional<T>& number) {
+    return number ? fmt::format("{}", *number) : std::string();
+}
 
 /// The body of an export, begun with its first full buffer: a record that cannot be read at all is answered 503, not
 /// with a 200 that is cut. On a thread for waiting.

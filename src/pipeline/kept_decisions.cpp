@@ -10,7 +10,7 @@ namespace {
 void write_one(JsonWriter& writer, const audit::Decision& decision) {
     writer.begin_object().field("id", to_string(decision.id));
     writer.field("service", decision.service).field("operation", decision.operation);
-    writer.field("hash", to_hex(decision.input_hash)).field("size", decision.input_size);
+    writer.field("hash", to_hex(decision.input_hash)).field("size", decision.stated_input_size());
     writer.field("model", decision.model).field("version", decision.model_version);
     writer.field("output", decision.output).field("band", decision.band).field("confidence", decision.confidence);
     writer.key("tags").begin_array();
@@ -65,14 +65,15 @@ bool read_one(json::Value object, audit::Decision& out) {
     std::string hash;
     const auto size = object.find("size");
     const auto confidence = object.find("confidence");
-    if (!size || !size->is_integer() || !confidence) return false;
+    if (!size || !confidence || (size->kind() != json::Kind::kNull && !size->is_integer())) return false;
     const bool good = read_text(object, "id", original) && read_text(object, "service", out.service) &&
                       read_text(object, "operation", out.operation) && read_text(object, "hash", hash) &&
                       read_text(object, "model", out.model) && read_text(object, "version", out.model_version) &&
                       read_text(object, "output", out.output) && read_text(object, "band", out.band) &&
                       read_tags(object, out.tags) && read_hash(hash, out.input_hash);
     if (!good) return false;
-    out.input_size = static_cast<std::uint64_t>(size->as_int());
+    out.input_size_stated = size->kind() != json::Kind::kNull;
+    if (out.input_size_stated) out.input_size = static_cast<std::uint64_t>(size->as_int());
     if (confidence->is_number()) out.confidence = confidence->as_double();
     out.tags.push_back({.name = "original", .value = std::move(original)});
     return true;

@@ -31,7 +31,11 @@ void add_row(PostgresCopyRows& rows, std::uint64_t leaf, const RecordView& view)
     } else {
         rows.add_null();
     }
-    rows.add_int(view.latency_us);
+    if (view.latency_stated) {
+        rows.add_int(view.latency_us);
+    } else {
+        rows.add_null();
+    }
     rows.add_text(view.request_id);
     rows.add_bytes(text_of(view.input_hash));
     rows.add_text(view.error);

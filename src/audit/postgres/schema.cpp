@@ -16,7 +16,7 @@ namespace {
 constexpr std::string_view kColumns = R"(
     leaf int8 NOT NULL, recorded timestamptz NOT NULL, "time" timestamptz NOT NULL, id uuid NOT NULL, kind int2 NOT NULL,
     status text NOT NULL, tenant text NOT NULL, actor text NOT NULL, service text NOT NULL, operation text NOT NULL,
-    model text NOT NULL, model_version text NOT NULL, band text NOT NULL, confidence float8, latency_us int8 NOT NULL,
+    model text NOT NULL, model_version text NOT NULL, band text NOT NULL, confidence float8, latency_us int8,
     request_id text NOT NULL, input_hash bytea NOT NULL, error text NOT NULL)";
 
 std::string exploded(std::string_view schema, std::string_view table) {

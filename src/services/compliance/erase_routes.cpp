@@ -53,7 +53,8 @@ audit::Decision event_of(audit::Decision event, const Erased& erased, int month)
     event.service = kService;
     event.operation = month == 0 ? kEraseSubject : kEraseMonth;
     event.input_hash = erased.subject_hash;
-    event.input_size = 0;
+    event.input_size = 0;  // The hash above is not of an input.
+    event.input_size_stated = false;
     JsonWriter writer(event.output);
     writer.begin_object();
     if (month == 0) {
@@ -225,6 +226,7 @@ Result<void> log_pending_erasures(Vault& vault, audit::DecisionLog& log) {
     TG_TRY(const auto pending, vault.unlogged());
     for (const audit::privacy::UnloggedErasure& one : pending) {
         audit::Decision event;
+        event.latency_stated = event.tokens_stated = false;  // What the request took died with the process.
         event.id = one.erased.event;
         event.request_id = to_string(one.erased.event);
         event.tenant = one.tenant;

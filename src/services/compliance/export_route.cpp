@@ -33,9 +33,10 @@ void append_csv_row(std::string& out, const audit::Decision& decision) {
         out.push_back(',');
         pipeline::append_csv_cell(out, text);
     }
-    out += fmt::format(",{},{},{},{},{},{},{}\r\n", decision.confidence ? fmt::format("{}", *decision.confidence) : "",
-                       audit::to_string(decision.cache), to_hex(decision.input_hash), decision.input_size,
-                       static_cast<double>(decision.latency_us) / 1000.0, decision.tokens,
+    using pipeline::csv_number;
+    out += fmt::format(",{},{},{},{},{},{},{}\r\n", csv_number(decision.confidence), audit::to_string(decision.cache),
+                       to_hex(decision.input_hash), csv_number(decision.stated_input_size()),
+                       csv_number(decision.stated_latency_ms()), csv_number(decision.stated_tokens()),
                        to_string(decision.spend_points));
 }
 

@@ -128,11 +128,12 @@ Schema statistics_schema() {
         required("by_band", counts),
         required("by_cache", counts),
         required("avg_processing_time_ms", Schema::number().nullable()),
-        required("latency",
-                 Schema::object({}).open().doc("p50, p95, p99, p999, max in ms; null where none was counted.")),
+        required("latency", Schema::object({}).open().doc(
+                                "p50, p95, p99, p999, max in ms, of the `count` decisions that state one; else null.")),
         required("confidence_mean", Schema::number().nullable()),
-        required("total_tokens_used", Schema::integer()),
-        required("input_bytes", Schema::integer()),
+        required("total_tokens_used",
+                 Schema::integer().nullable().doc("Of the decisions that state theirs; null where none of them does.")),
+        required("input_bytes", Schema::integer().nullable().doc("The same of their input sizes.")),
         required("spend_points", Schema::number()),
         required("events", Schema::integer().doc("Records that are no decisions; in no other figure.")),
         required("timeline", Schema::array(Schema::object({}).open())

@@ -31,8 +31,8 @@ Schema analysis_schema() {
             "input_hash",
             Schema::string().doc("As in the record: of the text's SHA-256 a commitment under the tenant's key, or "
                                  "itself (privacy.input_hash), in hex.")),
-        pipeline::required("input_size", Schema::integer().doc("Bytes.")),
-        pipeline::required("latency_ms", Schema::number().doc("Until the answer was ready to be recorded.")),
+        pipeline::required("input_size", Schema::integer().nullable().doc("Bytes.")),
+        pipeline::required("latency_ms", Schema::number().nullable().doc("Until the answer was ready to be recorded.")),
         pipeline::required("output", Schema::any().doc("What provenance.keep_output keeps of the answer.")),
         pipeline::required("tags", Schema::object({}).open()),
     });
@@ -75,8 +75,8 @@ void write_analysis(JsonWriter& writer, const audit::Decision& decision) {
     writer.field("model", decision.model);
     writer.field("model_version", decision.model_version);
     writer.field("input_hash", to_hex(decision.input_hash));
-    writer.field("input_size", decision.input_size);
-    writer.field("latency_ms", static_cast<double>(decision.latency_us) / 1000.0);
+    writer.field("input_size", decision.stated_input_size());
+    writer.field("latency_ms", decision.stated_latency_ms());
     writer.key("output").raw(decision.output.empty() ? "null" : std::string_view(decision.output));
     writer.key("tags").begin_object();
     for (const audit::Tag& tag : decision.tags) writer.field(tag.name, tag.value);
@@ -119,15 +119,15 @@ void append_csv_row(std::string& out, const audit::Decision& decision) {
                                            std::string(audit::content_type_of(decision.operation)),
                                            std::string(audit::to_string(decision.status)),
                                            decision.band,
-                                           decision.confidence ? fmt::format("{}", *decision.confidence) : "",
+                                           pipeline::csv_number(decision.confidence),
                                            decision.model,
                                            decision.model_version};
     for (const std::string& cell : cells) {
         pipeline::append_csv_cell(out, cell);
         out.push_back(',');
     }
-    out += fmt::format("{},{},{}\r\n", to_hex(decision.input_hash), decision.input_size,
-                       static_cast<double>(decision.latency_us) / 1000.0);
+    out += fmt::format("{},{},{}\r\n", to_hex(decision.input_hash), pipeline::csv_number(decision.stated_input_size()),
+                       pipeline::csv_number(decision.stated_latency_ms()));
 }
 
 struct ExportFormat {
@@ -216,8 +216,10 @@ Schema stats_schema() {
         pipeline::required("by_model_version", counts),
         pipeline::required("by_cache", counts),
         pipeline::required("confidence_mean", Schema::number().nullable()),
-        pipeline::required("latency_ms", Schema::object({}).open().doc("count, mean, p50, p90, p95, p99, p999, max.")),
-        pipeline::required("total_tokens_used", Schema::integer()),
+        pipeline::required(
+            "latency_ms",
+            Schema::object({}).open().doc("count, mean, p50, p90, p95, p99, p999, max; null where none was stated.")),
+        pipeline::required("total_tokens_used", Schema::integer().nullable()),
         pipeline::required("spend_points", Schema::number()),
         pipeline::required("timeline",
                            Schema::array(Schema::object({}).open()).doc("Every day of the window, oldest first.")),

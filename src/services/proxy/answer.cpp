@@ -50,6 +50,7 @@ audit::Decision Answer::decision(int status, const Provenance& provenance, std::
     audit::Decision made = context_->make_decision(route_->options.family, route_->options.name,
                                                    asked.empty() ? std::string_view(line) : asked);
     made.model = route_->upstream->name();
+    made.tokens_stated = false;  // What the upstream used, it does not tell.
     made.spend_points = context_->price(status_of_answer(status), provenance.state);
     made.cache = provenance.state;
     made.status = status_of_answer(status);

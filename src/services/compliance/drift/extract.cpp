@@ -35,11 +35,11 @@ std::string word_of(const RecordView& record, std::string_view tag) {
 void take_answer(const RecordView& record, drift::Observation& seen) {
     seen.confidence = record.confidence.value_or(drift::kMissing);
     seen.output_size = static_cast<double>(record.output.size());
-    seen.tokens = static_cast<double>(record.tokens);
+    if (record.tokens_stated) seen.tokens = static_cast<double>(record.tokens);
     seen.band = record.band;
     // An answer from the cache is as fast as the cache, whatever the model is.
     const bool kept = record.cache == audit::CacheState::kHit || record.cache == audit::CacheState::kStale;
-    if (!kept) seen.latency_us = static_cast<double>(record.latency_us);
+    if (!kept && record.latency_stated) seen.latency_us = static_cast<double>(record.latency_us);
 }
 
 }  // namespace
@@ -59,7 +59,7 @@ std::optional<Queued> Extract::take(std::uint64_t leaf, const RecordView& record
     // The server's own clock: a record's id may carry a time that somebody else chose.
     seen.at = record.recorded;
     seen.failed = failed(record.status);
-    seen.input_size = static_cast<double>(record.input_size);
+    if (record.input_size_stated) seen.input_size = static_cast<double>(record.input_size);
     seen.language = word_of(record, "language");
     seen.text_length = drift::kMissing;
     if (const auto length = tag_of(record, "text_length")) {

@@ -125,6 +125,8 @@ std::expected<Incoming, Faults> Reader::read(Value document) {
     made_.decision.tenant = rules_.tenant;
     made_.decision.service = kSourceDefault;
     made_.decision.operation = kOperationDefault;
+    // Until the sender says so.
+    made_.decision.latency_stated = made_.decision.tokens_stated = false;
     document.each_member([this](std::string_view name, Value value) { member(name, value); });
     finish();
     if (!faults_.empty()) return std::unexpected(std::move(faults_));
@@ -260,10 +262,13 @@ void Reader::take_processing_time(Value value) {
     if (!(us >= 0)) return fault(at_, "must be 0 or more", "too_small");
     if (us > static_cast<double>(kSumMax)) return fault(at_, "must be at most 1099511627", "too_large");
     made_.decision.latency_us = std::llround(us);
+    made_.decision.latency_stated = true;
 }
 
 void Reader::take_tokens(Value value) {
-    made_.decision.tokens = whole(value, kSumMax).value_or(0);
+    const auto said = whole(value, kSumMax);
+    made_.decision.tokens = said.value_or(0);
+    made_.decision.tokens_stated = said.has_value();
 }
 
 void Reader::take_tenant(Value value) {
@@ -347,6 +352,7 @@ void Reader::finish_input() {
     if (!input_) {
         decision.input_hash = *hash_;
         decision.input_size = static_cast<std::uint64_t>(input_size_.value_or(0));
+        decision.input_size_stated = input_size_.has_value();
         return;
     }
     std::string bytes;
@@ -398,8 +404,12 @@ Sha256 Reader::content() const {
         fmt::format_to(std::back_inserter(all), "{}:", text.size());
         all.append(text);
     };
-    fmt::format_to(std::back_inserter(all), "1 {} {} {} {} {} ", stated_.value_or(-1), decision.input_size,
-                   decision.latency_us, decision.tokens, audit::to_string(decision.status));
+    // -1: not said, which is another decision than one with 0.
+    const auto said = [](bool is_stated, std::int64_t number) { return is_stated ? number : -1; };
+    fmt::format_to(std::back_inserter(all), "1 {} {} {} {} {} ", stated_.value_or(-1),
+                   said(decision.input_size_stated, static_cast<std::int64_t>(decision.input_size)),
+                   said(decision.latency_stated, decision.latency_us), said(decision.tokens_stated, decision.tokens),
+                   audit::to_string(decision.status));
     all.append(decision.input_hash.begin(), decision.input_hash.end());
     for (const std::string* text : {&decision.actor, &decision.service, &decision.operation, &decision.model,
                                     &decision.model_version, &decision.error, &said_}) {
