@@ -65,11 +65,11 @@ void append_csv(std::string& out, std::uint64_t leaf, const RecordView& view) {
                                  std::string(view.model_version),
                                  std::string(view.band),
                                  confidence,
-                                 std::to_string(view.latency_us),
-                                 std::to_string(view.tokens),
+                                 view.latency_stated ? std::to_string(view.latency_us) : "",
+                                 view.tokens_stated ? std::to_string(view.tokens) : "",
                                  std::to_string(view.spend_milli),
                                  to_hex(view.input_hash),
-                                 std::to_string(view.input_size),
+                                 view.input_size_stated ? std::to_string(view.input_size) : "",
                                  std::string(view.error),
                                  std::string(view.output)};
     bool first = true;

@@ -66,14 +66,9 @@ void append_members(JsonWriter& writer, const RetentionPlan& plan) {
     writer.field("waits_for_checkpoint", plan.waits_for_checkpoint);
 }
 
-Decision make_event(std::string operation, const std::string& actor, std::string output, const Clock& clock,
+Decision make_event(std::string_view operation, const std::string& actor, std::string output, const Clock& clock,
                     Random& random) {
-    Decision event;
-    event.kind = RecordKind::kEvent;
-    event.id = make_uuid7(clock, random);
-    event.request_id = to_string(event.id);
-    event.service = "compliance";
-    event.operation = std::move(operation);
+    Decision event = own_event("compliance", operation, clock, random);
     event.actor = actor;
     event.output = std::move(output);
     return event;
@@ -142,7 +137,7 @@ Result<void> Retention::append_event(std::string operation, const std::string& a
     // Shared with the callback: whoever drops it unanswered breaks the promise instead of keeping us here.
     auto told = std::make_shared<std::promise<Result<void>>>();
     auto answer = told->get_future();
-    Decision event = make_event(std::move(operation), actor, std::move(output), parts_.clock, parts_.random);
+    Decision event = make_event(operation, actor, std::move(output), parts_.clock, parts_.random);
     event.tenant = tenant;
     parts_.log.append(std::move(event), [told](Result<void> result) { told->set_value(std::move(result)); });
     return answer.get();

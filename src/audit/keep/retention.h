@@ -98,7 +98,7 @@ void append_members(JsonWriter& writer, const Hold& hold);
 void append_members(JsonWriter& writer, const RetentionPlan& plan);
 
 /// A record of something that happened to the log: kind event, service `compliance`.
-Decision make_event(std::string operation, const std::string& actor, std::string output, const Clock& clock,
+Decision make_event(std::string_view operation, const std::string& actor, std::string output, const Clock& clock,
                     Random& random);
 
 }  // namespace tidegate::audit::keep
