@@ -52,6 +52,7 @@ struct InferRequest {
     SteadyTime deadline{};         // Zero: the config's, if it has one.
     std::shared_ptr<std::atomic<bool>> gone;
     std::move_only_function<void(Result<InferAnswer>)> done;
+    std::shared_ptr<AnswerSink> sink;  // Null: `done` is called where the answer arises.
 };
 
 /// What check() found out.
@@ -67,7 +68,8 @@ struct Count {
     std::uint64_t ns = 0;
 };
 
-/// As Triton's statistics extension has them; requests are counted in success and fail, rows in inference_count.
+/// As Triton's statistics extension has them. Each `ns` is the sum over `count`: success, fail, queue and compute_infer count requests
+/// (a request's share of compute_infer is its whole pass, as in Triton), compute_input, compute_output and `batches` count passes.
 struct ModelStatistics {
     struct Batch {
         std::uint32_t batch_size = 0;
@@ -96,7 +98,8 @@ class Model : public std::enable_shared_from_this<Model> {
     const std::vector<TensorInfo>& outputs() const noexcept;
     /// Hex, of the model's file.
     const std::string& sha256() const noexcept;
-    /// `VERSION@SHA256`: the model version of every Decision and cache key.
+    /// `VERSION@SHA256`, and where a config or tokenizer shapes the answers `+` and 8 digits of their hash: the model version of
+    /// every Decision and cache key.
     const std::string& full_version() const noexcept;
     Device device() const noexcept;
     /// When it became ready.
@@ -113,6 +116,9 @@ class Model : public std::enable_shared_from_this<Model> {
     void infer(InferRequest request);
 
     ModelStatistics statistics() const;
+    const BatcherStats& batcher_stats() const noexcept;
+    /// For the Retry-After of a refusal.
+    Duration retry_after() const;
 
     // For the repository, which makes models.
     struct State;

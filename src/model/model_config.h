@@ -85,7 +85,10 @@ struct TextConfig {
     Activation activation = Activation::kSoftmax;
     std::vector<std::string> labels;  // Of the classes, in their order.
     std::uint32_t sequence_max = 0;   // Tokens of one text, longer ones are cut; 0: as the tokenizer says.
-    std::string output;               // The session's output that is pooled; empty: its first.
+    /// Inputs that are filled up with a value when texts of different length share a pass; empty: derived where the task is a
+    /// text's and there is an attention_mask.
+    std::map<std::string, std::int64_t> padding;
+    std::string output;  // The session's output that is pooled; empty: its first.
 };
 
 struct ModelConfig {
@@ -104,6 +107,7 @@ struct ModelConfig {
     std::optional<unsigned> inter_op_threads;
     std::uint64_t arena_bytes_max = 0;
     std::map<std::string, std::string> parameters;  // As the file has them, for /config.
+    std::optional<int> graph_level;                 // optimization.graph.level
     std::map<std::string, std::string>
         backend_options;  // Those of them, and of `optimization`, that the backend judges.
 
@@ -114,7 +118,7 @@ struct ModelConfig {
     std::uint32_t default_priority_level = 0;  // 1 is the most urgent.
     std::uint32_t queue_rows_max = 0;          // 0: the batcher's own bound.
     std::uint64_t queue_timeout_us = 0;        // 0: no bound of its own.
-    bool allow_timeout_override = false;       // A request's own time-out may be the longer one.
+    bool allow_timeout_override = true;        // A request may bring a shorter time-out of its own.
     std::uint64_t deadline_ms = 0;             // Of a request that brings none; 0: none.
     std::uint64_t tokens_max = 0;              // Rows x longest of one pass; 0: not counted.
 
@@ -130,9 +134,13 @@ struct ModelConfig {
 /// `where` stands before the line number in messages (`config.pbtxt`). kInvalidArgument with every unknown word of the text.
 Result<ModelConfig> parse_config(std::string_view text, ConfigFormat format, std::string_view where);
 
+/// A row of up to a thousand numbers is a table's, and cheap: classic models and small networks.
+inline constexpr std::uint64_t kTableRowBytesMax = 4096;
+
 /// What complete() fills in where neither config nor session says more.
 struct ConfigDefaults {
-    std::uint32_t rows_max = 32;  // max_batch_size where it is derived.
+    std::uint32_t rows_max = 32;          // max_batch_size where it is derived,
+    std::uint32_t table_rows_max = 1024;  // and where a row is a table's: all inputs fixed, kTableRowBytesMax together.
 };
 
 /// Compares the config with what the session declares and fills in what the config left out. kInvalidArgument names the input,
@@ -142,6 +150,9 @@ Result<void> complete(ModelConfig& config, std::span<const TensorInfo> inputs, s
 
 /// Of a completed config.
 BatcherOptions batcher_options(const ModelConfig& config);
+
+/// A tensor of a completed config as clients see it whole: with -1 for the batch where the model has one.
+TensorInfo client_info(const ModelConfig& config, const TensorConfig& tensor);
 
 /// The shape that the session sees for a client's `given` (with its batch dimension): `given` itself without a reshape.
 Shape session_shape(const ModelConfig& config, const TensorConfig& tensor, const Shape& given);

@@ -61,11 +61,7 @@ struct RepositoryOptions {
     Duration poll_interval = std::chrono::seconds(15);  // Triton's own default.
     std::uint64_t file_bytes_max = 2ULL << 30U;         // Protobuf, and with it a .onnx file, ends at 2 GiB.
     std::size_t models_max = 1000;                      // Folders; more are refused, said in index() and the log.
-    DeviceChoice device = DeviceChoice::kAuto;          // Of models that name none.
-    int device_index = 0;
-    unsigned intra_op_threads = 1;
-    unsigned inter_op_threads = 1;
-    std::uint64_t arena_bytes_max = 0;
+    SessionOptions session;                             // Where a model's config says nothing else (session_options()).
     ConfigDefaults defaults;
 };
 
