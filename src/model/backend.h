@@ -26,7 +26,8 @@ struct SessionOptions {
     int device_index = 0;
     unsigned intra_op_threads = 1;            // Threads inside one operator.
     unsigned inter_op_threads = 1;            // Operators side by side.
-    std::uint64_t arena_bytes_max = 0;        // Of the session's own memory; 0: the backend's default.
+    std::uint64_t arena_bytes_max = 0;        // Of the session's own memory (weights and passes); 0: no bound.
+    std::vector<unsigned> cpus;               // Threads that the session makes run on these only; empty: on any.
     std::map<std::string, std::string> more;  // The backend's own words, each checked by it.
 };
 
@@ -42,7 +43,9 @@ class Session {
     virtual std::span<const TensorInfo> inputs() const noexcept = 0;
     virtual std::span<const TensorInfo> outputs() const noexcept = 0;
     /// One forward pass. `inputs` in the order of inputs(), checked by the caller against it; `wanted` are indices into
-    /// outputs(); the results come into `results` in that order. kInternal when the runtime fails (its own words).
+    /// outputs(); the results come into `results` in that order, over what was in it.
+    /// kFailedValidation: the values of the inputs are not what an operator takes; kTooLarge: the pass needs more memory than
+    /// arena_bytes_max; kCancelled; kInternal when the runtime fails. Always in its own words.
     virtual Result<void> run(std::span<const TensorView> inputs, std::span<const std::uint32_t> wanted,
                              std::vector<Tensor>& results, const RunOptions& options) = 0;
     /// Bytes of memory that the session holds, as the backend measures it; 0 where it cannot.
@@ -58,7 +61,8 @@ class Backend {
     virtual std::string version() const = 0;
     /// Whether this device can be used here; when not, why.
     virtual Result<void> offers(Device device, int index) const = 0;
-    /// `bytes` is the whole model file.
+    /// `bytes` is the whole model file, needed only during the call. kInvalidArgument: an unknown word in `more`;
+    /// kFailedValidation: not a model that can be run, and why; kTooLarge: it needs more than arena_bytes_max.
     virtual Result<std::unique_ptr<Session>> load(std::span<const std::byte> bytes, const SessionOptions& options) = 0;
 };
 
