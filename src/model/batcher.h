@@ -34,7 +34,7 @@
 namespace tidegate::model {
 
 /// How sequences of different length come into one pass: each row of such an input is filled up in its second dimension.
-struct Padding {
+struct InputPadding {
     bool pads = false;       // False: the dimensions of this input (but the first) must be equal in a pass.
     std::int64_t value = 0;  // Converted to the input's type.
 };
@@ -53,7 +53,7 @@ struct BatcherOptions {
     unsigned priorities = 1;  // 0 is the most urgent.
     Duration priority_step = std::chrono::milliseconds(100);
     Oversize oversize = Oversize::kSplit;
-    std::vector<Padding> pad_inputs;  // In the order of Session::inputs(); empty: nothing is padded.
+    std::vector<InputPadding> pad_inputs;  // In the order of Session::inputs(); empty: nothing is padded.
     std::vector<bool>
         cut_outputs;  // In the order of Session::outputs(): its second dimension is the padded length, so a
                       // shorter request gets a copy of its own length. Empty: none.
