@@ -140,6 +140,12 @@ std::int64_t Value::as_int() const {
     return out;
 }
 
+std::uint64_t Value::as_unsigned() const {
+    std::uint64_t out = 0;
+    TG_ASSERT(is_integer() && Access::get(*this).get(out) == simdjson::SUCCESS);
+    return out;
+}
+
 std::string_view Value::as_string() const {
     std::string_view out;
     TG_ASSERT(Access::get(*this).get(out) == simdjson::SUCCESS);

@@ -34,6 +34,8 @@ class Value {
     double as_double() const;
     /// kInteger, or kUnsigned within the range of int64.
     std::int64_t as_int() const;
+    /// kUnsigned, or a kInteger that is not negative: asserts that.
+    std::uint64_t as_unsigned() const;
     /// Lives as long as the Document.
     std::string_view as_string() const;
     /// Count of elements or members.

@@ -22,6 +22,7 @@ std::unexpected<Error> declared_twice(std::string_view pattern) {
 
 struct Router::Node {
     std::vector<std::pair<std::string, std::unique_ptr<Node>>> literals;  // Sorted by segment.
+    std::vector<std::pair<std::string, std::unique_ptr<Node>>> worded;    // By `:word` behind the parameter.
     std::unique_ptr<Node> parameter;
     std::unique_ptr<Node> rest;
     std::array<std::optional<RouteId>, kMethods> routes;
@@ -43,6 +44,13 @@ struct Router::Node {
                                                     [](const auto& child) -> std::string_view { return child.first; });
         if (place != literals.end() && place->first == segment) return *place->second;
         return *literals.emplace(place, std::string(segment), std::make_unique<Node>())->second;
+    }
+
+    Node& make_worded(std::string_view word) {
+        const auto found =
+            std::ranges::find(worded, word, [](const auto& child) -> std::string_view { return child.first; });
+        if (found != worded.end()) return *found->second;
+        return *worded.emplace_back(std::string(word), std::make_unique<Node>()).second;
     }
 
     void render_allow() {
@@ -85,16 +93,24 @@ Result<Router::Node*> Router::make_node(std::string_view pattern) {
             node = &node->make_literal(segment);
             continue;
         }
-        if (!segment.ends_with('}')) return refuse("a parameter must fill its segment");
-        segment = segment.substr(1, segment.size() - 2);
+        const std::size_t close = segment.find('}');
+        const std::string_view word = close == std::string_view::npos ? segment : segment.substr(close + 1);
+        if (!word.empty() && (word.size() < 2 || word.front() != ':' || word.find_first_of("{}") != word.npos)) {
+            return refuse("a parameter must fill its segment, but for `:word` behind it");
+        }
+        segment = segment.substr(1, close - 1);
         const bool rest = segment.ends_with("...");
         if (rest) segment.remove_suffix(3);
         if (segment.empty() || segment.find_first_of("{}.") != std::string_view::npos)
             return refuse("a malformed parameter");
-        if (rest && i + 1 != segments.size()) return refuse("{...} must be last");
+        if (rest && (i + 1 != segments.size() || !word.empty())) return refuse("{...} must be last");
         if (std::ranges::find(names, segment) != names.end()) return refuse("the same parameter twice");
         names.emplace_back(segment);
         if (names.size() > RouteParameters::kMax) return refuse("too many parameters");
+        if (!word.empty()) {
+            node = &node->make_worded(word);
+            continue;
+        }
         auto& child = rest ? node->rest : node->parameter;
         if (!child) child = std::make_unique<Node>();
         node = child.get();
@@ -135,6 +151,12 @@ const Router::Node* Router::search(const Node& node, std::string_view path,
     };
     if (const Node* child = node.literal(segment)) {
         if (const Node* found = descend(*child)) return found;
+    }
+    for (const auto& [word, child] : node.worded) {
+        if (segment.size() <= word.size() || !segment.ends_with(word)) continue;
+        values[count++] = segment.substr(0, segment.size() - word.size());
+        if (const Node* found = descend(*child)) return found;
+        --count;
     }
     if (node.parameter && !segment.empty()) {
         values[count++] = segment;

@@ -1,7 +1,7 @@
 // Router: from method and path to a route number; tells 404 from 405.
 //
-// Algorithm   A tree of path segments. A literal child wins over the parameter child; the search steps back when a literal
-//             branch ends in nothing. Paths are matched segment by segment, exactly: `/a` and `/a/` are two paths.
+// Algorithm   A tree of path segments. A literal child wins over a parameter with a word behind it, that over the parameter
+//             child; the search steps back when a branch ends in nothing. Paths are matched segment by segment, exactly: `/a` and `/a/` are two paths.
 // Memory      A look-up allocates nothing: parameters are views into the path.
 // Threads     Built once, then read from any thread.
 #pragma once
@@ -55,7 +55,8 @@ class Router {
     Router(Router&&) noexcept;
     Router& operator=(Router&&) noexcept;
 
-    /// `pattern`: `/api/v1/jobs/{id}`; a last segment `{rest...}` takes the rest of the path, slashes included. HEAD is
+    /// `pattern`: `/api/v1/jobs/{id}`; `/v1/models/{model}:predict` with a word behind a colon; a last segment `{rest...}` takes
+    /// the rest of the path, slashes included. HEAD is
     /// answered by the GET route unless it has its own. kInvalidArgument: malformed, or the same method and path twice.
     Result<void> add(Method method, std::string_view pattern, RouteId route);
     /// The route for every method the path has no route of its own for, unknown ones (Method::kOther) included; a path with

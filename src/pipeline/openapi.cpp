@@ -132,8 +132,9 @@ void write_operation(JsonWriter& writer, const Route& route) {
     } else if (!route.raw_type.empty()) {
         writer.key("requestBody").begin_object().field("required", true);
         writer.key("content").begin_object().key(route.raw_type).begin_object();
-        writer.key("schema").begin_object().field("type", "string").end_object();
-        writer.field("example", route.raw_example);
+        const bool json = route.raw_type == "application/json";
+        writer.key("schema").begin_object().field("type", json ? "object" : "string").end_object();
+        json ? writer.key("example").raw(route.raw_example) : writer.field("example", route.raw_example);
         writer.end_object().end_object().end_object();
     }
     write_responses(writer, route);

@@ -41,6 +41,7 @@ TEST(Json, NumbersKeepTheirValue) {
     document->root().each([&](Value value) { values.push_back(value); });
     EXPECT_EQ(values[0].as_int(), std::numeric_limits<std::int64_t>::min());
     EXPECT_EQ(values[1].as_int(), std::numeric_limits<std::int64_t>::max());
+    EXPECT_EQ(values[1].as_unsigned(), static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()));
     EXPECT_TRUE(values[2].is_integer());
     EXPECT_EQ(values[2].as_double(), 18446744073709551615.0);
     EXPECT_FALSE(values[3].is_integer());

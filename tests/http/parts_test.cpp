@@ -49,6 +49,23 @@ TEST(Router, FindsLiteralsBeforeParametersAndStepsBack) {
     EXPECT_EQ(router.find(Method::kGet, "/static/css/a.css").parameters.get("path"), "css/a.css");
 }
 
+TEST(Router, AParameterMayHaveAWordBehindIt) {
+    Router router;
+    ASSERT_TRUE(router.add(Method::kPost, "/v1/models/{model}:predict", 1).has_value());
+    ASSERT_TRUE(router.add(Method::kGet, "/v1/models/{model}", 2).has_value());
+    ASSERT_TRUE(router.add(Method::kGet, "/v1/models/all:predict", 3).has_value());
+    const auto match = router.find(Method::kPost, "/v1/models/a:b:predict");
+    EXPECT_EQ(match.route, 1U);
+    EXPECT_EQ(match.parameters.get("model"), "a:b");
+    EXPECT_EQ(router.find(Method::kGet, "/v1/models/a:b").route, 2U);
+    EXPECT_EQ(router.find(Method::kGet, "/v1/models/all:predict").route, 3U);
+    EXPECT_EQ(router.find(Method::kGet, "/v1/models/a:predict").outcome, Router::Outcome::kMethodNotAllowed);
+    EXPECT_EQ(router.find(Method::kPost, "/v1/models/:predict").outcome, Router::Outcome::kMethodNotAllowed);
+    for (const char* pattern : {"/{a}b", "/{a}:", "/{a}:{b}", "/{a...}:b", "/{a}:b/{a}"}) {
+        EXPECT_FALSE(router.add(Method::kGet, pattern, 9).has_value()) << pattern;
+    }
+}
+
 TEST(Router, TellsUnknownPathsFromWrongMethods) {
     const Router router = make_router();
     for (const char* path :
