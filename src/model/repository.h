@@ -60,8 +60,8 @@ struct RepositoryOptions {
     std::vector<std::string> load_at_start;
     Duration poll_interval = std::chrono::seconds(15);  // Triton's own default.
     std::uint64_t file_bytes_max = 2ULL << 30U;         // Protobuf, and with it a .onnx file, ends at 2 GiB.
-    std::size_t models_max = 1000;                      // Folders; more are refused, said in index() and the log.
-    SessionOptions session;                             // Where a model's config says nothing else (session_options()).
+    std::size_t models_max = 1000;  // Folders; those beyond, by name, are left out, and the log says so.
+    SessionOptions session;         // Where a model's config says nothing else (session_options()).
     ConfigDefaults defaults;
 };
 
