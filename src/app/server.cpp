@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "app/dashboard_routes.h"
 #include "app/key_routes.h"
 #include "app/keys.h"
 #include "app/operations.h"
@@ -179,6 +180,7 @@ Result<void> TidegateServer::make_dispatcher() {
     compliance_->register_routes(routes, *audit_);
     register_key_routes(routes, {.keys = gate_->identity().keys(), .clock = clock_});
     proxy_->register_routes(routes);
+    register_dashboard(routes);
     openapi_ = register_openapi(routes);
     TG_CHECK(check_routes(routes, gate_->limiter()));
     const pipeline::Parts parts{.clock = clock_,

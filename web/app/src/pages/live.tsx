@@ -1,0 +1,143 @@
+// Live: what the server does now, second by second.
+import { useState } from "preact/hooks";
+import { KEEP, type RouteSample, type Sample } from "../lib/live";
+import { bytes, count, duration, percent, short } from "../lib/format";
+import { useEvents } from "../lib/hooks";
+import { Badge, Card, Empty, Figure, Figures, Table, Title, Trouble } from "../ui/basic";
+import { Heat, Lines } from "../ui/charts";
+
+const SUMMED = 10;
+
+/** Requests, errors and so on of the newest samples together; null without any. */
+function together(samples: Sample[]) {
+  const newest = samples.slice(-SUMMED);
+  if (newest.length === 0) return null;
+  const sum = (of: (sample: Sample) => number): number => newest.reduce((all, sample) => all + of(sample), 0);
+  const seconds = sum((sample) => sample.interval_s);
+  const requests = sum((sample) => sample.requests);
+  const looks = sum((sample) => sample.cache.hits + sample.cache.misses);
+  return {
+    rate: seconds > 0 ? requests / seconds : null,
+    errors: requests > 0 ? sum((sample) => sample.errors) / requests : null,
+    hits: looks > 0 ? sum((sample) => sample.cache.hits) / looks : null,
+    spend: sum((sample) => sample.spend_points),
+    last: newest[newest.length - 1] as Sample,
+    latency: [...newest].reverse().find((sample) => sample.latency_ms !== null)?.latency_ms ?? null,
+  };
+}
+
+/** By route over the newest samples, the busiest first. */
+function byRoute(samples: Sample[]): (RouteSample & { rate: number })[] {
+  const newest = samples.slice(-SUMMED);
+  const seconds = newest.reduce((all, sample) => all + sample.interval_s, 0);
+  const found = new Map<string, RouteSample & { rate: number }>();
+  for (const sample of newest) {
+    for (const route of sample.routes) {
+      const known = found.get(route.operation);
+      const requests = (known?.requests ?? 0) + route.requests;
+      found.set(route.operation, {
+        ...route,
+        requests,
+        errors: (known?.errors ?? 0) + route.errors,
+        latency_ms: route.latency_ms ?? known?.latency_ms ?? null,
+        rate: seconds > 0 ? requests / seconds : 0,
+      });
+    }
+  }
+  return [...found.values()].filter((route) => route.requests > 0).sort((a, b) => b.requests - a.requests);
+}
+
+export function Live() {
+  const [samples, setSamples] = useState<Sample[]>([]);
+  const { state, error } = useEvents("/api/v1/performance/live", (event) => {
+    if (event.event !== "sample") return;
+    const sample = JSON.parse(event.data) as Sample;
+    setSamples((old) => [...old, sample].slice(-KEEP));
+  });
+  const now = together(samples);
+  const times = samples.map((sample) => new Date(sample.time).getTime() / 1000);
+  const routes = byRoute(samples);
+  const upper = samples[samples.length - 1]?.latency_histogram.upper_ms ?? [];
+  return (
+    <>
+      <Title text="Live" note={`The last ${SUMMED} seconds in figures, the last five minutes in charts. All of it counted by this server.`}>
+        <Badge tone={state === "open" ? "good" : state === "lost" ? "bad" : "plain"}>
+          {state === "open" ? "live" : state === "lost" ? "connection lost, trying again" : "connecting"}
+        </Badge>
+      </Title>
+      <Trouble error={error} />
+      {now === null ? (
+        state === "open" ? <Empty what="the first sample comes within a second." /> : null
+      ) : (
+        <div class="grid">
+          <Card wide>
+            <Figures>
+              <Figure label="Requests a second" value={count(now.rate)} />
+              <Figure label="Errors" value={percent(now.errors, 2)} tone={(now.errors ?? 0) > 0.01 ? "bad" : "plain"} />
+              <Figure label="p50" value={duration(now.latency?.p50)} />
+              <Figure label="p90" value={duration(now.latency?.p90)} />
+              <Figure label="p99" value={duration(now.latency?.p99)} />
+              <Figure label="p99.9" value={duration(now.latency?.p999)} />
+              <Figure label="In flight" value={count(now.last.in_flight)} />
+              <Figure label="Cache hits" value={percent(now.hits)} note="of looks" />
+              <Figure label="Spend" value={count(now.spend)} note={`points in ${SUMMED} s`} />
+              <Figure label="CPU" value={`${now.last.process.cpu_cores.toFixed(2)} cores`} />
+              <Figure label="Memory" value={bytes(now.last.process.resident_bytes)} note="resident" />
+              <Figure label="Loop lag" value={duration(now.last.process.loop_lag_ms)} note="worst of this second" />
+            </Figures>
+          </Card>
+          <Card title="Requests a second">
+            <Lines
+              title="Requests and errors a second"
+              times={times}
+              lines={[
+                { label: "requests", colour: "--line-1", values: samples.map((s) => s.requests / s.interval_s), format: short },
+                { label: "errors", colour: "--line-4", values: samples.map((s) => s.errors / s.interval_s), format: short },
+              ]}
+            />
+          </Card>
+          <Card title="Latency">
+            <Lines
+              title="Latency percentiles"
+              times={times}
+              logarithmic
+              lines={[
+                { label: "p50", colour: "--line-1", values: samples.map((s) => s.latency_ms?.p50 ?? null), format: duration },
+                { label: "p90", colour: "--line-3", values: samples.map((s) => s.latency_ms?.p90 ?? null), format: duration },
+                { label: "p99", colour: "--line-2", values: samples.map((s) => s.latency_ms?.p99 ?? null), format: duration },
+                { label: "p99.9", colour: "--line-4", values: samples.map((s) => s.latency_ms?.p999 ?? null), format: duration },
+              ]}
+            />
+          </Card>
+          <Card title="Latency heat map" note="each column a second, each row a class, darker is more" wide>
+            <Heat
+              title="How many requests took how long, second by second"
+              columns={samples.map((s) => s.latency_histogram.counts)}
+              classes={upper.map((ms) => `\u2264 ${duration(ms)}`).concat("more")}
+              width={KEEP}
+            />
+          </Card>
+          <Card title="Routes" note={`the last ${SUMMED} seconds`} wide>
+            {routes.length === 0 ? (
+              <Empty what="nobody has asked anything in the last ten seconds." command={'curl -s localhost:8000/api/v1/detect/text -H "Content-Type: application/json" -d \'{"text":"Write a text of a hundred words here."}\''} />
+            ) : (
+              <Table
+                label="Routes"
+                rows={routes}
+                rowKey={(row) => row.operation}
+                columns={[
+                  { head: "Route", cell: (row) => row.operation },
+                  { head: "Service", cell: (row) => row.family },
+                  { head: "Requests/s", number: true, cell: (row) => count(row.rate) },
+                  { head: "Errors", number: true, cell: (row) => count(row.errors) },
+                  { head: "p50", number: true, cell: (row) => duration(row.latency_ms?.p50) },
+                  { head: "p99", number: true, cell: (row) => duration(row.latency_ms?.p99) },
+                ]}
+              />
+            )}
+          </Card>
+        </div>
+      )}
+    </>
+  );
+}
