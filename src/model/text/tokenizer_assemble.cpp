@@ -95,7 +95,8 @@ void trim_offsets(std::string_view text, const Vocabulary& vocabulary, bool keep
         std::uint32_t before = spaces_before(name);
         const std::uint32_t behind = spaces_behind(name);
         if (before == 0 && behind == 0) continue;
-        if (keeps_first && (i == 0 || tokens.char_offsets[i].begin == 0)) before = 0;
+        // A single space at the start was put in; more of them stand in the text.
+        if (keeps_first && before == 1 && (i == 0 || tokens.char_offsets[i].begin == 0)) before = 0;
         trim(tokens.char_offsets[i], before, behind);
         trim(tokens.offsets[i], before, behind);
     }
