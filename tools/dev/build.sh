@@ -22,6 +22,7 @@ configure() {
 build_preset() {
     local preset=$1
     shift
+    build_web || return 1
     configure "$preset" || return 1
     say "build: $preset ${*:-everything}"
     ninja -C "build/$preset" -j "$(jobs)" "$@" || return 1

@@ -139,13 +139,6 @@ first_run() {
     (set -e; run_server --check --port "$port" --data-dir build/run-check)
 }
 
-# Only the conformance suite needs Node.js; a machine that has one keeps it.
-need_node() {
-    command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 && return
-    say "test: installing nodejs and npm for the cache conformance suite"
-    as_root apt-get install -y -q --no-install-recommends nodejs npm >build/node.log 2>&1 </dev/null || { tail -5 build/node.log; return 1; }
-}
-
 # 150 required and 72 optimal tests of the suite: more than any product measured (docs/benchmarks.md).
 cache_conformance() {
     need_node && tests/cache_conformance/run.sh build/release/tidegate build/cache-conformance --floor 150,72 >build/cache-conformance.log 2>&1 ||
