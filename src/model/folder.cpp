@@ -97,7 +97,9 @@ Result<Descriptor> open_beneath(int folder, const std::string& path, int flags) 
     if (!is_plain(path))
         return fail(ErrorCode::kPermissionDenied, fmt::format("`{}` leads out of the model folder", path));
     // O_NONBLOCK: a pipe must not wait for its writer before it can be refused.
-    flags |= O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    flags |= O_CLOEXEC;
+    // openat2 refuses O_PATH with anything that is about reading.
+    if ((flags & O_PATH) == 0) flags |= O_NONBLOCK | O_NOCTTY;
     if (path.empty()) {
         Descriptor again(::openat(folder, ".", flags));
         if (again.get() < 0) return failure(".", errno);
