@@ -1,4 +1,5 @@
-# ./dev setup --onnx: ONNX Runtime 1.21.0 into build/deps/onnxruntime (include/, lib/), with nothing installed. Debian 12 has no
+# ./dev setup, build, run, test: ONNX Runtime 1.21.0 into build/deps/onnxruntime (include/, lib/), with nothing installed but npm.
+# Where it cannot be fetched the build goes on without it, and says so; `./dev setup --onnx` fails then. Debian 12 has no
 # package; Debian 13's headers are plain C++ and fit, its library wants a newer glibc, so the library comes from npm's
 # onnxruntime-node, whose install script (it would fetch CUDA libraries) is not run. tools/onnx.txt holds the sums.
 
@@ -17,17 +18,30 @@ fetch_onnx_headers() {
     (cd "$home" && "${apt[@]}" download "$name" >>log 2>&1)
 }
 
-fetch_onnx() {
-    local home=$PWD/build/deps/onnxruntime work=$PWD/build/deps/onnx-work file sum
-    if [ -e "$home/.complete" ] && cmp -s tools/onnx.txt "$home/.complete"; then
+onnx_is_here() { [ -e build/deps/onnxruntime/.complete ] && cmp -s tools/onnx.txt build/deps/onnxruntime/.complete; }
+
+# unpack_onnx WORK: what was fetched, into WORK/new.
+unpack_onnx() {
+    local work=$1
+    dpkg-deb -x "$work"/libonnxruntime-dev_*.deb "$work/deb" && cp -r "$work/deb/usr/include/onnxruntime/." "$work/new/include/" &&
+        tar -xzf "$work/onnxruntime-node-1.21.0.tgz" -C "$work" package/bin/napi-v3/linux/x64 &&
+        cp "$work/package/bin/napi-v3/linux/x64/libonnxruntime.so.1" "$work/new/lib/" && cp tools/onnx.txt "$work/new/.complete"
+}
+
+# In a shell of its own: die ends that shell alone.
+fetch_onnx() (
+    home=$PWD/build/deps/onnxruntime work=$PWD/build/deps/onnx-work
+    if onnx_is_here; then
         say "setup: ONNX Runtime is in build/deps/onnxruntime"
-        return
+        exit 0
     fi
-    command -v npm >/dev/null 2>&1 || die "npm is needed to fetch ONNX Runtime: apt-get install npm"
-    rm -rf "$work" "$home"
-    mkdir -p "$work" "$home/lib" "$home/include"
+    trap 'rm -rf "$work"' EXIT
+    [ "$(uname -m)" = x86_64 ] || die "tools/onnx.txt names the library for x86_64 alone"
+    need_node || die "npm is needed to fetch ONNX Runtime: apt-get install npm"
+    rm -rf "$work"
+    mkdir -p "$work/new/lib" "$work/new/include" || die "build/deps cannot be written"
     say "setup: fetching ONNX Runtime's headers (Debian 13's libonnxruntime-dev, unpacked only)"
-    fetch_onnx_headers "$work" libonnxruntime-dev || { tail -5 "$work/log" >&2 2>/dev/null || true; die "the headers cannot be fetched"; }
+    fetch_onnx_headers "$work" libonnxruntime-dev || { tail -5 "$work/log" >&2 2>/dev/null; die "the headers cannot be fetched"; }
     say "setup: fetching ONNX Runtime's library (npm onnxruntime-node@1.21.0, 80 MB, no script run)"
     (cd "$work" && npm pack --silent --ignore-scripts onnxruntime-node@1.21.0 >npm.log 2>&1) ||
         { tail -5 "$work/npm.log" >&2; die "the library cannot be fetched"; }
@@ -35,11 +49,26 @@ fetch_onnx() {
         case $sum in '' | '#'*) continue ;; esac
         echo "$sum  $work/$file" | sha256sum -c --status - || die "$file is not the file whose sum stands in tools/onnx.txt"
     done <tools/onnx.txt
-    dpkg-deb -x "$work"/libonnxruntime-dev_*.deb "$work/deb"
-    cp -r "$work/deb/usr/include/onnxruntime/." "$home/include/"
-    tar -xzf "$work/onnxruntime-node-1.21.0.tgz" -C "$work" package/bin/napi-v3/linux/x64
-    cp "$work/package/bin/napi-v3/linux/x64/libonnxruntime.so.1" "$home/lib/"
-    rm -rf "$work"
-    cp tools/onnx.txt "$home/.complete"
+    unpack_onnx "$work" || die "what was fetched cannot be unpacked"
+    # Whole or not at all.
+    rm -rf "$home"
+    mv "$work/new" "$home" || die "build/deps cannot be written"
     say "setup: ONNX Runtime 1.21.0 is in build/deps/onnxruntime"
+)
+
+# want_onnx: as part of every set-up; a machine that cannot have it is told once a day what it goes without.
+want_onnx() {
+    if onnx_is_here; then return; fi
+    if [ -n "$(find build/.no-onnx -mtime -1 2>/dev/null)" ]; then
+        say "setup: without ONNX Runtime (it could not be fetched; ./dev setup --onnx tries again): models are not served"
+        return
+    fi
+    if fetch_onnx; then
+        rm -f build/.no-onnx
+        # Builds that were configured without the headers look for them again.
+        rm -f build/*/build.ninja
+    else
+        touch build/.no-onnx
+        say "setup: going on without ONNX Runtime: models are not served, everything else works"
+    fi
 }
