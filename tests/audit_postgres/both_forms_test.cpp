@@ -2,47 +2,18 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <atomic>
 #include <future>
 #include <set>
 #include <thread>
 
 #include "audit_postgres/forms.h"
 #include "base/strings.h"
+#include "support/log_recorder.h"
 
 namespace tidegate::audit {
 namespace {
 
 using segments::make_decision;
-
-/// Remembers request ids in their order.
-class Recorder final : public Follower {
-  public:
-    explicit Recorder(std::uint64_t from = 0) : position_(from) {}
-    std::string_view name() const noexcept override { return "recorder"; }
-    std::uint64_t position() const noexcept override { return position_.load(); }
-    Result<void> follow(const DurableRecords& records) override {
-        EXPECT_EQ(records.first_leaf, position_.load());
-        EXPECT_EQ(records.leaves.size(), records.records.size());
-        if (failing.load()) return fail(ErrorCode::kUnavailable, "the recorder is full");
-        const Lock lock(mutex_);
-        for (const auto& record : records.records) {
-            seen_.emplace_back(record.request_id);
-        }
-        position_.store(records.end());
-        return {};
-    }
-    std::vector<std::string> seen() const {
-        const Lock lock(mutex_);
-        return seen_;
-    }
-    std::atomic<bool> failing{false};
-
-  private:
-    std::atomic<std::uint64_t> position_;
-    mutable Mutex mutex_;
-    std::vector<std::string> seen_ TG_GUARDED_BY(mutex_);
-};
 
 template <class Form>
 class BothForms : public ::testing::Test {

@@ -46,6 +46,11 @@ inline Decision make_decision(Random& random, std::uint64_t n, UnixMillis time =
     d.tokens = static_cast<std::int64_t>(n % 50);
     if (n % 2 == 0) d.trace_id = {1, 2, 3, static_cast<std::uint8_t>(n)};
     d.tags = {{"language", "en"}, {"note", "a\"b\n"}};
+    if (n % 13 == 12) {  // From somebody who does not know.
+        d.input_size = 0;
+        d.latency_us = d.tokens = 0;
+        d.input_size_stated = d.latency_stated = d.tokens_stated = false;
+    }
     return d;
 }
 

@@ -35,7 +35,7 @@ TEST(RecordRules, RefuseEachValueOutOfItsRange) {
     EXPECT_NE(fault_of(with(2, 5, 1)), nullptr) << "status";
     EXPECT_NE(fault_of(with(2, 1, 1)), nullptr) << "an error without words";
     EXPECT_NE(fault_of(with(3, 4, 1)), nullptr) << "cache state";
-    EXPECT_NE(fault_of(with(4, 2, 1)), nullptr) << "flags";
+    EXPECT_NE(fault_of(with(4, 16 + 1, 1)), nullptr) << "flags";
     EXPECT_NE(fault_of(with(4, 0, 1)), nullptr) << "a confidence that is not announced";
     EXPECT_NE(fault_of(with(5, 65, 1)), nullptr) << "stages";
     EXPECT_NE(fault_of(with(6, 65, 1)), nullptr) << "tags";
@@ -58,6 +58,22 @@ TEST(RecordRules, RefuseEachValueOutOfItsRange) {
     EXPECT_NE(fault_of(with(129, 0, 1)), nullptr) << "service";
     EXPECT_NE(fault_of(with(134, 1, 2)), nullptr) << "zero";
     EXPECT_NE(fault_of(with(136, ' ', 1)), nullptr) << "request id, visible";
+}
+
+TEST(RecordRules, AFigureThatIsNotStatedIsZero) {
+    struct Figure {
+        std::uint8_t flag;
+        std::size_t at;
+    };
+    for (const Figure figure : {Figure{2, 96}, Figure{4, 80}, Figure{8, 112}}) {
+        std::string record = record_bytes({});
+        put_le(record, figure.at, 0, 8);
+        EXPECT_EQ(fault_of(record), nullptr) << "0 was stated";
+        put_le(record, 4, 1U + figure.flag, 1);
+        EXPECT_EQ(fault_of(record), nullptr) << figure.at;
+        put_le(record, figure.at, 1, 8);
+        EXPECT_NE(fault_of(record), nullptr) << figure.at;
+    }
 }
 
 TEST(RecordRules, RefuseEveryOtherLength) {

@@ -54,6 +54,27 @@ TEST_F(ExportTest, ACellIsNeverAFormulaAndQuotesSurvive) {
     EXPECT_TRUE(csv.ends_with("\r\n"));
 }
 
+TEST_F(ExportTest, WhatNobodyStatedIsAnEmptyCellAndNull) {
+    audit::Decision decision = decision_at(1);
+    decision.tenant = "north";
+    decision.kind = audit::RecordKind::kDecision;
+    decision.input_size = 0;
+    decision.latency_us = decision.tokens = 0;
+    decision.spend_points = {};
+    std::vector<audit::Decision> two{decision, decision};
+    two[1].id = decision_at(2).id;
+    two[1].input_size_stated = two[1].latency_stated = two[1].tokens_stated = false;
+    log_.append(std::move(two));
+    const auto rows = lines_of(exported(north_, R"({"format":"csv"})"));
+    ASSERT_EQ(rows.size(), 3U);
+    const std::string hash = to_hex(decision.input_hash);
+    EXPECT_TRUE(rows[1].ends_with(hash + ",0,0,0,0\r")) << rows[1];
+    EXPECT_TRUE(rows[2].ends_with(hash + ",,,,0\r")) << rows[2];
+    const auto lines = lines_of(exported(north_, "{}"));
+    EXPECT_THAT(lines.at(0), HasSubstr(R"("latency_ms":0,)"));
+    EXPECT_THAT(lines.at(1), HasSubstr(R"("latency_ms":null,)"));
+}
+
 TEST_F(ExportTest, ALongOneComesInPieces) {
     constexpr std::uint64_t kMany = 300'000;
     log_.fill(kMany);

@@ -69,6 +69,26 @@ TEST(DecisionJson, LittleIsEnough) {
     EXPECT_TRUE(made->decision.output.empty());
 }
 
+TEST(DecisionJson, WhatWasNotSaidIsNotStatedAndZeroIs) {
+    const std::string hash = R"({"request_id":"r","input_hash":")" + to_hex(sha256("i")) + "\"";
+    for (const char* members : {"}", R"(,"processing_time_ms":null,"tokens_used":null,"input_size":null})"}) {
+        const auto made = read(hash + members);
+        ASSERT_TRUE(made);
+        const audit::Decision& none = made->decision;
+        EXPECT_FALSE(none.stated_latency_ms() || none.stated_tokens() || none.stated_input_size()) << members;
+    }
+    const auto made = read(hash + R"(,"processing_time_ms":0,"tokens_used":0,"input_size":0})");
+    ASSERT_TRUE(made);
+    EXPECT_EQ(made->decision.stated_latency_ms(), 0.0);
+    EXPECT_EQ(made->decision.stated_tokens(), 0);
+    EXPECT_EQ(made->decision.stated_input_size(), 0U);
+    EXPECT_EQ(read(with(""))->decision.stated_input_size(), 1U) << "of an input that is there it is counted";
+    // To send 0 under a name that came without is another decision.
+    for (const char* member : {R"("processing_time_ms":0)", R"("tokens_used":0)", R"("input_size":0)"}) {
+        EXPECT_NE(content_of(hash + "," + member + "}"), content_of(hash + "}")) << member;
+    }
+}
+
 struct Bad {
     std::string members;
     std::string field;

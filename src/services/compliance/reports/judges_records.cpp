@@ -49,6 +49,7 @@ const char* input_flaw(const Seen& seen) {
 }
 const char* late_flaw(const Seen& seen) {
     if (seen.time > seen.view.recorded + kEarlyMs) return "recorded before the time that it states";
+    // A latency that is not stated is 0 here: the time that the record states is all there is to go by.
     const std::int64_t waited = seen.view.recorded - seen.time - seen.view.latency_us / 1000;
     return waited > kLateMs ? "recorded more than a minute after it was made" : nullptr;
 }
