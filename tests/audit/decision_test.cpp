@@ -32,6 +32,34 @@ TEST(Decision, IsWrittenAsJsonInTheOrderOfItsFields) {
     EXPECT_THAT(to_json(decision), HasSubstr(R"("output":null)"));
 }
 
+TEST(Decision, WhatNobodyStatedIsNullAndNotZero) {
+    SeededRandom random(3);
+    Decision decision = make_decision(1'772'366'400'123, random, 3);
+    decision.input_size = 0;
+    decision.latency_us = decision.tokens = 0;
+    ASSERT_TRUE(check(decision));
+    EXPECT_THAT(to_json(decision), HasSubstr(R"("input_size":0,)"));
+    EXPECT_THAT(to_json(decision), HasSubstr(R"("latency_ms":0,)"));
+    EXPECT_THAT(to_json(decision), HasSubstr(R"("tokens":0,)"));
+    decision.input_size_stated = decision.latency_stated = decision.tokens_stated = false;
+    ASSERT_TRUE(check(decision));
+    EXPECT_THAT(to_json(decision), HasSubstr(R"("input_size":null,)"));
+    EXPECT_THAT(to_json(decision), HasSubstr(R"("latency_ms":null,)"));
+    EXPECT_THAT(to_json(decision), HasSubstr(R"("tokens":null,)"));
+    EXPECT_TRUE(json::parse(to_json(decision)));
+}
+
+TEST(Decision, AnEventOfTheLogsOwnStatesNoFigureOfADecision) {
+    const ManualClock clock(1'772'366'400'123);
+    SeededRandom random(3);
+    const Decision event = own_event("audit", "gap", clock, random);
+    ASSERT_TRUE(check(event));
+    EXPECT_EQ(event.kind, RecordKind::kEvent);
+    EXPECT_EQ(event.time(), 1'772'366'400'123);
+    EXPECT_EQ(event.request_id, to_string(event.id));
+    EXPECT_FALSE(event.stated_latency_ms() || event.stated_input_size() || event.stated_tokens());
+}
+
 TEST(Decision, ItsTimeIsThatOfItsId) {
     SeededRandom random(3);
     EXPECT_EQ(make_decision(1'772'366'400'123, random).time(), 1'772'366'400'123);
@@ -71,6 +99,9 @@ TEST(DecisionCheck, NamesWhatIsWrong) {
     EXPECT_THAT(broken([](Decision& d) { d.error = "x"; }), HasSubstr("error"));
     EXPECT_THAT(broken([](Decision& d) { d.status = Status::kTimeout; }), HasSubstr("error"));
     EXPECT_THAT(broken([](Decision& d) { d.latency_us = -1; }), HasSubstr("latency"));
+    EXPECT_THAT(broken([](Decision& d) { d.latency_stated = false; }), HasSubstr("not stated"));
+    EXPECT_THAT(broken([](Decision& d) { d.input_size_stated = false; }), HasSubstr("not stated"));
+    EXPECT_THAT(broken([](Decision& d) { d.tokens_stated = false; }), HasSubstr("not stated"));
     EXPECT_THAT(broken([](Decision& d) { d.output.assign(5 * 1024 * 1024, '1'); }), HasSubstr("output"));
     EXPECT_THAT(broken([](Decision& d) { d.tags.resize(65, {"a", "b"}); }), HasSubstr("tags"));
     EXPECT_THAT(broken([](Decision& d) { d.stages.push_back({"", 1}); }), HasSubstr("stages"));

@@ -108,6 +108,36 @@ TEST(Record, HasTheGoldenBytes) {
     EXPECT_EQ(to_hex(leaf_hash(bytes)), "28cd8994aeac850290a805229919aedc70de57ca4979267b804e2d36290fd6ff");
 }
 
+TEST(Record, TheFlagsSayWhichFiguresAreNotStatedAndThoseAreZero) {
+    Decision known = golden();
+    known.input_size = 0;
+    known.latency_us = known.tokens = 0;
+    const auto zeros = encoded(known);
+    EXPECT_EQ(zeros[4], 1);
+    const auto check_flag = [&](bool Decision::* stated, bool RecordView::* seen, std::uint8_t flags, std::size_t at) {
+        Decision unknown = known;
+        unknown.*stated = false;
+        auto bytes = encoded(unknown);
+        EXPECT_EQ(bytes[4], flags);
+        EXPECT_TRUE(std::equal(bytes.begin() + 5, bytes.end(), zeros.begin() + 5)) << "the flag is the only difference";
+        EXPECT_NE(leaf_hash(bytes), leaf_hash(zeros));
+        const auto view = decode(bytes);
+        ASSERT_TRUE(view) << view.error().message;
+        EXPECT_FALSE((*view).*seen);
+        EXPECT_EQ(to_decision(*view), unknown);
+        bytes[at] = 1;
+        const auto refused = decode(bytes);
+        ASSERT_FALSE(refused) << "a figure that nobody stated";
+        EXPECT_EQ(refused.error().code, ErrorCode::kDataLoss);
+    };
+    check_flag(&Decision::latency_stated, &RecordView::latency_stated, 3, 96);
+    check_flag(&Decision::input_size_stated, &RecordView::input_size_stated, 5, 80);
+    check_flag(&Decision::tokens_stated, &RecordView::tokens_stated, 9, 112);
+    auto unknown_flag = zeros;
+    unknown_flag[4] = 17;
+    EXPECT_FALSE(decode(unknown_flag));
+}
+
 TEST(Record, OneDecisionIsOneByteString) {
     Decision d = golden();
     d.confidence = 0.0;
