@@ -3,7 +3,6 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <fstream>
 
 #include "base/strings.h"
 
@@ -32,17 +31,17 @@ Result<std::vector<unsigned>> parse_list(std::string_view text) {
 
 }  // namespace
 
-Result<std::vector<unsigned>> cpus_of(std::string_view text, const std::string& nodes) {
+Result<std::vector<unsigned>> cpus_of(std::string_view text, const Disk& disk, const std::string& nodes) {
     if (text.empty()) return std::vector<unsigned>{};
     if (!text.starts_with(kNode)) return parse_list(text);
     const auto node = parse_u64(text.substr(kNode.size()));
     if (!node) return fail(ErrorCode::kInvalidArgument, "numa: is followed by the number of a node");
-    std::ifstream file(nodes + "/node" + std::to_string(*node) + "/cpulist");
-    std::string line;
-    if (!std::getline(file, line) || trim(line).empty()) {
+    constexpr std::uint64_t kListBytesMax = 64U * 1024;
+    const auto list = disk.read(nodes + "/node" + std::to_string(*node) + "/cpulist", kListBytesMax);
+    if (!list || trim(*list).empty()) {
         return fail(ErrorCode::kInvalidArgument, "this machine has no processors on node " + std::to_string(*node));
     }
-    return parse_list(trim(line));
+    return parse_list(trim(*list));
 }
 
 Result<void> check_cpus(std::string_view text) {

@@ -10,13 +10,15 @@
 #include <string_view>
 #include <vector>
 
+#include "base/file.h"
 #include "base/result.h"
 
 namespace tidegate::model {
 
-/// `0-3,8` in ascending order, each once; `numa:N`: the processors of that node, as the kernel lists them under `nodes`; empty
+/// `0-3,8` in ascending order, each once; `numa:N`: the processors of that node, as the kernel lists them below `nodes`; empty
 /// text: none, which means any. kInvalidArgument: not such a list, or a node that is not there.
-Result<std::vector<unsigned>> cpus_of(std::string_view text, const std::string& nodes = "/sys/devices/system/node");
+Result<std::vector<unsigned>> cpus_of(std::string_view text, const Disk& disk = SystemDisk(),
+                                      const std::string& nodes = "/sys/devices/system/node");
 
 /// Only the form, for the settings table.
 Result<void> check_cpus(std::string_view text);

@@ -39,6 +39,7 @@ void join_thread(OrtCustomThreadHandle handle) {
 struct Words {
     GraphOptimizationLevel level = ORT_ENABLE_ALL;
     bool pattern = true;
+    bool spins = false;
 };
 
 Result<Words> read_words(const SessionOptions& options, const ModelFacts& facts) {
@@ -56,11 +57,13 @@ Result<Words> read_words(const SessionOptions& options, const ModelFacts& facts)
             words.level = ORT_ENABLE_ALL;
         } else if (name == "enable_mem_pattern" && (value == "0" || value == "1")) {
             words.pattern = value == "1";
+        } else if (name == "allow_spinning" && (value == "0" || value == "1")) {
+            words.spins = value == "1";
         } else {
             return fail(ErrorCode::kInvalidArgument,
                         name + ": " + value +
                             " is not an option of this runtime; there are graph_optimization_level "
-                            "(disable, basic, extended, all) and enable_mem_pattern (0, 1)");
+                            "(disable, basic, extended, all), enable_mem_pattern (0, 1) and allow_spinning (0, 1)");
         }
     }
     return words;
@@ -96,8 +99,8 @@ Result<Handle<OrtSessionOptions>> make_session_options(const Runtime& runtime, c
     Handle<OrtSessionOptions> made(raw, Release{&api});
     // Threads that spin for work take the event loops' cores: bench/results/model_session.json has the measurement.
     const std::array<std::pair<const char*, const char*>, 4> entries{{
-        {kOrtSessionOptionsConfigAllowIntraOpSpinning, "0"},
-        {kOrtSessionOptionsConfigAllowInterOpSpinning, "0"},
+        {kOrtSessionOptionsConfigAllowIntraOpSpinning, words.spins ? "1" : "0"},
+        {kOrtSessionOptionsConfigAllowInterOpSpinning, words.spins ? "1" : "0"},
         {kOrtSessionOptionsConfigUseEnvAllocators, "1"},
         {kOrtSessionOptionsConfigLoadModelFormat, "ONNX"},
     }};
