@@ -2,7 +2,10 @@
 
 #include <filesystem>
 
+#include "app/audit_database.h"
 #include "audit/keep/log_key.h"
+#include "audit/postgres/postgres_decision_log.h"
+#include "audit/segment_decision_log.h"
 #include "audit/sqlite_import.h"
 
 namespace tidegate::app {
@@ -12,8 +15,21 @@ using audit::segments::SystemLogFolder;
 using observe::MetricType;
 using observe::Samples;
 
+namespace {
+
+bool in_database(const AppSettings& settings) {
+    return settings.audit.store == "postgres";
+}
+
+audit::WhenFailing when_failing(const AppSettings& settings) {
+    return settings.audit.when_failing == "go_on" ? audit::WhenFailing::kGoOn : audit::WhenFailing::kRefuse;
+}
+
+}  // namespace
+
 std::string audit_folder(const AppSettings& settings) {
-    return settings.audit.folder.empty() ? settings.process.data_dir + "/audit" : settings.audit.folder;
+    if (!settings.audit.folder.empty()) return settings.audit.folder;
+    return settings.process.data_dir + (in_database(settings) ? "/audit-postgres" : "/audit");
 }
 
 Result<std::unique_ptr<AuditAssembly>> AuditAssembly::open(const AuditNeeds& needs, const Others& others) {
@@ -35,6 +51,15 @@ AuditAssembly::~AuditAssembly() {
 }
 
 Result<void> AuditAssembly::open_log() {
+    if (in_database(needs_.settings)) return open_database();
+    if (needs_.settings.database.url.is_set()) {
+        needs_.log.line(observe::Level::kWarn, "database_not_used")
+            .field("reason", "database.url is set and audit.store is segments");
+    }
+    return open_segments();
+}
+
+Result<void> AuditAssembly::open_segments() {
     const audit::AuditSettings& settings = needs_.settings.audit;
     audit::SegmentDecisionLogOptions options;
     options.segments.segment_bytes = settings.segment_bytes / 4096 * 4096;
@@ -43,7 +68,7 @@ Result<void> AuditAssembly::open_log() {
     options.segments.queue_records_max = settings.queue_records_max;
     options.segments.queue_bytes_max = static_cast<std::size_t>(settings.queue_bytes_max);
     options.segments.spares_ahead = 1;  // With the one that is ready: a second of the fastest log.
-    options.when_failing = settings.when_failing == "go_on" ? audit::WhenFailing::kGoOn : audit::WhenFailing::kRefuse;
+    options.when_failing = when_failing(needs_.settings);
     const Survives survives = settings.durability == "disk" ? Survives::kPowerLoss : Survives::kProcess;
     auto folder = std::make_unique<SystemLogFolder>(audit_folder(needs_.settings), true, survives);
     auto log = audit::SegmentDecisionLog::open(std::move(folder), std::move(options), needs_.clock, needs_.random);
@@ -52,8 +77,41 @@ Result<void> AuditAssembly::open_log() {
     return {};
 }
 
+// The records are in the database; the folder holds what is kept beside them.
+Result<void> AuditAssembly::open_database() {
+    const audit::AuditSettings& settings = needs_.settings.audit;
+    TG_TRY(const LogDatabase database, log_database(needs_.settings));
+    const std::string folder = audit_folder(needs_.settings);
+    TG_CHECK(SystemDisk().make_directories(folder));
+    std::error_code ignored;
+    if (std::filesystem::exists(folder + "/" + std::string(audit::segments::kHeadName), ignored)) {
+        return fail(ErrorCode::kConflict, "audit.store is postgres and audit.folder (" + folder +
+                                              ") holds a log of segments: give the database's log another folder");
+    }
+    audit::postgres::PostgresLogOptions options;
+    options.url = database.url;
+    options.schema = database.schema;
+    options.recent_days = static_cast<int>(needs_.settings.database.recent_days);
+    options.batch_bytes_max = static_cast<std::size_t>(settings.batch_bytes_max);
+    options.queue_records_max = settings.queue_records_max;
+    options.queue_bytes_max = static_cast<std::size_t>(settings.queue_bytes_max);
+    options.when_failing = when_failing(needs_.settings);
+    auto log = audit::postgres::PostgresDecisionLog::open(std::move(options), needs_.clock, needs_.random);
+    if (!log) return fail(log.error().code, "the record's database (database.url): " + log.error().message);
+    log_ = *std::move(log);
+    return {};
+}
+
+Result<audit::verify::Report> AuditAssembly::verify(std::vector<audit::verify::Key> keys) const {
+    const audit::verify::Evidence evidence{
+        .folder = audit_folder(needs_.settings), .keys = std::move(keys), .checkpoints = {}};
+    if (!in_database(needs_.settings)) return audit::verify::verify_log(evidence);
+    TG_TRY(const LogDatabase database, log_database(needs_.settings));
+    return verify_database(database, evidence, needs_.clock);
+}
+
 Result<void> AuditAssembly::open_followers() {
-    const audit::segments::LogId& id = log_->segments().log_id();
+    const audit::segments::LogId& id = log_->log_id();
     auto folder = std::make_unique<SystemLogFolder>(audit_folder(needs_.settings) + "/columns");
     TG_TRY(columns_, audit::Columns::open(std::move(folder), {}, reader(), id, kinds_));
     TG_CHECK(open_statistics());
@@ -67,8 +125,8 @@ Result<void> AuditAssembly::open_followers() {
 Result<void> AuditAssembly::open_statistics() {
     const std::string path = audit_folder(needs_.settings) + "/statistics.db";
     const auto open = [&] {
-        return audit::Cube::open({.path = path, .log_id = log_->segments().log_id(), .log_end = reader().end_leaf()},
-                                 kinds_, needs_.clock);
+        return audit::Cube::open({.path = path, .log_id = log_->log_id(), .log_end = reader().end_leaf()}, kinds_,
+                                 needs_.clock);
     };
     auto cube = open();
     if (!cube && cube.error().code == ErrorCode::kDataLoss) {
@@ -93,7 +151,7 @@ Result<void> AuditAssembly::open_statistics() {
 
 Result<void> AuditAssembly::open_keepers(const Others& others) {
     const audit::keep::KeepSettings& settings = needs_.settings.keep;
-    const audit::segments::LogId& id = log_->segments().log_id();
+    const audit::segments::LogId& id = log_->log_id();
     const std::string folder = audit_folder(needs_.settings);
     const std::string origin = settings.origin.empty() ? "tidegate/" + to_hex(id.data(), id.size()) : settings.origin;
     const std::string key_path =
@@ -107,7 +165,7 @@ Result<void> AuditAssembly::open_keepers(const Others& others) {
     TG_TRY(proofs_,
            audit::keep::ProofKeeper::open(
                {.folder = folder, .interval = settings.checkpoint_interval, .records = settings.checkpoint_records},
-               std::move(key.key), log_->segments(), needs_.clock));
+               std::move(key.key), log_->store(), needs_.clock));
     TG_TRY(bus_, bus::Bus::open(needs_.settings.bus, {.data_dir = needs_.settings.process.data_dir,
                                                       .reader = reader(),
                                                       .log_id = id,
@@ -126,7 +184,7 @@ Result<void> AuditAssembly::open_keepers(const Others& others) {
     const audit::keep::RetentionOptions retention{.age = std::chrono::hours(24) * settings.retention_days,
                                                   .interval = settings.retention_interval};
     retention_ =
-        std::make_unique<audit::keep::Retention>(retention, audit::keep::Retention::Parts{.segments = log_->segments(),
+        std::make_unique<audit::keep::Retention>(retention, audit::keep::Retention::Parts{.store = log_->store(),
                                                                                           .log = *log_,
                                                                                           .proofs = *proofs_,
                                                                                           .holds = *holds_,

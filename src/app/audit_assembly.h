@@ -14,7 +14,8 @@
 #include "audit/keep/holds.h"
 #include "audit/keep/proof_keeper.h"
 #include "audit/keep/retention.h"
-#include "audit/segment_decision_log.h"
+#include "audit/stored_log.h"
+#include "audit/verify/verify.h"
 #include "audit/views/columns.h"
 #include "audit/views/cube.h"
 #include "audit/views/kinds.h"
@@ -38,25 +39,28 @@ struct AuditNeeds {
     observe::Logger& log;
 };
 
-/// The folder of the log.
+/// The folder of the log, or, of a log in a database, of what is kept beside it: views, tiles, checkpoints.
 std::string audit_folder(const AppSettings& settings);
 
 class AuditAssembly {
   public:
     /// What `others` gives for the open log follows it too, until stop(). `is_short`: a checkpoint says that the log had more, so that
     /// nothing is signed any more; others may hold more of it too. An Error says what could not be opened, and how to go on where there is a way.
-    using Others = std::function<Result<std::vector<audit::Follower*>>(audit::SegmentDecisionLog& log, bool is_short)>;
+    using Others = std::function<Result<std::vector<audit::Follower*>>(audit::StoredLog& log, bool is_short)>;
     static Result<std::unique_ptr<AuditAssembly>> open(const AuditNeeds& needs, const Others& others);
     ~AuditAssembly();
 
-    audit::SegmentDecisionLog& log() noexcept { return *log_; }
-    const audit::segments::LogReader& reader() const noexcept { return log_->reader(); }
+    audit::StoredLog& log() noexcept { return *log_; }
+    const audit::LogReader& reader() const noexcept { return log_->reader(); }
     const audit::LogHistory& history() const noexcept { return *history_; }
     const audit::LiveStatistics& statistics() const noexcept { return *statistics_; }
     audit::LiveFeed& live() noexcept { return *live_; }
     audit::keep::ProofKeeper& proofs() noexcept { return *proofs_; }
     audit::keep::Retention& retention() noexcept { return *retention_; }
     audit::keep::Holds& holds() noexcept { return *holds_; }
+
+    /// By the verifier that shares nothing with what writes the log.
+    Result<audit::verify::Report> verify(std::vector<audit::verify::Key> keys) const;
 
     void declare_metrics(observe::Registry& registry) const;
     /// Answers go out although the log takes no records.
@@ -71,13 +75,15 @@ class AuditAssembly {
   private:
     explicit AuditAssembly(const AuditNeeds& needs) : needs_(needs) {}
     Result<void> open_log();
+    Result<void> open_segments();
+    Result<void> open_database();
     Result<void> open_followers();
     Result<void> open_statistics();
     Result<void> open_keepers(const Others& others);
 
     const AuditNeeds needs_;
     bool stopped_ = false;
-    std::unique_ptr<audit::SegmentDecisionLog> log_;
+    std::unique_ptr<audit::StoredLog> log_;
     audit::Kinds kinds_;
     std::unique_ptr<audit::Columns> columns_;
     std::unique_ptr<audit::Cube> cube_;

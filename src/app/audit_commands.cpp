@@ -6,7 +6,6 @@
 
 #include "app/audit_words.h"
 #include "app/commands.h"
-#include "audit/keep/folder_view.h"
 #include "audit/proof/tile_store.h"
 #include "audit/segments/record.h"
 #include "audit/verify/verify.h"
@@ -69,9 +68,9 @@ Result<std::vector<proof::VerifierKey>> load_keys(const std::string& path) {
     return proof::parse_verifier_keys(text);
 }
 
-Result<verify::Evidence> read_evidence(const AuditWords& words) {
+Result<verify::Evidence> read_evidence(const AuditWords& words, const AuditPlace& place) {
     const SystemDisk disk;
-    verify::Evidence evidence{.folder = words.place, .keys = {}, .checkpoints = {}};
+    verify::Evidence evidence{.folder = place.folder, .keys = {}, .checkpoints = {}};
     if (const auto key = words.options.find("--key"); key != words.options.end()) {
         TG_TRY(const std::string text, disk.read(key->second, kSmallFileMax));
         TG_TRY(evidence.keys, verify::parse_keys(text));
@@ -84,22 +83,28 @@ Result<verify::Evidence> read_evidence(const AuditWords& words) {
 }
 
 int run_verify(const Invocation& invocation) {
-    const auto words = read_audit_words(invocation.words, {"--key", "--checkpoint", "--json"});
+    const auto words = read_audit_words(invocation.words, {"--key", "--checkpoint", "--json", "--schema", "--folder"});
     if (!words) return wrong_use(words.error().message);
-    const auto evidence = read_evidence(*words);
+    const auto place = audit_place(*words, invocation.settings);
+    if (!place) return audit_failed(place.error());
+    const auto evidence = read_evidence(*words, *place);
     if (!evidence) return audit_failed(evidence.error());
-    const auto report = verify::verify_log(*evidence);
+    const SystemClock clock;
+    const auto report =
+        place->database ? verify_database(*place->database, *evidence, clock) : verify::verify_log(*evidence);
     if (!report) return audit_failed(report.error());
     fmt::print("{}", words->has("--json") ? verify::to_json(*report) + "\n" : verify::to_text(*report));
     return report->exit_code();
 }
 
 int run_prove(const Invocation& invocation) {
-    const auto words = read_audit_words(invocation.words, {"--id", "--out"});
+    const auto words = read_audit_words(invocation.words, {"--id", "--out", "--schema", "--folder"});
     if (!words || !words->options.contains("--id")) return wrong_use(std::string(kAuditUsage));
     const auto id = parse_uuid(words->options.at("--id"));
     if (!id) return wrong_use("--id is the id of a decision, a UUID");
-    const auto receipt = make_receipt(words->place, *id);
+    const auto place = audit_place(*words, invocation.settings);
+    if (!place) return audit_failed(place.error());
+    const auto receipt = make_receipt(*place, *id);
     if (!receipt) return audit_failed(receipt.error());
     const std::string text = proof::to_text(*receipt);
     if (const auto out = words->options.find("--out"); out != words->options.end()) {
@@ -140,16 +145,22 @@ int run_receipt(const Invocation& invocation) {
     return 0;
 }
 
-Result<proof::HashPath> walk_to(const std::string& folder, std::uint64_t leaf_wanted, std::uint64_t size) {
+Result<proof::HashPath> walk_to(const AuditPlace& place, const audit::LogReader& reader, std::uint64_t leaf_wanted,
+                                std::uint64_t size) {
     WalkedTree tree;
     bool from_start = true;
-    TG_CHECK(verify::walk_records(folder, [&](std::uint64_t leaf, verify::Bytes bytes) {
+    const auto take = [&](std::uint64_t leaf, verify::Bytes bytes) {
         from_start = from_start && leaf == tree.size();
         if (!from_start || leaf >= size) return false;
         if (leaf == leaf_wanted) tree.keep_next();
         tree.add(proof::leaf_hash({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
         return true;
-    }));
+    };
+    if (place.database) {
+        TG_CHECK(reader.scan(reader.first_leaf(), size, take));
+    } else {
+        TG_CHECK(verify::walk_records(place.folder, take));
+    }
     if (!from_start) {
         return fail(ErrorCode::kUnavailable,
                     "the beginning of the log was removed and its tiles are missing: no proof can be made");
@@ -160,14 +171,18 @@ Result<proof::HashPath> walk_to(const std::string& folder, std::uint64_t leaf_wa
 
 }  // namespace
 
-Result<proof::Receipt> make_receipt(const std::string& folder, const Uuid& id) {
+Result<proof::Receipt> make_receipt(const AuditPlace& place, const Uuid& id) {
+    const std::string& folder = place.folder;
+    if (folder.empty())
+        return fail(ErrorCode::kInvalidArgument, "--folder is needed: the checkpoints lie beside the database");
     auto note = proof::read_last_checkpoint(folder + "/checkpoints");
     if (!note && note.error().code != ErrorCode::kNotFound) return std::unexpected(note.error());
     if (!note || note->empty()) return fail(ErrorCode::kUnavailable, "the log has no checkpoint yet");
     TG_TRY(const proof::SignedNote parsed, proof::parse_note(*note));
     TG_TRY(const proof::Checkpoint checkpoint, proof::parse_checkpoint(parsed.text));
-    TG_TRY(const auto view, audit::keep::FolderView::open(folder));
-    TG_TRY(const auto record, view->reader().find_id(id));
+    const SystemClock clock;
+    TG_TRY(const OpenedLog log, OpenedLog::open(place, clock));
+    TG_TRY(const auto record, log.reader().find_id(id));
     if (!record) return fail(ErrorCode::kNotFound, "the log has no decision of that id");
     if (record->leaf >= checkpoint.head.size) {
         return fail(ErrorCode::kUnavailable, "no checkpoint covers that decision yet");
@@ -181,7 +196,7 @@ Result<proof::Receipt> make_receipt(const std::string& folder, const Uuid& id) {
     const auto tiles = proof::TileStore::view(folder + "/tiles", checkpoint.head.size);
     auto path = proof::inclusion_proof(*tiles, receipt.leaf, checkpoint.head.size);
     // Without tiles the hashes are made again from the records.
-    if (!path) path = walk_to(folder, receipt.leaf, checkpoint.head.size);
+    if (!path) path = walk_to(place, log.reader(), receipt.leaf, checkpoint.head.size);
     TG_TRY(receipt.path, std::move(path));
     if (!proof::inclusion_holds(proof::leaf_hash(receipt.record), receipt.leaf, checkpoint.head, receipt.path)) {
         return fail(ErrorCode::kDataLoss, "the records do not lead to the checkpoint's root; verify the log");

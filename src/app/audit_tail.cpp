@@ -1,6 +1,6 @@
 // `tidegate audit tail`, `export`, `key`: records as text, and the key of the checkpoints.
 //
-// Position    They read the folder alone, without the server's lock: audit/keep/folder_view.h says what they see of a log that is written.
+// Position    They read the log alone, without the server's lock: audit/keep/folder_view.h says what they see of a folder that is written.
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <unistd.h>
@@ -11,8 +11,8 @@
 #include <cstring>
 #include <limits>
 
+#include "app/audit_place.h"
 #include "app/audit_words.h"
-#include "audit/keep/folder_view.h"
 #include "audit/keep/log_key.h"
 #include "audit/segments/record.h"
 #include "base/json_writer.h"
@@ -182,7 +182,7 @@ Result<Range> range_in(const AuditWords& words) {
 }
 
 /// By segments where times are given, else straight through.
-Result<void> write_range(const audit::segments::LogReader& reader, const Range& range, Sink& sink) {
+Result<void> write_range(const audit::LogReader& reader, const Range& range, Sink& sink) {
     const auto visit = [&](std::uint64_t leaf, Bytes record) {
         if (leaf < range.from_leaf) return true;
         if (leaf >= range.to_leaf) return false;
@@ -203,11 +203,12 @@ Result<void> write_range(const audit::segments::LogReader& reader, const Range& 
     return {};
 }
 
-Result<std::uint64_t> export_to(const std::string& folder, const Range& range, const std::string& path, bool csv) {
-    TG_TRY(const auto view, audit::keep::FolderView::open(folder));
-    if (range.from_leaf != 0 && range.from_leaf < view->reader().first_leaf()) {
+Result<std::uint64_t> export_to(const AuditPlace& place, const Range& range, const std::string& path, bool csv) {
+    const SystemClock clock;
+    TG_TRY(const OpenedLog log, OpenedLog::open(place, clock));
+    if (range.from_leaf != 0 && range.from_leaf < log.reader().first_leaf()) {
         return fail(ErrorCode::kNotFound,
-                    fmt::format("the log begins at leaf {}: what was before is removed", view->reader().first_leaf()));
+                    fmt::format("the log begins at leaf {}: what was before is removed", log.reader().first_leaf()));
     }
     // Under its name only when it is whole and on the disk.
     const std::string part = path + ".part";
@@ -215,7 +216,7 @@ Result<std::uint64_t> export_to(const std::string& folder, const Range& range, c
     if (file.get() < 0) return std::unexpected(disk_error("the file cannot be made"));
     Sink sink(file.get(), csv ? append_csv : append_ndjson);
     if (csv) sink.put(kCsvHead);
-    auto written = write_range(view->reader(), range, sink);
+    auto written = write_range(log.reader(), range, sink);
     if (written && !sink.flush()) written = std::unexpected(*sink.failure());
     if (written && (::fsync(file.get()) != 0 || std::rename(part.c_str(), path.c_str()) != 0)) {
         written = std::unexpected(disk_error("the file cannot be finished"));
@@ -227,29 +228,32 @@ Result<std::uint64_t> export_to(const std::string& folder, const Range& range, c
     return sink.records();
 }
 
-Result<void> follow_log(const std::string& folder, std::uint64_t count, bool follow) {
-    auto view = audit::keep::FolderView::open(folder);
+/// The leaf of the last record but `count`.
+Result<std::uint64_t> tail_from(const AuditPlace& place, std::uint64_t count, bool follow, const Clock& clock) {
+    const auto log = OpenedLog::open(place, clock);
     // A log that has just been made is worth waiting for.
-    if (!view && !(follow && view.error().code == ErrorCode::kNotFound)) return std::unexpected(view.error());
-    std::uint64_t from = 0;
-    if (view) {
-        const std::uint64_t end = (*view)->reader().end_leaf();
-        from = std::max((*view)->reader().first_leaf(), end - std::min(end, count));
-        view->reset();
-    }
-    TG_TRY(const auto tail, audit::keep::LogTail::open(folder, from));
+    if (!log && follow && !place.database && log.error().code == ErrorCode::kNotFound) return 0;
+    if (!log) return std::unexpected(log.error());
+    const std::uint64_t end = log->reader().end_leaf();
+    return std::max(log->reader().first_leaf(), end - std::min(end, count));
+}
+
+Result<void> follow_log(const AuditPlace& place, std::uint64_t count, bool follow) {
+    const SystemClock clock;
+    TG_TRY(const std::uint64_t from, tail_from(place, count, follow, clock));
+    TG_TRY(AuditTail tail, AuditTail::open(place, from, clock));
     Sink sink(STDOUT_FILENO, append_ndjson);
     std::uint64_t odd = 0;
     Mutex mutex;
     Condition never;  // A signal ends the program as it is.
     for (;;) {
-        TG_CHECK(tail->poll([&](std::uint64_t leaf, Bytes record) { return sink.take(leaf, record); }));
+        TG_CHECK(tail.poll([&](std::uint64_t leaf, Bytes record) { return sink.take(leaf, record); }));
         if (!sink.failure()) sink.flush();
         if (sink.failure()) return std::unexpected(*sink.failure());
-        if (const std::uint64_t now = tail->taken_back() + tail->missed(); now != std::exchange(odd, now)) {
+        if (const std::uint64_t now = tail.taken_back() + tail.missed(); now != std::exchange(odd, now)) {
             fmt::print(stderr,
                        "tidegate: {} record(s) were taken back by a write that failed, {} were removed unread\n",
-                       tail->taken_back(), tail->missed());
+                       tail.taken_back(), tail.missed());
         }
         if (!follow) return {};
         const Lock lock(mutex);
@@ -264,23 +268,27 @@ int misused(const Error& error) {
 }  // namespace
 
 int run_audit_tail(const Invocation& invocation) {
-    const auto words = read_audit_words(invocation.words, {"-n", "--follow"});
+    const auto words = read_audit_words(invocation.words, {"-n", "--follow", "--schema", "--folder"});
     if (!words) return misused(words.error());
+    const auto place = audit_place(*words, invocation.settings);
+    if (!place) return audit_failed(place.error());
     const auto count = number_in(*words, "-n", kTailDefault);
     if (!count) return misused(count.error());
-    const auto done = follow_log(words->place, *count, words->has("--follow"));
+    const auto done = follow_log(*place, *count, words->has("--follow"));
     return done ? 0 : audit_failed(done.error());
 }
 
 int run_audit_export(const Invocation& invocation) {
-    const auto words =
-        read_audit_words(invocation.words, {"--out", "--format", "--from", "--to", "--from-leaf", "--to-leaf"});
+    const auto words = read_audit_words(
+        invocation.words, {"--out", "--format", "--from", "--to", "--from-leaf", "--to-leaf", "--schema", "--folder"});
     if (!words || words->one("--out").empty()) return wrong_use(std::string(kAuditUsage));
     const std::string format = words->one("--format");
     if (!format.empty() && format != "ndjson" && format != "csv") return wrong_use("--format is ndjson or csv");
     const auto range = range_in(*words);
     if (!range) return misused(range.error());
-    const auto records = export_to(words->place, *range, words->one("--out"), format == "csv");
+    const auto place = audit_place(*words, invocation.settings);
+    if (!place) return audit_failed(place.error());
+    const auto records = export_to(*place, *range, words->one("--out"), format == "csv");
     if (!records) return audit_failed(records.error());
     fmt::print("{} record(s)\n", *records);
     return 0;

@@ -14,15 +14,17 @@ namespace tidegate::app {
 
 inline constexpr std::string_view kAuditUsage =
     "audit takes one of:\n"
-    "  verify FOLDER [--key FILE] [--checkpoint FILE] [--json]\n"
-    "  prove FOLDER --id ID [--out FILE]\n"
+    "  verify LOG [--key FILE] [--checkpoint FILE] [--json]\n"
+    "  prove LOG --id ID [--out FILE]\n"
     "  receipt FILE --key FILE [--json]\n"
-    "  tail FOLDER [-n N] [--follow]\n"
-    "  export FOLDER --out FILE [--format ndjson|csv] [--from TIME] [--to TIME] [--from-leaf N] [--to-leaf N]\n"
-    "  key create|show FILE --origin NAME";
+    "  tail LOG [-n N] [--follow]\n"
+    "  export LOG --out FILE [--format ndjson|csv] [--from TIME] [--to TIME] [--from-leaf N] [--to-leaf N]\n"
+    "  key create|show FILE --origin NAME\n"
+    "LOG is a folder; or `postgres`, the database of the settings; or postgresql://..., with [--schema NAME] and\n"
+    "[--folder FOLDER], where its server keeps the checkpoints and tiles";
 
 struct AuditWords {
-    std::string place;  // FOLDER or FILE.
+    std::string place;  // LOG or FILE.
     std::map<std::string, std::string> options;
     std::set<std::string> flags;
 

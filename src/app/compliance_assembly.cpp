@@ -52,10 +52,10 @@ Result<void> ComplianceAssembly::open_privacy() {
     return {};
 }
 
-Result<std::vector<audit::Follower*>> ComplianceAssembly::followers(audit::SegmentDecisionLog& log, bool is_short) {
+Result<std::vector<audit::Follower*>> ComplianceAssembly::followers(audit::StoredLog& log, bool is_short) {
     const std::string& folder = needs_.settings.process.data_dir;
     TG_TRY(ingest_, compliance::ingest::Ingest::open({.settings = needs_.settings.ingest,
-                                                      .log = log.segments(),
+                                                      .log = log.store(),
                                                       .privacy = privacy_.get(),
                                                       .clock = needs_.clock,
                                                       .random = needs_.random,
@@ -78,7 +78,7 @@ Result<void> ComplianceAssembly::start(AuditAssembly& audit) {
 
 void ComplianceAssembly::register_routes(std::vector<pipeline::Route>& routes, AuditAssembly& audit) {
     const std::size_t before = routes.size();
-    const audit::segments::LogId& id = audit.log().segments().log_id();
+    const audit::segments::LogId& id = audit.log().log_id();
     const std::string log_id = to_hex(id.data(), id.size());
     compliance::register_query_routes(routes, {.clock = needs_.clock,
                                                .history = audit.history(),
@@ -88,10 +88,11 @@ void ComplianceAssembly::register_routes(std::vector<pipeline::Route>& routes, A
                                                .settings = needs_.settings.compliance,
                                                .privacy = privacy_.get(),
                                                .loopback_without_keys = needs_.loopback_without_keys});
-    compliance::register_proof_routes(routes, {.proofs = audit.proofs(),
-                                               .reader = audit.reader(),
-                                               .log_folder = audit_folder(needs_.settings),
-                                               .loopback_without_keys = needs_.loopback_without_keys});
+    compliance::register_proof_routes(routes,
+                                      {.proofs = audit.proofs(),
+                                       .reader = audit.reader(),
+                                       .verify_log = [&audit](auto keys) { return audit.verify(std::move(keys)); },
+                                       .loopback_without_keys = needs_.loopback_without_keys});
     compliance::register_retention_routes(routes, {.retention = audit.retention(),
                                                    .holds = audit.holds(),
                                                    .privacy = privacy_.get(),

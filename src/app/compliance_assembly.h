@@ -13,7 +13,7 @@
 #include "audit/privacy/key_store.h"
 #include "audit/privacy/policy.h"
 #include "audit/privacy/vault.h"
-#include "audit/segment_decision_log.h"
+#include "audit/stored_log.h"
 #include "base/json_writer.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
@@ -46,7 +46,7 @@ class ComplianceAssembly {
     /// After followers().
     compliance::ingest::Ingest& ingest() noexcept { return *ingest_; }
     /// What is to follow `log`, which outlives stop(). `is_short`: it is known to have lost its end.
-    Result<std::vector<audit::Follower*>> followers(audit::SegmentDecisionLog& log, bool is_short);
+    Result<std::vector<audit::Follower*>> followers(audit::StoredLog& log, bool is_short);
 
     /// The log is open and its followers are fed. `audit` outlives stop().
     Result<void> start(AuditAssembly& audit);

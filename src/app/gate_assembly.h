@@ -39,7 +39,7 @@ struct GateNeeds {
     const Disk& disk;
     observe::Logger& log;
     runtime::WorkerPool& blocking;
-    const audit::segments::LogReader& decisions;
+    const audit::LogReader& decisions;
 };
 
 class GateAssembly {

@@ -153,7 +153,7 @@ Result<UploadCounts> ingest_offline(std::istream& in, const AppSettings& setting
                {.settings = settings, .clock = clock, .random = random, .log = *log, .loopback_without_keys = false}));
     auto audit = AuditAssembly::open(
         {.settings = settings, .database_path = database, .clock = clock, .random = random, .disk = disk, .log = *log},
-        [&](audit::SegmentDecisionLog& opened, bool is_short) { return compliance->followers(opened, is_short); });
+        [&](audit::StoredLog& opened, bool is_short) { return compliance->followers(opened, is_short); });
     if (!audit) return std::unexpected(std::move(audit).error());
     auto started = compliance->start(**audit);
     std::optional<UploadCounts> counts;

@@ -27,7 +27,7 @@ constexpr std::array<Command, 9> kCommands{{
     {"eval", "eval text|drift --data PATH [--out FILE]",
      "measure the text detector, or the drift detectors, on labelled data", run_eval},
     {"keys", "keys create|list|revoke|rotate [--json]", "API keys: make, show, end, replace", run_keys},
-    {"audit", "audit verify|prove|tail|export FOLDER|receipt FILE|key",
+    {"audit", "audit verify|prove|tail|export LOG|receipt FILE|key",
      "the audit log: check it, prove a decision, read it, its key", run_audit},
     {"kafka", "kafka worker | verify FOLDER [--key FILE] [--checkpoint FILE]",
      "decisions over Kafka: keep a share of the topic, check what workers keep", run_kafka},

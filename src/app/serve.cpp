@@ -74,6 +74,8 @@ int run_openapi(const Invocation& invocation) {
     settings.process.log_level = "off";
     settings.server.address = "127.0.0.1";
     settings.server.port = 0;
+    settings.audit.store = "segments";
+    settings.audit.folder.clear();
     settings.audit.segment_bytes = 1024 * 1024;
     auto server = TidegateServer::create(settings);
     const std::optional<std::string> document = server ? std::optional((*server)->openapi()) : std::nullopt;

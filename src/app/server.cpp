@@ -109,15 +109,14 @@ Result<void> TidegateServer::open_storage() {
                 .random = random_,
                 .log = *log_,
                 .loopback_without_keys = loopback && !pipeline::keys_required(settings_.identity, loopback)}));
-    TG_TRY(audit_, AuditAssembly::open({.settings = settings_,
-                                        .database_path = database_path_,
-                                        .clock = clock_,
-                                        .random = random_,
-                                        .disk = disk_,
-                                        .log = *log_},
-                                       [this](audit::SegmentDecisionLog& log, bool is_short) {
-                                           return compliance_->followers(log, is_short);
-                                       }));
+    TG_TRY(audit_, AuditAssembly::open(
+                       {.settings = settings_,
+                        .database_path = database_path_,
+                        .clock = clock_,
+                        .random = random_,
+                        .disk = disk_,
+                        .log = *log_},
+                       [this](audit::StoredLog& log, bool is_short) { return compliance_->followers(log, is_short); }));
     return compliance_->start(*audit_);
 }
 

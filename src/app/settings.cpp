@@ -33,6 +33,22 @@ void declare(settings::Table& table, ProcessSettings& s) {
         .doc("Requests that may wait for a blocking thread; one more gets 503.");
 }
 
+void declare(settings::Table& table, DatabaseSettings& s) {
+    table.group("database", "PostgreSQL, when audit.store is `postgres`");
+    table.add("database.url", s.url)
+        .env_aliases({"DATABASE_URL", "APT_DATABASE_URL"})
+        .doc(
+            "`postgresql://[user[:password]@]host[:port]/database`; the record's home when audit.store is `postgres`.");
+    table.add("database.schema", s.schema, "tidegate")
+        .doc("The schema with the log's tables; one log each. 1 to 40 of a-z, 0-9 and _.");
+    table.add("database.recent_days", s.recent_days, 30)
+        .range(1, 36'500)
+        .unit("days")
+        .doc(
+            "So long, to the end of a month, each record is also a row that can be queried and is found by its "
+            "request.");
+}
+
 void declare(settings::Table& table, RedisSettings& s) {
     using std::chrono::milliseconds;
     table.group("redis", "What several servers share: limits, spend, the second level of the cache");
@@ -58,6 +74,7 @@ void declare(settings::Table& table, AppSettings& s) {
     pipeline::declare(table, s.identity);
     pipeline::spend::declare(table, s.spend);
     upstream::declare(table, s.admission);
+    declare(table, s.database);
     declare(table, s.redis);
     cache::declare(table, s.cache);
     pipeline::declare_answers(table, s.pipeline);  // In the group `cache`.

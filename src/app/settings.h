@@ -37,6 +37,12 @@ struct ProcessSettings {
     std::uint32_t blocking_queue_max = 0;
 };
 
+struct DatabaseSettings {
+    settings::Secret url;
+    std::string schema;
+    std::uint32_t recent_days = 0;
+};
+
 struct RedisSettings {
     bool enabled = true;
     settings::Secret url;
@@ -60,6 +66,7 @@ struct AppSettings {
     limits::LimitsSettings limits;
     pipeline::spend::SpendSettings spend;
     upstream::AdmissionSettings admission;
+    DatabaseSettings database;
     RedisSettings redis;
     cache::CacheSettings cache;
     std::vector<upstream::UpstreamOptions> upstreams;

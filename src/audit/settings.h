@@ -10,6 +10,7 @@
 namespace tidegate::audit {
 
 struct AuditSettings {
+    std::string store;
     std::string folder;
     std::string durability;
     std::string answer_after;
@@ -23,9 +24,16 @@ struct AuditSettings {
 
 inline void declare(settings::Table& table, AuditSettings& s) {
     table.group("audit", "The record of every decision");
+    table.add("audit.store", s.store, "segments")
+        .choices({"segments", "postgres"})
+        .doc(
+            "Where the records lie: `segments`, files in audit.folder, the fast form; `postgres`, the database of "
+            "database.url (docs/postgres.md). What lies in the other one stays there and is not brought over.");
     table.add("audit.folder", s.folder, "")
         .env_aliases({"AUDIT_DB_PATH"})
-        .doc("Where the log lies; empty: `audit` in data.dir. Best on a disk of its own.");
+        .doc(
+            "Where the log lies, its checkpoints and views; empty: `audit` in data.dir, with audit.store `postgres` "
+            "`audit-postgres`. Best on a disk of its own.");
     table.add("audit.durability", s.durability, "disk")
         .choices({"disk", "process"})
         .doc(
@@ -41,7 +49,8 @@ inline void declare(settings::Table& table, AuditSettings& s) {
     table.add("audit.when_failing", s.when_failing, "refuse")
         .choices({"refuse", "go_on"})
         .doc(
-            "When the disk takes no records: `refuse` answers (503), or `go_on` without them; /health and the metrics "
+            "When the disk or the database takes no records: `refuse` answers (503), or `go_on` without them; /health "
+            "and the metrics "
             "count them and "
             "an event in the log says how many are missing.");
     table.add("audit.segment_bytes", s.segment_bytes, 64ULL * 1024 * 1024)

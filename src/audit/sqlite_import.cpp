@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kGroup = 500;
 
-Result<void> append_group(SegmentDecisionLog& log, std::vector<Decision> group) {
+Result<void> append_group(StoredLog& log, std::vector<Decision> group) {
     std::promise<Result<void>> promise;
     auto outcome = promise.get_future();
     log.append_batch(std::move(group), [&promise](Result<void> done) { promise.set_value(std::move(done)); });
@@ -20,7 +20,7 @@ Result<void> append_group(SegmentDecisionLog& log, std::vector<Decision> group) 
 }
 
 /// In groups that surely fit a batch, one after the other: what is in the log is always the first rows.
-Result<void> append(SegmentDecisionLog& log, std::vector<Decision> decisions) {
+Result<void> append(StoredLog& log, std::vector<Decision> decisions) {
     constexpr std::size_t kGroupBytes = 32 * 1024;
     std::vector<Decision> group;
     std::size_t bytes = 0;
@@ -51,8 +51,8 @@ Result<std::vector<Decision>> read_rows(store::Statement& rows, const KindTable&
 
 /// A log that holds something is one that an import was cut short in, or it is not the place for these rows: then as many of them as
 /// it has records would be left out in silence.
-Result<void> check_goes_on(store::Statement& rows, const KindTable& kinds, const SegmentDecisionLog& log,
-                           std::uint64_t last, const std::string& database_path) {
+Result<void> check_goes_on(store::Statement& rows, const KindTable& kinds, const StoredLog& log, std::uint64_t last,
+                           const std::string& database_path) {
     TG_TRY(const std::vector<Decision> decisions, read_rows(rows, kinds, last));
     const auto record = log.reader().read(last);
     if (!decisions.empty() && record && record->decision.id == decisions.front().id) return {};
@@ -64,7 +64,7 @@ Result<void> check_goes_on(store::Statement& rows, const KindTable& kinds, const
 
 }  // namespace
 
-Result<std::uint64_t> import_sqlite(const std::string& database_path, SegmentDecisionLog& log, const Clock& clock) {
+Result<std::uint64_t> import_sqlite(const std::string& database_path, StoredLog& log, const Clock& clock) {
     std::error_code error;
     if (!std::filesystem::exists(database_path, error)) return 0;
     TG_TRY(store::Database database, store::Database::open({.path = database_path}));
@@ -74,7 +74,7 @@ Result<std::uint64_t> import_sqlite(const std::string& database_path, SegmentDec
     TG_CHECK(migrate_log(database, clock));
     TG_TRY(const std::int64_t total, database.integer("SELECT count(*) FROM decisions"));
     const auto rows = static_cast<std::uint64_t>(total);
-    const std::uint64_t begin = log.segments().tree().size();
+    const std::uint64_t begin = log.tree().size();
     if (begin > rows) {
         return fail(ErrorCode::kConflict,
                     fmt::format("{} has {} decisions to be brought into the log, which holds {} already", database_path,

@@ -16,7 +16,7 @@ namespace tidegate::bus {
 /// All of it outlives the Bus.
 struct BusNeeds {
     const std::string& data_dir;
-    const audit::segments::LogReader& reader;  // Of the server's own log.
+    const audit::LogReader& reader;  // Of the server's own log.
     const LogId& log_id;
     const Clock& clock;
     Random& random;

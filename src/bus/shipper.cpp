@@ -64,8 +64,7 @@ struct Shipper::Cut {
     std::vector<Ready> blocks;
 };
 
-Shipper::Shipper(ShipperOptions options, const audit::segments::LogReader& reader, observe::Logger* log,
-                 ShipPosition position)
+Shipper::Shipper(ShipperOptions options, const audit::LogReader& reader, observe::Logger* log, ShipPosition position)
     : options_(std::move(options)),
       reader_(reader),
       log_(log),
@@ -79,7 +78,7 @@ Shipper::~Shipper() {
     stop();
 }
 
-Result<std::unique_ptr<Shipper>> Shipper::open(ShipperOptions options, const audit::segments::LogReader& reader,
+Result<std::unique_ptr<Shipper>> Shipper::open(ShipperOptions options, const audit::LogReader& reader,
                                                const LogId& log_id, observe::Logger* log) {
     ShipPosition position{.log_id = log_id, .topic = options.producer.topic};
     const auto text = SystemDisk().read(options.position_path, 4096);

@@ -17,7 +17,7 @@
 #include <thread>
 
 #include "audit/follower.h"
-#include "audit/segments/log_reader.h"
+#include "audit/log_reader.h"
 #include "base/json_writer.h"
 #include "bus/block_sender.h"
 #include "bus/packed_block.h"
@@ -59,7 +59,7 @@ class Shipper final : public audit::Follower {
   public:
     /// `reader` and `log` (may be null) outlive it. kConflict: the position is another log's. kDataLoss: it cannot be read, or is beyond
     /// the end of the log.
-    static Result<std::unique_ptr<Shipper>> open(ShipperOptions options, const audit::segments::LogReader& reader,
+    static Result<std::unique_ptr<Shipper>> open(ShipperOptions options, const audit::LogReader& reader,
                                                  const LogId& log_id, observe::Logger* log);
     ~Shipper() override;
 
@@ -73,8 +73,7 @@ class Shipper final : public audit::Follower {
     ShipperHealth health() const;
 
   private:
-    Shipper(ShipperOptions options, const audit::segments::LogReader& reader, observe::Logger* log,
-            ShipPosition position);
+    Shipper(ShipperOptions options, const audit::LogReader& reader, observe::Logger* log, ShipPosition position);
     void run();
     bool wait_for_work();
     Result<bool> ship_round();
@@ -84,7 +83,7 @@ class Shipper final : public audit::Follower {
     Result<void> save(const ShipPosition& position);
 
     const ShipperOptions options_;
-    const audit::segments::LogReader& reader_;
+    const audit::LogReader& reader_;
     observe::Logger* const log_;
     BlockSender sender_;
     std::atomic<std::uint64_t> seen_;

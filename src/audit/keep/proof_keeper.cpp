@@ -26,12 +26,12 @@ std::string checkpoint_path(const ProofOptions& options) {
 
 }  // namespace
 
-ProofKeeper::ProofKeeper(ProofOptions options, proof::SigningKey key, const segments::SegmentLog& log,
-                         const Clock& clock, std::unique_ptr<proof::TileStore> tiles)
+ProofKeeper::ProofKeeper(ProofOptions options, proof::SigningKey key, const LogStore& log, const Clock& clock,
+                         std::unique_ptr<proof::TileStore> tiles)
     : options_(std::move(options)), key_(std::move(key)), log_(log), clock_(clock), tiles_(std::move(tiles)) {}
 
-Result<std::unique_ptr<ProofKeeper>> ProofKeeper::open(ProofOptions options, proof::SigningKey key,
-                                                       const segments::SegmentLog& log, const Clock& clock) {
+Result<std::unique_ptr<ProofKeeper>> ProofKeeper::open(ProofOptions options, proof::SigningKey key, const LogStore& log,
+                                                       const Clock& clock) {
     TG_TRY(auto tiles, proof::TileStore::open(options.folder + "/tiles"));
     std::unique_ptr<ProofKeeper> made(
         new ProofKeeper(std::move(options), std::move(key), log, clock, std::move(tiles)));
@@ -108,17 +108,22 @@ Result<bool> ProofKeeper::agrees(const proof::TreeHead& head) const {
     return *root == head.root;
 }
 
-// Goes back to the newest segment whose stated tree the tiles agree with, else to the beginning.
+// Goes back to a tree that the log states and the tiles agree with, else to the beginning. Each step is twice as long as the one
+// before it: a log in a database states one for each of its blocks, millions of them.
 Result<void> ProofKeeper::rebuild(const proof::TreeHead& head) {
-    const auto segments = log_.reader().segments();
-    for (auto entry = segments->rbegin(); entry != segments->rend(); ++entry) {
-        const segments::SegmentHeader& header = (*entry)->header;
-        TG_TRY(const bool good, agrees({header.first_leaf, header.before.root()}));
-        if (!good) continue;
-        TG_CHECK(tiles_->truncate(header.first_leaf));
-        return feed(head.size);
+    std::uint64_t at = head.size;
+    for (std::uint64_t step = 1;; step *= 2) {
+        TG_TRY(const auto stated, log_.reader().tree_before(at));
+        if (!stated) return {};
+        TG_TRY(const bool good, agrees({stated->size(), stated->root()}));
+        if (good) {
+            TG_CHECK(tiles_->truncate(stated->size()));
+            return feed(head.size);
+        }
+        if (stated->size() <= log_.reader().first_leaf()) return {};
+        // The last one asked for is the tree before the first record that is left.
+        at = std::max(log_.reader().first_leaf(), stated->size() - std::min(stated->size(), step));
     }
-    return {};
 }
 
 Result<void> ProofKeeper::read_last(std::uint64_t log_size) {

@@ -5,7 +5,7 @@
 //             lead to the same root and the last checkpoint is a beginning of it. Otherwise nothing is signed, now and later, and health() says
 //             why: two signed roots that contradict each other cannot be taken back.
 // Recovery    At open the tiles are brought to the log's end and compared with its root. Short or wrong ones are made again from the records:
-//             from the last segment whose stated tree they agree with, or from the beginning.
+//             from a late size whose tree the log states and they agree with, or from the beginning.
 // Threads     follow() on the log's finisher; one thread of its own signs each `interval`, or when `records` have come; all else from any.
 // When it fails  A disk that does not take tiles: follow() gives the error and is called again. One that does not take a checkpoint: tried
 //             again at the next interval, health() counts.
@@ -20,10 +20,10 @@
 
 #include "audit/follower.h"
 #include "audit/keep/turn.h"
+#include "audit/log_store.h"
 #include "audit/proof/checkpoint.h"
 #include "audit/proof/receipt.h"
 #include "audit/proof/tile_store.h"
-#include "audit/segments/segment_log.h"
 #include "base/mutex.h"
 
 namespace tidegate::audit::keep {
@@ -57,8 +57,8 @@ struct ProofHealth {
 class ProofKeeper final : public Follower {
   public:
     /// `log` is open and has not been appended to; it and `clock` outlive stop(). Errors: the disk, or a checkpoint file that is none.
-    static Result<std::unique_ptr<ProofKeeper>> open(ProofOptions options, proof::SigningKey key,
-                                                     const segments::SegmentLog& log, const Clock& clock);
+    static Result<std::unique_ptr<ProofKeeper>> open(ProofOptions options, proof::SigningKey key, const LogStore& log,
+                                                     const Clock& clock);
     ~ProofKeeper() override;
 
     std::string_view name() const noexcept override { return "tiles"; }
@@ -90,7 +90,7 @@ class ProofKeeper final : public Follower {
     Result<void> prune(std::uint64_t leaf);
 
   private:
-    ProofKeeper(ProofOptions options, proof::SigningKey key, const segments::SegmentLog& log, const Clock& clock,
+    ProofKeeper(ProofOptions options, proof::SigningKey key, const LogStore& log, const Clock& clock,
                 std::unique_ptr<proof::TileStore> tiles);
     Result<void> recover();
     Result<void> feed(std::uint64_t end);
@@ -105,7 +105,7 @@ class ProofKeeper final : public Follower {
 
     const ProofOptions options_;
     const proof::SigningKey key_;
-    const segments::SegmentLog& log_;
+    const LogStore& log_;
     const Clock& clock_;
     const std::unique_ptr<proof::TileStore> tiles_;
 

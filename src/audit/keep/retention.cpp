@@ -97,7 +97,7 @@ RetentionHealth Retention::health() const {
 }
 
 Result<RetentionPlan> Retention::preview() const {
-    const segments::LogReader& reader = parts_.segments.reader();
+    const LogReader& reader = parts_.store.reader();
     RetentionPlan plan;
     plan.first_leaf = plan.drop_before = reader.first_leaf();
     if (options_.age <= Duration::zero()) return plan;
@@ -105,30 +105,25 @@ Result<RetentionPlan> Retention::preview() const {
     TG_TRY(const std::vector<Hold> holds,
            parts_.holds.list({.active_only = true, .limit = Holds::kActiveMax, .before = 0, .tenant = {}}));
     const std::uint64_t signed_leaves = parts_.proofs.health().signed_leaves;
-    const auto segments = reader.segments();
-    // The newest sealed segment stays, and whatever lies behind it.
-    std::size_t sealed = 0;
-    while (sealed < segments->size() && (*segments)[sealed]->index != nullptr) ++sealed;
-    for (std::size_t i = 0; i + 1 < sealed && plan.segments < kSegmentsPerRun; ++i) {
-        const segments::SegmentEntry& entry = *(*segments)[i];
-        const segments::ZoneMap& zone = entry.index->zone();
-        if (entry.records() != 0) {
-            if (zone.recorded_max >= *plan.before) break;
+    TG_CHECK(reader.each_part([&](const LogPart& part) {
+        if (part.leaves.from != part.leaves.to) {
+            if (part.zone.recorded_max >= *plan.before) return false;
             const auto hold =
-                std::ranges::find_if(holds, [&](const Hold& one) { return covers(one, zone, reader.seed()); });
+                std::ranges::find_if(holds, [&](const Hold& one) { return covers(one, part.zone, reader.seed()); });
             if (hold != holds.end()) {
                 plan.held_by = hold->id;
-                break;
+                return false;
             }
         }
-        if (entry.end_leaf() > signed_leaves) {
+        if (part.leaves.to > signed_leaves) {
             plan.waits_for_checkpoint = true;
-            break;
+            return false;
         }
         ++plan.segments;
-        plan.records += entry.records();
-        plan.drop_before = entry.end_leaf();
-    }
+        plan.records += part.leaves.to - part.leaves.from;
+        plan.drop_before = part.leaves.to;
+        return plan.segments < kSegmentsPerRun;
+    }));
     return plan;
 }
 
@@ -147,14 +142,8 @@ Result<RetentionPlan> Retention::drop(const std::string& actor) {
     TG_TRY(RetentionPlan plan, preview());
     if (plan.segments == 0) return plan;
     TG_CHECK(append_event("retention/drop", actor, json_of(plan)));
-    parts_.segments.drop_before(plan.drop_before);
-    parts_.segments.settle();
+    TG_CHECK(parts_.store.remove_before(plan.drop_before));
     TG_CHECK(parts_.proofs.prune(plan.drop_before));
-    const std::uint64_t first = parts_.segments.reader().first_leaf();
-    if (first < plan.drop_before) {
-        return fail(ErrorCode::kUnavailable,
-                    "the segments could not be removed yet: " + parts_.segments.health().keeper.reason);
-    }
     return plan;
 }
 

@@ -2,8 +2,8 @@
 //
 // Guarantee   Nothing at or behind the first record that is young enough, under a hold, or not under a checkpoint yet is dropped. A run that
 //             drops something has appended the event that says so before the first file goes.
-// Algorithm   The first leaf to keep is found from the segments' zone maps: whole segments only, so that the youngest record of a segment
-//             decides. A hold of one tenant covers a segment whose zone map may hold that tenant.
+// Algorithm   The first leaf to keep is found from the zone maps of the log's parts: segments, or blocks in a database. Whole ones only, so
+//             that the youngest record of a part decides. A hold of one tenant covers a part whose zone map may hold that tenant.
 // Threads     One of its own each `interval`; preview() and run() from any, one run at a time.
 // When it fails  health() says why; the next pass tries again. A catalogue of holds that cannot be read drops nothing.
 #pragma once
@@ -18,7 +18,7 @@
 #include "audit/keep/holds.h"
 #include "audit/keep/proof_keeper.h"
 #include "audit/keep/turn.h"
-#include "audit/segments/segment_log.h"
+#include "audit/log_store.h"
 #include "base/json_writer.h"
 #include "base/mutex.h"
 #include "base/random.h"
@@ -52,7 +52,7 @@ struct RetentionHealth {
 class Retention {
   public:
     struct Parts {
-        segments::SegmentLog& segments;
+        LogStore& store;
         DecisionLog& log;  // Where the events go.
         ProofKeeper& proofs;
         Holds& holds;

@@ -20,10 +20,19 @@ std::string session_name(std::string_view name, Random& random) {
     return fmt::format("{} {:016x}", name.substr(0, 40), random.next_u64());
 }
 
+segments::LogId make_log_id(Random& random) {
+    segments::LogId id{};
+    for (std::size_t at = 0; at < id.size(); at += 8) segments::put(id.data() + at, random.next_u64());
+    return id;
+}
+
 }  // namespace
 
 BlockWriter::BlockWriter(BlockWriterOptions options, const Clock& clock, Random& random)
-    : options_(std::move(options)), clock_(clock), session_(session_name(options_.name, random)) {}
+    : options_(std::move(options)),
+      clock_(clock),
+      new_id_(make_log_id(random)),
+      session_(session_name(options_.name, random)) {}
 
 Result<void> BlockWriter::connect() {
     link_.reset();
@@ -86,21 +95,29 @@ Result<void> BlockWriter::make_tables() {
     TG_TRY(const PostgresRows there, link_->run("SELECT 1::int8 FROM pg_namespace WHERE nspname = $1::text", name));
     // Only then: asking for it needs the right to create even where it is there.
     if (there.size() == 0) TG_CHECK(link_->run("CREATE SCHEMA " + options_.schema));
-    TG_CHECK(link_->run(create_tables(options_.schema)));
+    const std::string head = options_.schema + ".audit_head";
+    PostgresValues table;
+    table.add(std::string_view(head));
+    TG_TRY(const PostgresRows made, link_->run("SELECT to_regclass($1::text) IS NOT NULL", table));
+    // Not a table of a log that another version has written.
+    if (made.integer(0, 0) != 0) TG_CHECK(read_head());
+    TG_CHECK(link_->run(create_tables(options_.schema, new_id_)));
     return {};
 }
 
 Result<BlockWriter::Head> BlockWriter::read_head() {
-    TG_TRY(
-        const PostgresRows rows,
-        link_->run("SELECT format, generation, size, peaks FROM " + options_.schema + ".audit_head", PostgresValues()));
+    const std::string table = " FROM " + options_.schema + ".audit_head";
+    TG_TRY(const PostgresRows format, link_->run("SELECT format" + table, PostgresValues()));
+    if (format.size() != 1) return fail(ErrorCode::kDataLoss, "the log in the database has no head");
+    TG_CHECK(check_format(format.integer(0, 0)));
+    TG_TRY(const PostgresRows rows,
+           link_->run("SELECT log_id, generation, size, peaks, first_leaf" + table, PostgresValues()));
     if (rows.size() != 1) return fail(ErrorCode::kDataLoss, "the log in the database has no head");
-    Head head{.format = rows.integer(0, 0), .generation = static_cast<std::uint64_t>(rows.integer(0, 1)), .tree = {}};
-    if (head.format != kFormat) {
-        return fail(ErrorCode::kInvalidArgument,
-                    fmt::format("the log in the database has format {}, this program writes {}", head.format, kFormat));
-    }
+    Head head;
+    TG_TRY(head.log_id, decode_log_id(rows.bytes(0, 0)));
+    head.generation = static_cast<std::uint64_t>(rows.integer(0, 1));
     TG_TRY(head.tree, decode_peaks(static_cast<std::uint64_t>(rows.integer(0, 2)), rows.bytes(0, 3)));
+    head.first_leaf = static_cast<std::uint64_t>(rows.integer(0, 4));
     return head;
 }
 
@@ -131,6 +148,8 @@ Result<void> BlockWriter::open() {
            link_->run("UPDATE " + options_.schema + ".audit_head SET generation = generation + 1", PostgresValues()));
     TG_TRY(const Head head, read_head());
     generation_ = head.generation;
+    log_id_ = head.log_id;
+    first_leaf_ = head.first_leaf;
     tree_ = in_doubt_ = head.tree;
     TG_CHECK(check_last_block());
     const Month now = month_of(clock_.unix_ms());
@@ -173,6 +192,15 @@ Result<void> BlockWriter::take_up() {
     return {};
 }
 
+Result<void> BlockWriter::ping() {
+    if (link_ == nullptr)
+        return fail(ErrorCode::kUnavailable, "the database cannot be reached: the connection was lost");
+    auto answered = link_->run("SELECT 1");
+    if (answered) return {};
+    link_.reset();
+    return std::unexpected(std::move(answered).error());
+}
+
 Result<void> BlockWriter::make_partitions(const Block& block) {
     for (const Month month : block.months) {
         for (const Month needed : {month, month.next()}) {
@@ -188,26 +216,31 @@ Result<void> BlockWriter::send(const Block& block) {
     TG_CHECK(make_partitions(block));
     TG_CHECK(link_->run("BEGIN"));
     const std::string peaks = encode_peaks(block.after);
+    const std::string tenants = encode_tenants(block.zone.tenants);
     const std::uint32_t crc = block_crc(generation_, block.first_leaf, block.records, block.payload);
     PostgresValues values;
     values.add(static_cast<std::int64_t>(block.end()))
         .add(std::string_view(peaks))
         .add(static_cast<std::int64_t>(block.first_leaf))
         .add(static_cast<std::int64_t>(generation_))
-        .add(postgres_time(block.recorded))
+        .add(postgres_time(block.zone.recorded_min))
         .add(static_cast<std::int64_t>(block.records))
-        .add(postgres_time(block.time_from))
-        .add(postgres_time(block.time_to))
+        .add(postgres_time(block.zone.time_min))
+        .add(postgres_time(block.zone.time_max))
         .add(std::int64_t{crc})
-        .add(segments::text_of(block.payload));
-    TG_TRY(const PostgresRows moved,
-           link_->run(fmt::format("WITH moved AS (UPDATE {0}.audit_head SET size = $1::int8, peaks = $2::bytea"
-                                  " WHERE size = $3::int8 AND generation = $4::int8 RETURNING 1)"
-                                  " INSERT INTO {0}.audit_blocks (recorded, generation, first_leaf, records, time_from,"
-                                  " time_to, peaks, crc, payload) SELECT $5::timestamptz, $4::int8, $3::int8, $6::int8,"
-                                  " $7::timestamptz, $8::timestamptz, $2::bytea, $9::int8, $10::bytea FROM moved",
-                                  options_.schema),
-                      values));
+        .add(segments::text_of(block.payload))
+        .add(postgres_time(block.zone.recorded_max))
+        .add(std::string_view(tenants));
+    TG_TRY(
+        const PostgresRows moved,
+        link_->run(fmt::format("WITH moved AS (UPDATE {0}.audit_head SET size = $1::int8, peaks = $2::bytea"
+                               " WHERE size = $3::int8 AND generation = $4::int8 RETURNING 1)"
+                               " INSERT INTO {0}.audit_blocks (recorded, generation, first_leaf, records, time_from,"
+                               " time_to, peaks, crc, payload, recorded_to, tenants) SELECT $5::timestamptz, $4::int8,"
+                               " $3::int8, $6::int8, $7::timestamptz, $8::timestamptz, $2::bytea, $9::int8, $10::bytea,"
+                               " $11::timestamptz, $12::bytea FROM moved",
+                               options_.schema),
+                   values));
     if (moved.affected() != 1) {
         return fail(ErrorCode::kConflict, "the log's head in the database has been moved by somebody else");
     }

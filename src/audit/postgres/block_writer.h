@@ -25,9 +25,7 @@ namespace tidegate::audit::postgres {
 struct Block {
     std::uint64_t first_leaf = 0;
     std::uint64_t records = 0;
-    UnixMillis recorded = 0;  // Of the first record: which month the block belongs to.
-    UnixMillis time_from = 0;
-    UnixMillis time_to = 0;
+    segments::ZoneMap zone;  // Its earliest `recorded` says which month the block belongs to.
     Bytes payload;
     MerkleStack after;             // The tree with its leaves.
     std::vector<Month> months;     // Of its records' `recorded`, each once.
@@ -66,13 +64,19 @@ class BlockWriter {
 
     /// What the server has, as far as it is known.
     const MerkleStack& tree() const noexcept { return tree_; }
+    /// After open().
+    const segments::LogId& log_id() const noexcept { return log_id_; }
+    std::uint64_t first_leaf() const noexcept { return first_leaf_; }
+    /// Whether the server still answers; a failure breaks the link.
+    Result<void> ping();
     std::uint64_t generation() const noexcept { return generation_; }
 
   private:
     struct Head {
-        std::int64_t format = 0;
+        segments::LogId log_id{};
         std::uint64_t generation = 0;
         MerkleStack tree;
+        std::uint64_t first_leaf = 0;
     };
     Result<void> connect();
     Result<void> take_up();
@@ -87,12 +91,15 @@ class BlockWriter {
 
     const BlockWriterOptions options_;
     const Clock& clock_;
-    const std::string session_;  // application_name: tells this writer's sessions from all others.
+    const segments::LogId new_id_;  // Of the log, where there is none yet.
+    const std::string session_;     // application_name: tells this writer's sessions from all others.
     std::unique_ptr<store::PostgresLink> link_;
     MerkleStack tree_;
     MerkleStack in_doubt_;  // The tree of a commit whose outcome is unknown.
     std::uint64_t generation_ = 0;
-    std::set<Month> months_;  // Those that have their partitions.
+    segments::LogId log_id_{};
+    std::uint64_t first_leaf_ = 0;  // At the start.
+    std::set<Month> months_;        // Those that have their partitions.
 };
 
 }  // namespace tidegate::audit::postgres

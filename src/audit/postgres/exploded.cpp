@@ -43,7 +43,7 @@ void add_row(PostgresCopyRows& rows, std::uint64_t leaf, const RecordView& view)
 
 }  // namespace
 
-Block Exploder::explode(Bytes payload, std::span<const Sha256> leaves, const MerkleStack& before) {
+Block Exploder::explode(Bytes payload, std::span<const Sha256> leaves, const MerkleStack& before, std::uint64_t seed) {
     views_.clear();
     recent_.clear();
     errors_.clear();
@@ -58,13 +58,7 @@ Block Exploder::explode(Bytes payload, std::span<const Sha256> leaves, const Mer
         auto view = segments::decode(record);
         TG_ASSERT(view.has_value());  // This process has just encoded it.
         const std::uint64_t leaf = block.first_leaf + views_.size();
-        const UnixMillis time = unix_ms_of(view->id);
-        if (views_.empty()) {
-            block.recorded = view->recorded;
-            block.time_from = block.time_to = time;
-        }
-        block.time_from = std::min(block.time_from, time);
-        block.time_to = std::max(block.time_to, time);
+        block.zone.add(segments::keys_of(seed, *view));
         if (const Month month = month_of(view->recorded);
             std::ranges::find(block.months, month) == block.months.end()) {
             block.months.push_back(month);

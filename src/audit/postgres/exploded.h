@@ -14,9 +14,9 @@ namespace tidegate::audit::postgres {
 
 class Exploder {
   public:
-    /// `payload`: records with their length prefixes, at least one, encoded by this process; `leaves` as many. What it gives points
+    /// `seed`: of the log's keys. `payload`: records with their length prefixes, at least one, encoded by this process; `leaves` as many. What it gives points
     /// into `payload` and this object, until the next call.
-    Block explode(Bytes payload, std::span<const Sha256> leaves, const MerkleStack& before);
+    Block explode(Bytes payload, std::span<const Sha256> leaves, const MerkleStack& before, std::uint64_t seed);
     /// The records of the last call.
     std::span<const segments::RecordView> views() const noexcept { return views_; }
 

@@ -11,13 +11,20 @@ namespace tidegate::audit::postgres {
 namespace {
 
 using segments::Record;
-using store::PostgresLink;
 using store::PostgresRows;
 using store::PostgresValues;
 
 constexpr std::string_view kBlockColumns = "generation, first_leaf, records, crc, peaks, payload";
-// Blocks a question: a payload is 1 MiB when the log is busy, 16 MiB at most.
-constexpr int kBlocksAtOnce = 4;
+// Blocks a question: as many as make up some 4 MiB. A payload is 1 MiB when the log is busy (16 MiB at most) and one record when
+// it is not.
+constexpr std::int64_t kBlocksFirst = 4;
+constexpr std::int64_t kBlocksMax = 4096;
+constexpr std::size_t kBytesAtOnce = 4U * 1024 * 1024;
+
+std::int64_t blocks_next(std::int64_t blocks, std::size_t bytes) {
+    if (bytes > 2 * kBytesAtOnce) return std::max<std::int64_t>(1, blocks / 2);
+    return bytes < kBytesAtOnce / 2 ? std::min(kBlocksMax, blocks * 2) : blocks;
+}
 
 Error damaged(std::uint64_t leaf, std::string_view what) {
     return {ErrorCode::kDataLoss, fmt::format("the log's block at leaf {} {}", leaf, what)};
@@ -28,28 +35,45 @@ Result<Record> record_of(std::uint64_t leaf, Bytes bytes) {
     return Record{.leaf = leaf, .recorded = view.recorded, .decision = segments::to_decision(view)};
 }
 
+std::int64_t number_of(std::uint64_t leaf) {
+    // What no log reaches, such as "to the end", is as good as its end.
+    return static_cast<std::int64_t>(std::min<std::uint64_t>(leaf, std::numeric_limits<std::int64_t>::max()));
+}
+
 }  // namespace
 
 PostgresReader::PostgresReader(store::PostgresOptions options, std::string schema, const Clock& clock)
-    : options_(std::move(options)), schema_(std::move(schema)), clock_(clock) {}
+    : links_(std::move(options), clock), schema_(std::move(schema)), clock_(clock) {}
 
-Result<PostgresRows> PostgresReader::ask(const std::string& statement, const PostgresValues& values) const {
-    const Lock lock(mutex_);
-    // A connection that was lost while nobody asked is found out by asking: a question may be put twice.
-    const bool fresh = link_ == nullptr || link_->broken();
-    if (fresh) {
-        TG_TRY(link_, PostgresLink::connect(options_, clock_));
+Result<void> PostgresReader::refresh() {
+    PostgresValues name;
+    const std::string table = schema_ + ".audit_head";
+    name.add(std::string_view(table));
+    TG_TRY(const PostgresRows there, links_.ask("SELECT to_regclass($1::text) IS NOT NULL", name));
+    if (there.integer(0, 0) == 0) {
+        return fail(ErrorCode::kNotFound, fmt::format("schema {} of the database holds no log", schema_));
     }
-    auto rows = link_->run(statement, values);
-    if (rows || fresh || !link_->broken()) return rows;
-    TG_TRY(link_, PostgresLink::connect(options_, clock_));
-    return link_->run(statement, values);
+    TG_TRY(const PostgresRows rows,
+           links_.ask("SELECT format, log_id, first_leaf, size FROM " + table, PostgresValues()));
+    if (rows.size() != 1) return fail(ErrorCode::kDataLoss, "the log in the database has no head");
+    TG_CHECK(check_format(rows.integer(0, 0)));
+    TG_TRY(const segments::LogId log_id, decode_log_id(rows.bytes(0, 1)));
+    open(log_id, static_cast<std::uint64_t>(rows.integer(0, 2)), static_cast<std::uint64_t>(rows.integer(0, 3)));
+    return {};
 }
 
-Result<std::uint64_t> PostgresReader::end_leaf() const {
-    TG_TRY(const PostgresRows rows, ask("SELECT size FROM " + schema_ + ".audit_head", PostgresValues()));
-    if (rows.size() != 1) return fail(ErrorCode::kDataLoss, "the log in the database has no head");
-    return static_cast<std::uint64_t>(rows.integer(0, 0));
+void PostgresReader::open(const segments::LogId& log_id, std::uint64_t first_leaf, std::uint64_t end_leaf) {
+    log_id_ = log_id;
+    set_first(first_leaf);
+    set_end(end_leaf);
+}
+
+std::uint64_t PostgresReader::seed() const noexcept {
+    return seed_of(log_id_);
+}
+
+std::unexpected<Error> PostgresReader::gone(std::uint64_t leaf) const {
+    return fail(ErrorCode::kNotFound, fmt::format("the log begins at record {}: {} is removed", first_leaf(), leaf));
 }
 
 Result<PostgresReader::StoredBlock> PostgresReader::block_of(const PostgresRows& rows, int row) {
@@ -79,32 +103,43 @@ Result<bool> PostgresReader::visit_records(const StoredBlock& block, std::uint64
     return true;
 }
 
+// A block that is not there is damage, unless retention has taken it: the head says so before the first block goes.
+Error PostgresReader::missing(std::uint64_t leaf) const {
+    const auto rows = links_.ask("SELECT first_leaf FROM " + schema_ + ".audit_head", PostgresValues());
+    if (!rows) return rows.error();
+    if (rows->size() == 1 && leaf < static_cast<std::uint64_t>(rows->integer(0, 0))) return gone(leaf).error();
+    return damaged(leaf, "is missing");
+}
+
 Result<void> PostgresReader::for_blocks(std::uint64_t from, std::uint64_t to, const VisitBlock& visit) const {
-    // Asked first: whatever is before it must be there.
-    TG_TRY(const std::uint64_t end, end_leaf());
-    to = std::min(to, end);
+    to = std::min(to, end_leaf());
+    if (from < to && from < first_leaf()) return gone(from);
     // The block that the first leaf is in, then those that follow it.
     const std::string statement = fmt::format(
         "SELECT {1} FROM {0}.audit_blocks WHERE first_leaf >= coalesce((SELECT first_leaf FROM {0}.audit_blocks"
         " WHERE first_leaf <= $1::int8 ORDER BY first_leaf DESC LIMIT 1), 0) AND first_leaf < $2::int8"
-        " ORDER BY first_leaf LIMIT {2}",
-        schema_, kBlockColumns, kBlocksAtOnce);
+        " ORDER BY first_leaf LIMIT $3::int8",
+        schema_, kBlockColumns);
+    std::int64_t at_once = kBlocksFirst;
     std::uint64_t next = from;
     while (next < to) {
         PostgresValues range;
-        range.add(static_cast<std::int64_t>(next)).add(static_cast<std::int64_t>(to));
-        TG_TRY(const PostgresRows rows, ask(statement, range));
+        range.add(number_of(next)).add(number_of(to)).add(at_once);
+        TG_TRY(const PostgresRows rows, links_.ask(statement, range));
         const std::uint64_t asked = next;
+        std::size_t bytes = 0;
         for (int row = 0; row < rows.size(); ++row) {
             TG_TRY(const StoredBlock block, block_of(rows, row));
             if (block.first_leaf > next || block.end() <= next || (next != from && block.first_leaf != next)) {
-                return std::unexpected(damaged(next, "is missing"));
+                return std::unexpected(missing(next));
             }
             TG_TRY(const bool more, visit(block));
             if (!more) return {};
             next = block.end();
+            bytes += block.payload.size();
         }
-        if (next == asked) return std::unexpected(damaged(next, "is missing"));
+        if (next == asked) return std::unexpected(missing(next));
+        at_once = blocks_next(at_once, bytes);
     }
     return {};
 }
@@ -121,9 +156,13 @@ Result<std::uint64_t> PostgresReader::scan(std::uint64_t from, std::uint64_t to,
 }
 
 Result<MerkleStack> PostgresReader::verify() const {
-    TG_TRY(const std::uint64_t end, end_leaf());
-    MerkleStack tree;
-    TG_CHECK(for_blocks(0, end, [&](const StoredBlock& block) -> Result<bool> {
+    TG_TRY(const PostgresRows head,
+           links_.ask("SELECT first_leaf, first_peaks, size FROM " + schema_ + ".audit_head", PostgresValues()));
+    if (head.size() != 1) return fail(ErrorCode::kDataLoss, "the log in the database has no head");
+    const auto first = static_cast<std::uint64_t>(head.integer(0, 0));
+    const auto end = static_cast<std::uint64_t>(head.integer(0, 2));
+    TG_TRY(MerkleStack tree, decode_peaks(first, head.bytes(0, 1)));
+    TG_CHECK(for_blocks(first, end, [&](const StoredBlock& block) -> Result<bool> {
         TG_TRY(const bool whole, visit_records(block, 0, end, [&](std::uint64_t, Bytes record) {
                    tree.add(segments::leaf_hash(record));
                    return true;
@@ -140,57 +179,52 @@ Result<MerkleStack> PostgresReader::verify() const {
     return tree;
 }
 
-Result<Record> PostgresReader::read(std::uint64_t leaf) const {
-    std::optional<Result<Record>> found;
-    TG_CHECK(scan(leaf, leaf + 1, [&](std::uint64_t, Bytes record) {
-        found = record_of(leaf, record);
-        return false;
+Result<std::shared_ptr<const CutBlock>> PostgresReader::block_with(std::uint64_t leaf) const {
+    if (auto known = cache_.find(leaf)) return known;
+    auto cut = std::make_shared<CutBlock>();
+    TG_CHECK(for_blocks(leaf, leaf + 1, [&](const StoredBlock& block) -> Result<bool> {
+        cut->first_leaf = block.first_leaf;
+        cut->payload.assign(block.payload.begin(), block.payload.end());
+        std::size_t end = 0;
+        return visit_records(block, 0, block.end(), [&](std::uint64_t, Bytes record) {
+            end += 4 + record.size();
+            cut->ends.push_back(static_cast<std::uint32_t>(end));
+            return true;
+        });
     }));
-    if (!found) return fail(ErrorCode::kNotFound, fmt::format("no record {}", leaf));
-    return *std::move(found);
+    if (cut->ends.empty()) return std::unexpected(missing(leaf));
+    cache_.put(cut);
+    return cut;
 }
 
-Result<std::optional<Record>> PostgresReader::find_id(const Uuid& id) const {
-    PostgresValues time;
-    time.add(store::postgres_time(unix_ms_of(id)));
-    TG_TRY(const PostgresRows rows,
-           ask("SELECT first_leaf FROM " + schema_ +
-                   ".audit_blocks WHERE time_from <= $1::timestamptz AND time_to >= $1::timestamptz ORDER BY 1 DESC",
-               time));
-    std::optional<Result<Record>> found;
-    for (int row = 0; row < rows.size() && !found; ++row) {
-        const auto first = static_cast<std::uint64_t>(rows.integer(row, 0));
-        TG_CHECK(for_blocks(first, first + 1, [&](const StoredBlock& block) {
-            return visit_records(block, 0, block.end(), [&](std::uint64_t leaf, Bytes record) {
-                const auto view = segments::decode(record);
-                if (!view) found = std::unexpected(view.error());
-                // A later one of the same id wins.
-                if (view && view->id == id) found = record_of(leaf, record);
-                return view.has_value();
-            });
-        }));
-    }
-    if (!found) return std::nullopt;
-    TG_TRY(Record record, *std::move(found));
-    return record;
+Result<Record> PostgresReader::read(std::uint64_t leaf) const {
+    if (leaf >= end_leaf()) return fail(ErrorCode::kNotFound, fmt::format("the log has no record {}", leaf));
+    if (leaf < first_leaf()) return gone(leaf);
+    TG_TRY(const auto block, block_with(leaf));
+    return record_of(leaf, block->record(leaf));
 }
 
-Result<std::vector<Record>> PostgresReader::find_request(std::string_view request_id, std::size_t limit) const {
-    PostgresValues wanted;
-    wanted.add(request_id).add(static_cast<std::int64_t>(std::min<std::size_t>(limit, 10'000)));
-    // An error that is recent is in both.
+Result<std::optional<MerkleStack>> PostgresReader::tree_before(std::uint64_t leaf) const {
+    PostgresValues below;
+    below.add(number_of(leaf));
+    // The newest of two ends at `leaf` or goes over it.
     TG_TRY(const PostgresRows rows,
-           ask(fmt::format(
-                   "SELECT leaf FROM {0}.audit_recent WHERE request_id = $1::text UNION"
-                   " SELECT leaf FROM {0}.audit_errors WHERE request_id = $1::text ORDER BY leaf DESC LIMIT $2::int8",
-                   schema_),
-               wanted));
-    std::vector<Record> all;
+           links_.ask("SELECT first_leaf + records, peaks FROM " + schema_ +
+                          ".audit_blocks WHERE first_leaf < $1::int8 ORDER BY first_leaf DESC LIMIT 2",
+                      below));
     for (int row = 0; row < rows.size(); ++row) {
-        TG_TRY(Record record, read(static_cast<std::uint64_t>(rows.integer(row, 0))));
-        all.push_back(std::move(record));
+        const auto end = static_cast<std::uint64_t>(rows.integer(row, 0));
+        if (end > leaf || end <= first_leaf()) continue;
+        TG_TRY(MerkleStack tree, decode_peaks(end, rows.bytes(row, 1)));
+        return std::optional(tree);
     }
-    return all;
+    TG_TRY(const PostgresRows head,
+           links_.ask("SELECT first_leaf, first_peaks FROM " + schema_ + ".audit_head", PostgresValues()));
+    if (head.size() != 1) return fail(ErrorCode::kDataLoss, "the log in the database has no head");
+    const auto first = static_cast<std::uint64_t>(head.integer(0, 0));
+    if (first > leaf) return std::optional<MerkleStack>();
+    TG_TRY(MerkleStack tree, decode_peaks(first, head.bytes(0, 1)));
+    return std::optional(tree);
 }
 
 }  // namespace tidegate::audit::postgres

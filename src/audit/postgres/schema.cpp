@@ -43,19 +43,26 @@ std::int64_t lock_key(std::string_view schema) {
     return segments::get<std::int64_t>(hash.data());
 }
 
-std::string create_tables(std::string_view schema) {
+Result<void> check_format(std::int64_t format) {
+    if (format == kFormat) return {};
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("the log in the database has format {}, this program knows {}", format, kFormat));
+}
+
+std::string create_tables(std::string_view schema, const segments::LogId& log_id) {
     return fmt::format(R"(
 CREATE TABLE IF NOT EXISTS {0}.audit_head (
-    one bool PRIMARY KEY DEFAULT true CHECK (one), format int8 NOT NULL, generation int8 NOT NULL, size int8 NOT NULL,
-    peaks bytea NOT NULL);
-INSERT INTO {0}.audit_head (format, generation, size, peaks) VALUES ({1}, 0, 0, '') ON CONFLICT DO NOTHING;
+    one bool PRIMARY KEY DEFAULT true CHECK (one), format int8 NOT NULL, log_id bytea NOT NULL, generation int8 NOT NULL,
+    size int8 NOT NULL, peaks bytea NOT NULL, first_leaf int8 NOT NULL, first_peaks bytea NOT NULL);
+INSERT INTO {0}.audit_head (format, log_id, generation, size, peaks, first_leaf, first_peaks)
+    VALUES ({1}, '\x{3}', 0, 0, '', 0, '') ON CONFLICT DO NOTHING;
 CREATE TABLE IF NOT EXISTS {0}.{2} (
-    recorded timestamptz NOT NULL, generation int8 NOT NULL, first_leaf int8 NOT NULL, records int8 NOT NULL,
-    time_from timestamptz NOT NULL, time_to timestamptz NOT NULL, peaks bytea NOT NULL, crc int8 NOT NULL,
-    payload bytea NOT NULL, PRIMARY KEY (first_leaf, recorded)) PARTITION BY RANGE (recorded);
+    recorded timestamptz NOT NULL, recorded_to timestamptz NOT NULL, generation int8 NOT NULL, first_leaf int8 NOT NULL,
+    records int8 NOT NULL, time_from timestamptz NOT NULL, time_to timestamptz NOT NULL, tenants bytea NOT NULL,
+    peaks bytea NOT NULL, crc int8 NOT NULL, payload bytea NOT NULL, PRIMARY KEY (first_leaf, recorded)) PARTITION BY RANGE (recorded);
 CREATE INDEX IF NOT EXISTS {2}_times ON {0}.{2} USING brin (time_from, time_to) WITH (pages_per_range = 4);
 )",
-                       schema, kFormat, kBlocks) +
+                       schema, kFormat, kBlocks, to_hex(log_id.data(), log_id.size())) +
            exploded(schema, kRecent) + exploded(schema, kErrors);
 }
 
@@ -111,6 +118,34 @@ Result<MerkleStack> decode_peaks(std::uint64_t size, std::string_view peaks) {
         std::ranges::copy(segments::bytes_of(peaks.substr(i * sizeof(Sha256), sizeof(Sha256))), hashes[i].begin());
     }
     return MerkleStack::restore(size, hashes);
+}
+
+Result<segments::LogId> decode_log_id(std::string_view bytes) {
+    segments::LogId id{};
+    if (bytes.size() != id.size()) return fail(ErrorCode::kDataLoss, "the log in the database has no id");
+    std::ranges::copy(segments::bytes_of(bytes), id.begin());
+    return id;
+}
+
+std::uint64_t seed_of(const segments::LogId& log_id) noexcept {
+    return segments::get<std::uint64_t>(log_id.data());
+}
+
+std::string encode_tenants(const segments::NameSet& tenants) {
+    if (tenants.size() == segments::NameSet::kOverflowed) return {};
+    std::string bytes(tenants.size() * sizeof(std::uint64_t), '\0');
+    for (std::size_t i = 0; i < tenants.size(); ++i) {
+        segments::put(reinterpret_cast<std::uint8_t*>(bytes.data()) + i * sizeof(std::uint64_t), tenants.hashes()[i]);
+    }
+    return bytes;
+}
+
+void add_tenants(segments::NameSet& into, std::string_view tenants) {
+    if (tenants.empty()) into = segments::NameSet::restore(segments::NameSet::kOverflowed, {});
+    const Bytes bytes = segments::bytes_of(tenants);
+    for (std::size_t at = 0; at + sizeof(std::uint64_t) <= bytes.size(); at += sizeof(std::uint64_t)) {
+        into.add(segments::get<std::uint64_t>(bytes.data() + at));
+    }
 }
 
 std::uint32_t block_crc(std::uint64_t generation, std::uint64_t first_leaf, std::uint64_t records, Bytes payload) {

@@ -1,18 +1,18 @@
-// The writer thread of PostgresDecisionLog: the next block, its commit, and what is done when that goes wrong.
+// The writer thread of PostgresLog: the next block, its commit, and what is done when that goes wrong.
 #include <algorithm>
 #include <utility>
 
-#include "audit/postgres/postgres_decision_log.h"
+#include "audit/postgres/postgres_log.h"
 
 namespace tidegate::audit::postgres {
 
-void PostgresDecisionLog::write_loop() {
+void PostgresLog::write_loop() {
     std::optional<Batch> batch;
     while (next(batch)) {
         if (batch) {
             write(*std::exchange(batch, std::nullopt));
         } else {
-            probe();
+            look_after_link();
         }
     }
     if (!doubt_) return;
@@ -22,23 +22,25 @@ void PostgresDecisionLog::write_loop() {
     }
 }
 
-// The next batch, or none when the server is to be tried again; false at the end.
-bool PostgresDecisionLog::next(std::optional<Batch>& batch) {
+// The next batch, or none when it is time to look whether the server is there; false at the end.
+bool PostgresLog::next(std::optional<Batch>& batch) {
     const Lock lock(mutex_);
-    while (!closing_ && !health_.degraded && waiting_.empty()) wake_.wait(mutex_);
+    if (!closing_ && !health_.degraded && waiting_.empty()) {
+        if (!wake_.wait_for(mutex_, options_.idle_check)) return true;
+    }
     if (health_.degraded) {
         if (!closing_) wake_.wait_for(mutex_, options_.probe_interval);
         return !closing_;
     }
-    if (waiting_.empty()) return false;
+    if (waiting_.empty()) return !closing_;
     batch = std::move(waiting_.front());
     waiting_.pop_front();
     return true;
 }
 
-void PostgresDecisionLog::write(Batch batch) {
+void PostgresLog::write(Batch batch) {
     const SteadyTime begin = clock_.now();
-    const Block block = exploder_.explode(batch.payload, batch.leaves, writer_.tree());
+    const Block block = exploder_.explode(batch.payload, batch.leaves, writer_.tree(), reader_.seed());
     Error error;
     const Commit commit = writer_.commit(block, error);
     if (commit == Commit::kDone) {
@@ -61,24 +63,52 @@ void PostgresDecisionLog::write(Batch batch) {
     probe();
 }
 
-// The block is durable: the tree, the followers, then whoever waits.
-void PostgresDecisionLog::finish(Batch batch) {
+// Nobody has appended for a while, or nothing could be: /health is to say when the server has gone.
+void PostgresLog::look_after_link() {
+    bool degraded = false;
+    {
+        const Lock lock(mutex_);
+        degraded = health_.degraded;
+        if (!degraded && !waiting_.empty()) return;
+    }
+    if (!degraded) {
+        const auto there = writer_.ping();
+        if (there) return;
+        degrade(there.error());
+        fail_waiting(there.error());
+    }
+    probe();
+}
+
+// The block is durable: the tree and the reader know it, then the followers. Its first leaf.
+std::uint64_t PostgresLog::publish(const Batch& batch) {
     std::uint64_t first = 0;
     {
         const Lock lock(mutex_);
         first = tree_.size();
         tree_ = writer_.tree();
+    }
+    reader_.set_end(writer_.tree().size());
+    if (options_.on_durable) options_.on_durable({first, batch.leaves, batch.payload, writer_.tree()});
+    return first;
+}
+
+// Then whoever waits.
+void PostgresLog::finish(Batch batch) {
+    std::uint64_t leaf = publish(batch);
+    {
+        const Lock lock(mutex_);
         health_.appended += batch.leaves.size();
         ++health_.commits;
     }
-    feed_.deliver({first, exploder_.views(), batch.leaves});
     for (Group& group : batch.groups) {
-        if (group.done) group.done({});
+        if (group.placed) group.placed(leaf);
+        leaf += group.records;
     }
     count_finished(batch);
 }
 
-void PostgresDecisionLog::count_finished(const Batch& batch) {
+void PostgresLog::count_finished(const Batch& batch) {
     const Lock lock(mutex_);
     health_.queue_records -= batch.leaves.size();
     health_.queue_bytes -= batch.payload.size();
@@ -86,20 +116,20 @@ void PostgresDecisionLog::count_finished(const Batch& batch) {
     progressed_.notify_all();
 }
 
-void PostgresDecisionLog::tell(Batch& batch, const Error& error) {
+void PostgresLog::tell(Batch& batch, const Error& error) {
     {
         const Lock lock(mutex_);
         health_.failed += batch.leaves.size();
     }
     for (Group& group : batch.groups) {
-        if (group.done) group.done(fail(ErrorCode::kUnavailable, error.message));
+        if (group.placed) group.placed(fail(ErrorCode::kUnavailable, error.message));
     }
     count_finished(batch);
     // Told once; the records themselves may still turn out to be there.
     batch.groups.clear();
 }
 
-void PostgresDecisionLog::degrade(const Error& error) {
+void PostgresLog::degrade(const Error& error) {
     const Lock lock(mutex_);
     if (!health_.degraded) {
         ++health_.commit_failures;
@@ -109,7 +139,7 @@ void PostgresDecisionLog::degrade(const Error& error) {
     health_.reason = error.message;
 }
 
-void PostgresDecisionLog::fail_waiting(const Error& error) {
+void PostgresLog::fail_waiting(const Error& error) {
     std::deque<Batch> failed;
     {
         const Lock lock(mutex_);
@@ -118,7 +148,7 @@ void PostgresDecisionLog::fail_waiting(const Error& error) {
     for (Batch& batch : failed) tell(batch, error);
 }
 
-void PostgresDecisionLog::probe() {
+void PostgresLog::probe() {
     if (auto again = writer_.reconnect(); !again) {
         degrade(again.error());
         if (doubt_ && doubt_->until && clock_.now() >= *doubt_->until) {
@@ -135,7 +165,7 @@ void PostgresDecisionLog::probe() {
 }
 
 // The earlier session is gone and its lock is ours: what the log holds now is what it held at its end.
-void PostgresDecisionLog::settle_doubt() {
+void PostgresLog::settle_doubt() {
     if (!doubt_) return;
     Doubt doubt = *std::exchange(doubt_, std::nullopt);
     const bool told = !doubt.until;
@@ -145,13 +175,7 @@ void PostgresDecisionLog::settle_doubt() {
     }
     if (!told) return finish(std::move(doubt.batch));
     // Its callers have had their error, the records are there all the same: the views must have them.
-    std::uint64_t first = 0;
-    {
-        const Lock lock(mutex_);
-        first = tree_.size();
-        tree_ = writer_.tree();
-    }
-    feed_.deliver({first, exploder_.views(), doubt.batch.leaves});
+    publish(doubt.batch);
 }
 
 }  // namespace tidegate::audit::postgres

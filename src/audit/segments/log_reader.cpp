@@ -186,17 +186,54 @@ Result<std::uint64_t> LogReader::scan(std::uint64_t from, std::uint64_t to, cons
     return leaf;
 }
 
+// The zone map of a segment that is still written changes under us: it is read.
+bool LogReader::may_hold(const SegmentEntry& entry, const ZoneFilter& filter) const {
+    return entry.index == nullptr || may_contain(entry.index->zone(), filter, seed_);
+}
+
 Result<void> LogReader::scan_where(const ZoneFilter& filter, const Visit& visit) const {
     const auto entries = catalog_.entries();
     for (const auto& entry : *entries) {
-        // The zone map of a segment that is still written changes under us: it is read.
-        if (entry->index != nullptr && !may_contain(entry->index->zone(), filter, seed_)) continue;
+        if (!may_hold(*entry, filter)) continue;
         std::uint64_t leaf = entry->header.first_leaf;
         if (leaf >= entry->end_leaf()) continue;
         TG_TRY(const bool more, scan_segment(*entry, leaf, entry->end_leaf(), visit));
         if (!more) return {};
     }
     return {};
+}
+
+Result<std::vector<LeafRange>> LogReader::ranges_where(const ZoneFilter& filter) const {
+    std::vector<LeafRange> ranges;
+    for (const auto& entry : *catalog_.entries()) {
+        const LeafRange range{entry->header.first_leaf, entry->end_leaf()};
+        if (range.from >= range.to || !may_hold(*entry, filter)) continue;
+        if (!ranges.empty() && ranges.back().to == range.from) {
+            ranges.back().to = range.to;
+        } else {
+            ranges.push_back(range);
+        }
+    }
+    return ranges;
+}
+
+Result<void> LogReader::each_part(const VisitPart& visit) const {
+    const auto entries = catalog_.entries();
+    std::size_t sealed = 0;
+    while (sealed < entries->size() && (*entries)[sealed]->index != nullptr) ++sealed;
+    for (std::size_t i = 0; i + 1 < sealed; ++i) {
+        const SegmentEntry& entry = *(*entries)[i];
+        if (!visit({{entry.header.first_leaf, entry.end_leaf()}, entry.index->zone()})) break;
+    }
+    return {};
+}
+
+Result<std::optional<MerkleStack>> LogReader::tree_before(std::uint64_t leaf) const {
+    const auto entries = catalog_.entries();
+    const auto after =
+        std::ranges::upper_bound(*entries, leaf, {}, [](const auto& entry) { return entry->header.first_leaf; });
+    if (after == entries->begin()) return std::nullopt;
+    return (*std::prev(after))->header.before;
 }
 
 }  // namespace tidegate::audit::segments

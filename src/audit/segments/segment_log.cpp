@@ -241,6 +241,35 @@ SegmentLogHealth SegmentLog::health() const {
     return health;
 }
 
+LogHealth SegmentLog::log_health() const {
+    const SegmentLogHealth own = health();
+    LogHealth health;
+    health.degraded = own.degraded;
+    health.reason = own.reason;
+    health.degraded_since = own.degraded_since;
+    health.appended = own.appended;
+    health.failed = own.failed;
+    health.refused_full = own.refused_full + own.refused_degraded;
+    health.refused_invalid = own.refused_invalid;
+    health.commits = own.batches;
+    health.commit_failures = own.write_failures;
+    health.queue_records = own.queue_records;
+    health.queue_bytes = own.queue_bytes;
+    health.commit_us_last = own.write_us_last;
+    health.commit_us_max = own.write_us_max;
+    health.size = tree().size();
+    health.first = reader_.first_leaf();
+    health.note = own.keeper.reason;
+    return health;
+}
+
+Result<void> SegmentLog::remove_before(std::uint64_t leaf) {
+    drop_before(leaf);
+    settle();
+    if (reader_.first_leaf() >= leaf) return {};
+    return fail(ErrorCode::kUnavailable, "the segments could not be removed yet: " + keeper_->health().reason);
+}
+
 void SegmentLog::settle() {
     flush();
     keeper_->settle();

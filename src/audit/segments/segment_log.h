@@ -25,6 +25,7 @@
 #include <string>
 #include <thread>
 
+#include "audit/log_store.h"
 #include "audit/segments/batch.h"
 #include "audit/segments/keeper.h"
 #include "audit/segments/log_file.h"
@@ -32,13 +33,7 @@
 
 namespace tidegate::audit::segments {
 
-/// A batch that has become durable: what tiles and views are made from. Valid during the call.
-struct DurableBatch {
-    std::uint64_t first_leaf = 0;
-    std::span<const Sha256> leaves;
-    Bytes payload;             // Records with their length prefixes; RecordCursor cuts them.
-    const MerkleStack& after;  // The tree with these leaves.
-};
+using audit::DurableBatch;
 
 struct SegmentLogOptions {
     std::uint64_t segment_bytes = 64ULL * 1024 * 1024;  // At least 64 KiB; a multiple of 4,096.
@@ -84,35 +79,33 @@ struct EncodedGroup {
     std::optional<SourceMark> source;
 };
 
-class SegmentLog {
+class SegmentLog final : public LogStore {
   public:
     /// Takes the folder, recovers, starts. `clock` outlives the log. kDataLoss: acknowledged records are missing or damaged;
     /// kConflict: another writer has the folder; kInvalidArgument: options that do not fit together.
     static Result<std::unique_ptr<SegmentLog>> open(std::unique_ptr<LogFolder> folder, SegmentLogOptions options,
                                                     const Clock& clock, Random& random);
-    ~SegmentLog();
-    SegmentLog(const SegmentLog&) = delete;
-    SegmentLog& operator=(const SegmentLog&) = delete;
+    ~SegmentLog() override;
 
     void append(const Decision& decision, Done done) { append_group({&decision, 1}, std::move(done)); }
-    /// All or nothing, next to each other; `done` gets the leaf index of the first. kTooLarge: over 16 MiB or a segment.
-    void append_group(std::span<const Decision> decisions, Done done);
+    /// kTooLarge: over 16 MiB or a segment.
+    void append_group(std::span<const Decision> decisions, Done done) override;
     /// The same for records from elsewhere; they keep their `recorded`. Their source is in the header of the batch that holds them.
     void append_encoded(const EncodedGroup& group, Done done);
     std::uint64_t key_seed() const noexcept { return seed_; }
 
-    /// Waits until everything appended before the call is acknowledged or refused. Never on an event loop.
-    void flush();
-    /// Takes nothing new (kUnavailable), writes what waits, ends the threads. Once; the destructor does it too.
-    void close();
+    void flush() override;
+    void close() override;
 
-    const LogReader& reader() const noexcept { return reader_; }
-    /// The tree over all durable records: its size, root and peaks.
-    MerkleStack tree() const;
-    const LogId& log_id() const noexcept { return log_id_; }
+    const LogReader& reader() const noexcept override { return reader_; }
+    MerkleStack tree() const override;
+    const LogId& log_id() const noexcept override { return log_id_; }
     SegmentLogHealth health() const;
+    LogHealth log_health() const override;
     const RecoveryReport& recovery() const noexcept { return report_; }
-    /// Retention: see Keeper::drop_before().
+    /// drop_before(), and waits for it.
+    Result<void> remove_before(std::uint64_t leaf) override;
+    /// See Keeper::drop_before().
     void drop_before(std::uint64_t leaf) { keeper_->drop_before(leaf); }
     /// Waits until seals, removals and spares are done. For tests and tools.
     void settle();

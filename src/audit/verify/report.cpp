@@ -31,6 +31,19 @@ void Report::add(Kind kind, std::string text) {
     ++findings_total;
 }
 
+void Report::note_unsigned() {
+    if (end_leaf > signed_leaves) {
+        notes.push_back(fmt::format("the last {} record(s) are under no checkpoint yet", end_leaf - signed_leaves));
+    }
+    if (!keys_given) {
+        not_judged = "no key was given, so no checkpoint can be trusted";
+    } else if (checkpoints == 0) {
+        not_judged = "there is no checkpoint signed by a known key";
+    } else if (checkpoints_proven == 0) {
+        not_judged = "no checkpoint could be proven by the records";
+    }
+}
+
 Verdict Report::completeness() const noexcept {
     if (completeness_broken) return Verdict::kBroken;
     return not_judged.empty() ? Verdict::kHolds : Verdict::kNotJudged;

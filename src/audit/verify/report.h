@@ -65,6 +65,8 @@ struct Report {
     std::string not_judged;  // Why completeness cannot be judged; empty: it can.
 
     void add(Kind kind, std::string text);
+    /// At the end: what no checkpoint covers, and whether completeness can be judged.
+    void note_unsigned();
     Verdict integrity() const noexcept { return integrity_broken ? Verdict::kBroken : Verdict::kHolds; }
     Verdict completeness() const noexcept;
     /// 0: both hold. 1: something was found. 3: nothing was found, and completeness could not be judged.

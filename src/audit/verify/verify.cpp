@@ -268,17 +268,7 @@ Result<void> Verification::finish() {
         report_.notes.push_back(
             fmt::format("{} batch(es) have padding that is not zero; it is no part of the log", dirty_paddings_));
     }
-    if (leaf_ > report_.signed_leaves) {
-        report_.notes.push_back(
-            fmt::format("the last {} record(s) are under no checkpoint yet", leaf_ - report_.signed_leaves));
-    }
-    if (!report_.keys_given) {
-        report_.not_judged = "no key was given, so no checkpoint can be trusted";
-    } else if (report_.checkpoints == 0) {
-        report_.not_judged = "there is no checkpoint signed by a known key";
-    } else if (report_.checkpoints_proven == 0) {
-        report_.not_judged = "no checkpoint could be proven by the records";
-    }
+    report_.note_unsigned();
     return {};
 }
 

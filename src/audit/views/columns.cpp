@@ -7,13 +7,12 @@
 
 namespace tidegate::audit {
 
-Columns::Columns(std::unique_ptr<segments::LogFolder> folder, ColumnsOptions options, const segments::LogReader& reader,
+Columns::Columns(std::unique_ptr<segments::LogFolder> folder, ColumnsOptions options, const LogReader& reader,
                  const segments::LogId& log, Kinds& kinds)
     : folder_(std::move(folder)), options_(options), reader_(reader), log_(log), kinds_(kinds) {}
 
 Result<std::unique_ptr<Columns>> Columns::open(std::unique_ptr<segments::LogFolder> folder, ColumnsOptions options,
-                                               const segments::LogReader& reader, const segments::LogId& log,
-                                               Kinds& kinds) {
+                                               const LogReader& reader, const segments::LogId& log, Kinds& kinds) {
     TG_CHECK(folder->take());
     std::unique_ptr<Columns> columns(new Columns(std::move(folder), options, reader, log, kinds));
     TG_CHECK(columns->read_folder());

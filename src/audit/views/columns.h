@@ -19,8 +19,8 @@
 #include <thread>
 
 #include "audit/follower.h"
+#include "audit/log_reader.h"
 #include "audit/segments/log_file.h"
-#include "audit/segments/log_reader.h"
 #include "audit/views/columns_chunk.h"
 #include "base/mutex.h"
 
@@ -48,8 +48,7 @@ class Columns final : public Follower {
     /// Opens what survived. `folder` is its own (`columns`); reader and kinds outlive it. An error: the folder cannot be made or
     /// listed, or another process has it.
     static Result<std::unique_ptr<Columns>> open(std::unique_ptr<segments::LogFolder> folder, ColumnsOptions options,
-                                                 const segments::LogReader& reader, const segments::LogId& log,
-                                                 Kinds& kinds);
+                                                 const LogReader& reader, const segments::LogId& log, Kinds& kinds);
     ~Columns() override;
 
     std::string_view name() const noexcept override { return "columns"; }
@@ -82,7 +81,7 @@ class Columns final : public Follower {
         std::shared_ptr<const ColumnChunk> chunk;
         std::shared_ptr<const ChunkSummary> summary;
     };
-    Columns(std::unique_ptr<segments::LogFolder> folder, ColumnsOptions options, const segments::LogReader& reader,
+    Columns(std::unique_ptr<segments::LogFolder> folder, ColumnsOptions options, const LogReader& reader,
             const segments::LogId& log, Kinds& kinds);
     Result<void> read_folder();
     std::optional<ChunkSummary> read_summary(std::uint64_t number) const;
@@ -104,7 +103,7 @@ class Columns final : public Follower {
 
     const std::unique_ptr<segments::LogFolder> folder_;
     const ColumnsOptions options_;
-    const segments::LogReader& reader_;
+    const LogReader& reader_;
     const segments::LogId log_;
     Kinds& kinds_;
     std::atomic<std::uint64_t> position_{0};

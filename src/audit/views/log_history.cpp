@@ -53,7 +53,7 @@ Result<void> check_query(const HistoryQuery& query) {
 
 /// Nothing where too much would have to be looked at.
 Result<std::optional<std::uint64_t>> total_of(const HistoryFilter& filter, const Columns& columns,
-                                              const segments::LogReader& reader) {
+                                              const LogReader& reader) {
     RowWalk rows(filter, {}, columns, reader);
     std::size_t scanned = 0;
     std::uint64_t total = 0;
@@ -74,8 +74,7 @@ Result<std::optional<std::uint64_t>> total_of(const HistoryFilter& filter, const
 }
 
 /// A record that matches; nothing when it does not, or retention has taken it meanwhile.
-Result<std::optional<Decision>> read_match(const segments::LogReader& reader, const HistoryFilter& filter,
-                                           std::uint64_t leaf) {
+Result<std::optional<Decision>> read_match(const LogReader& reader, const HistoryFilter& filter, std::uint64_t leaf) {
     auto record = reader.read(leaf);
     if (!record && record.error().code == ErrorCode::kNotFound) return std::nullopt;
     if (!record) return std::unexpected(std::move(record).error());
@@ -150,16 +149,13 @@ Result<std::vector<Decision>> LogHistory::find(const std::optional<std::string>&
 Result<std::vector<Decision>> LogHistory::by_request(std::string_view request_id,
                                                      const std::optional<std::string>& tenant,
                                                      std::size_t limit) const {
-    return find(tenant, [&](const segments::LogReader::Wanted& wanted) {
-        return reader_.find_request(request_id, limit, wanted);
-    });
+    return find(tenant,
+                [&](const LogReader::Wanted& wanted) { return reader_.find_request(request_id, limit, wanted); });
 }
 
 Result<std::vector<Decision>> LogHistory::by_input(const Sha256& input_hash, const std::optional<std::string>& tenant,
                                                    std::size_t limit) const {
-    return find(tenant, [&](const segments::LogReader::Wanted& wanted) {
-        return reader_.find_input(input_hash, limit, wanted);
-    });
+    return find(tenant, [&](const LogReader::Wanted& wanted) { return reader_.find_input(input_hash, limit, wanted); });
 }
 
 Result<void> LogHistory::for_each(const HistoryFilter& filter,

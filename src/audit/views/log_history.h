@@ -17,8 +17,8 @@
 #include <string_view>
 #include <vector>
 
+#include "audit/log_reader.h"
 #include "audit/segments/format.h"
-#include "audit/segments/log_reader.h"
 #include "audit/views/columns.h"
 #include "audit/views/history.h"
 
@@ -39,7 +39,7 @@ class LogHistory {
     static constexpr std::size_t kOffsetMax = 10'000;
 
     /// Both outlive it.
-    LogHistory(const segments::LogReader& reader, const Columns& columns, const segments::LogId& log)
+    LogHistory(const LogReader& reader, const Columns& columns, const segments::LogId& log)
         : reader_(reader), columns_(columns), log_(log) {}
 
     /// kInvalidArgument: a broken cursor, a limit out of range, an offset with a cursor.
@@ -65,10 +65,10 @@ class LogHistory {
     std::uint64_t first_leaf() const { return reader_.first_leaf(); }
 
   private:
-    using Find = std::function<Result<std::vector<segments::Record>>(const segments::LogReader::Wanted&)>;
+    using Find = std::function<Result<std::vector<segments::Record>>(const LogReader::Wanted&)>;
     Result<std::vector<Decision>> find(const std::optional<std::string>& tenant, const Find& find) const;
 
-    const segments::LogReader& reader_;
+    const LogReader& reader_;
     const Columns& columns_;
     const segments::LogId log_;
 };

@@ -49,8 +49,7 @@ class Window {
 
 class Streamer {
   public:
-    Streamer(const segments::LogReader& reader, const HistoryFilter& filter, Order order,
-             const LogHistory::VisitLeaf& visit)
+    Streamer(const LogReader& reader, const HistoryFilter& filter, Order order, const LogHistory::VisitLeaf& visit)
         : reader_(reader), filter_(filter), order_(order), visit_(visit) {}
 
     /// `leaves` ascend and lie within `rows` rows of each other. False: `visit` wants no more.
@@ -101,7 +100,7 @@ class Streamer {
         return leaves.size();
     }
 
-    const segments::LogReader& reader_;
+    const LogReader& reader_;
     const HistoryFilter& filter_;
     const Order order_;
     const LogHistory::VisitLeaf& visit_;

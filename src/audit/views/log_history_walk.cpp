@@ -2,8 +2,7 @@
 
 namespace tidegate::audit {
 
-RowWalk::RowWalk(const HistoryFilter& filter, const Walk& walk, const Columns& columns,
-                 const segments::LogReader& reader)
+RowWalk::RowWalk(const HistoryFilter& filter, const Walk& walk, const Columns& columns, const LogReader& reader)
     : columns_(columns),
       kinds_(filter, columns.kinds()),
       from_(filter.from.value_or(std::numeric_limits<UnixMillis>::min())),

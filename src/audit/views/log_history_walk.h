@@ -23,7 +23,7 @@ struct ChunkRange {
 class RowWalk {
   public:
     /// `filter` outlives it. `walk` is cut to what the log has now.
-    RowWalk(const HistoryFilter& filter, const Walk& walk, const Columns& columns, const segments::LogReader& reader);
+    RowWalk(const HistoryFilter& filter, const Walk& walk, const Columns& columns, const LogReader& reader);
 
     /// The chunks of the walk, in its order.
     const std::vector<ChunkRange>& chunks() const noexcept { return chunks_; }

@@ -37,7 +37,7 @@ std::vector<Spent> by_name(const Sums& sums) {
 
 }  // namespace
 
-Result<SpentSince> scan_spent(const segments::LogReader& reader, UnixMillis since) {
+Result<SpentSince> scan_spent(const LogReader& reader, UnixMillis since) {
     SpentSince out;
     Sums actors;
     Sums tenants;

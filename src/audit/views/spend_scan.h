@@ -7,7 +7,7 @@
 // Threads     Any worker thread. Reads the disk.
 #pragma once
 
-#include "audit/segments/log_reader.h"
+#include "audit/log_reader.h"
 #include "audit/views/spend.h"
 #include "base/clock.h"
 #include "base/result.h"
@@ -15,6 +15,6 @@
 namespace tidegate::audit {
 
 /// Decisions made at `since` or later, by their own time, in any order in the log. Events are not charged.
-Result<SpentSince> scan_spent(const segments::LogReader& reader, UnixMillis since);
+Result<SpentSince> scan_spent(const LogReader& reader, UnixMillis since);
 
 }  // namespace tidegate::audit

@@ -191,7 +191,7 @@ void verify_receipt(const ContextPtr& context, std::string_view text, const Proo
     context->reply_json(std::move(body));
 }
 
-/// The folder, read as any outsider would: by the code that shares nothing with what wrote it.
+/// The log, read as any outsider would: by the code that shares nothing with what wrote it.
 void verify_log(const ContextPtr& context, const ProofParts& parts, std::atomic<bool>& busy) {
     if (!sees_all(context, parts)) {
         return context->fail({ErrorCode::kPermissionDenied,
@@ -204,7 +204,7 @@ void verify_log(const ContextPtr& context, const ProofParts& parts, std::atomic<
     if (auto keys = verify::parse_keys(parts.proofs.verifier().to_text()); !keys) {
         report = std::unexpected(keys.error());
     } else {
-        report = verify::verify_log({.folder = parts.log_folder, .keys = *std::move(keys), .checkpoints = {}});
+        report = parts.verify_log(*std::move(keys));
     }
     busy.store(false);
     if (!report) return context->fail(report.error());

@@ -5,19 +5,22 @@
 // When it fails  503 with Retry-After: no checkpoint covers the record yet.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "audit/keep/proof_keeper.h"
-#include "audit/segments/log_reader.h"
+#include "audit/log_reader.h"
+#include "audit/verify/verify.h"
 #include "pipeline/route.h"
 
 namespace tidegate::compliance {
 
 struct ProofParts {
     const audit::keep::ProofKeeper& proofs;
-    const audit::segments::LogReader& reader;
-    std::string log_folder;  // What POST verify reads.
+    const audit::LogReader& reader;
+    // What POST verify does: judges the log by the code that shares nothing with what writes it.
+    std::function<Result<audit::verify::Report>(std::vector<audit::verify::Key> keys)> verify_log;
     bool loopback_without_keys = false;
 };
 

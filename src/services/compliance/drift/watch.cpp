@@ -168,7 +168,7 @@ Result<void> DriftWatch::follow(const audit::DurableRecords& records) {
     return {};
 }
 
-void DriftWatch::start(const audit::segments::LogReader& reader) {
+void DriftWatch::start(const audit::LogReader& reader) {
     reader_ = &reader;
     {
         const Lock lock(state_mutex_);

@@ -30,7 +30,7 @@
 #include <vector>
 
 #include "audit/follower.h"
-#include "audit/segments/log_reader.h"
+#include "audit/log_reader.h"
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "drift/alerts.h"
@@ -78,7 +78,7 @@ class DriftWatch final : public audit::Follower {
     /// on from `end` and keeps what it has learnt. Before follow().
     void fit_to(std::uint64_t end);
     /// Begins to look. `reader` is used until stop().
-    void start(const audit::segments::LogReader& reader);
+    void start(const audit::LogReader& reader);
     /// Looks at nothing more, saves, ends the thread. Once; the destructor does it too.
     void stop();
     /// Ends the event streams; new ones are refused.
@@ -128,7 +128,7 @@ class DriftWatch final : public audit::Follower {
     const Extract extract_;
     std::unique_ptr<Webhook> webhook_;
     Listeners listeners_;
-    const audit::segments::LogReader* reader_ = nullptr;
+    const audit::LogReader* reader_ = nullptr;
 
     // What follow() hands over.
     mutable Mutex queue_mutex_;

@@ -3,7 +3,7 @@
 // Position    Made by app/ after the log is open; its index follows the log.
 // Threads     open(), stop() on the main thread.
 //
-//     TG_TRY(ingest_, ingest::Ingest::open({.settings = settings.ingest, .log = log->segments(), .privacy = policy_or_null,
+//     TG_TRY(ingest_, ingest::Ingest::open({.settings = settings.ingest, .log = log->store(), .privacy = policy_or_null,
 //                                           .clock = clock, .random = random,
 //                                           .folder = audit_folder + "/ingest", .key_path = data_dir + "/ingest.key"}));
 //     log->follow({..., &ingest_->index()});
@@ -28,7 +28,7 @@ namespace tidegate::compliance::ingest {
 /// All that is referred to outlives Ingest.
 struct IngestNeeds {
     const IngestSettings& settings;
-    audit::segments::SegmentLog& log;
+    audit::LogStore& log;
     audit::privacy::PrivacyPolicy* privacy = nullptr;
     const Clock& clock;
     Random& random;

@@ -22,9 +22,9 @@
 #include <span>
 #include <vector>
 
+#include "audit/log_store.h"
 #include "audit/privacy/crypto.h"
 #include "audit/privacy/policy.h"
-#include "audit/segments/segment_log.h"
 #include "base/mutex.h"
 #include "services/compliance/ingest/decision_json.h"
 #include "services/compliance/ingest/ingest_index.h"
@@ -59,7 +59,7 @@ class Intake {
   public:
     using Done = std::move_only_function<void(std::vector<Outcome>)>;
     struct Parts {
-        audit::segments::SegmentLog& log;
+        audit::LogStore& log;
         const IngestIndex& index;  // Follows that log.
         audit::privacy::PrivacyPolicy* privacy = nullptr;
         audit::privacy::Key digest_key;

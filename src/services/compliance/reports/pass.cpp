@@ -138,24 +138,14 @@ class Walk {
 
 }  // namespace
 
-std::vector<LeafRange> leaves_of(const audit::segments::LogReader& reader, const ReportQuery& query,
-                                 std::uint64_t end) {
+Result<std::vector<LeafRange>> leaves_of(const audit::LogReader& reader, const ReportQuery& query, std::uint64_t end) {
     audit::segments::ZoneFilter filter;
     filter.from = query.from;
     filter.to = query.to;
     filter.tenant = query.tenant;
-    std::vector<LeafRange> leaves;
-    for (const auto& entry : *reader.segments()) {
-        // The zone map of a segment that is still written changes under us: it is read.
-        if (entry->index != nullptr && !may_contain(entry->index->zone(), filter, reader.seed())) continue;
-        const LeafRange range{entry->header.first_leaf, std::min(entry->end_leaf(), end)};
-        if (range.from >= range.to) continue;
-        if (!leaves.empty() && leaves.back().to == range.from) {
-            leaves.back().to = range.to;
-        } else {
-            leaves.push_back(range);
-        }
-    }
+    TG_TRY(std::vector<LeafRange> leaves, reader.ranges_where(filter));
+    for (LeafRange& range : leaves) range.to = std::min(range.to, end);
+    std::erase_if(leaves, [](const LeafRange& range) { return range.from >= range.to; });
     return leaves;
 }
 

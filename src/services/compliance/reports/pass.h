@@ -30,8 +30,8 @@ struct Walked {
     std::string rehash_reason;
 };
 
-/// The leaves of the segments that may hold records of the question, up to `end`.
-std::vector<LeafRange> leaves_of(const audit::segments::LogReader& reader, const ReportQuery& query, std::uint64_t end);
+/// The leaves of those parts of the log that may hold records of the question, up to `end`.
+Result<std::vector<LeafRange>> leaves_of(const audit::LogReader& reader, const ReportQuery& query, std::uint64_t end);
 
 /// Walks `leaves`. Each of `tallies` has its rule.
 Result<Walked> walk(const ReportQuery& query, const LogSources& sources, const PassLimits& limits,

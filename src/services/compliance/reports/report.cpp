@@ -104,16 +104,16 @@ void look_up_sample(const Walked& walked, LogState& state) {
     }
 }
 
-void note_state(LogState& state, const ReportQuery& query) {
-    const audit::segments::LogReader& reader = state.sources.reader;
+Result<void> note_state(LogState& state, const ReportQuery& query) {
+    const audit::LogReader& reader = state.sources.reader;
     state.first_leaf = reader.first_leaf();
     if (const auto oldest = reader.read(state.first_leaf)) state.oldest = oldest->recorded;
     // What was removed was recorded before what is left.
     state.period_cut = state.first_leaf > 0 && (!state.oldest || *state.oldest > query.from);
-    const auto segments = reader.segments();
-    if (!segments->empty() && segments->front()->index != nullptr) {
-        state.oldest_segment_end = segments->front()->index->zone().recorded_max;
-    }
+    return reader.each_part([&](const audit::LogPart& oldest) {
+        state.oldest_segment_end = oldest.zone.recorded_max;
+        return false;
+    });
 }
 
 ControlResult frame(const Control& control, const ReportQuery& query) {
@@ -239,10 +239,11 @@ Result<Report> make_report(std::string_view name, const ReportQuery& query, cons
             tallies.push_back({.rule = rule, .n = 0, .failing = 0, .rows = {}});
     }
     LogState state{.sources = sources};
-    note_state(state, query);
+    TG_CHECK(note_state(state, query));
     // What no checkpoint covers yet is left to the next report: every record that this one speaks of is under its head.
     const std::uint64_t end = sources.head ? sources.head->head.size : sources.reader.end_leaf();
-    TG_TRY(const Walked walked, walk(query, sources, limits, leaves_of(sources.reader, query, end), tallies));
+    TG_TRY(std::vector<LeafRange> leaves, leaves_of(sources.reader, query, end));
+    TG_TRY(const Walked walked, walk(query, sources, limits, std::move(leaves), tallies));
     TG_TRY(state.gaps, gaps_of(query, sources));
     state.rehash = walked.rehash;
     state.rehash_reason = walked.rehash_reason;

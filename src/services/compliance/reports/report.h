@@ -54,7 +54,7 @@ struct AlertSeen {
 
 /// Where a report's facts come from. All of it outlives the call.
 struct LogSources {
-    const audit::segments::LogReader& reader;
+    const audit::LogReader& reader;
     const audit::LogHistory& history;
     const audit::proof::SubtreeReader& hashes;
     std::string log_id;              // Hex.
@@ -95,12 +95,7 @@ struct ControlResult {
     std::optional<EvidenceQuery> evidence;
 };
 
-/// Leaves [from, to).
-struct LeafRange {
-    std::uint64_t from = 0;
-    std::uint64_t to = 0;
-    friend bool operator==(const LeafRange&, const LeafRange&) = default;
-};
+using audit::LeafRange;
 
 struct Report {
     std::string name, title, preface;

@@ -20,7 +20,7 @@ namespace tidegate::compliance {
 /// All of it outlives the routes.
 struct ReportParts {
     const Clock& clock;
-    const audit::segments::LogReader& reader;
+    const audit::LogReader& reader;
     const audit::LogHistory& history;
     audit::keep::ProofKeeper& proofs;
     const audit::keep::Holds& holds;
