@@ -182,6 +182,44 @@ inline void expect_scan(const Statistics& got, const std::vector<RecordView>& re
     }
 }
 
+inline constexpr UnixMillis kFar = kTestNow * 2;
+
+inline std::vector<StatisticsQuery> cube_queries() {
+    const std::optional<std::string> none;
+    std::vector<StatisticsQuery> out{
+        {.from = 0, .to = kFar},
+        {.from = kTestNow - 5 * 60'000, .to = kTestNow + 1},
+        {.from = kTestNow - kTestDay, .to = kTestNow},
+        {.from = kTestNow - 30 * kTestDay - 12'345'678, .to = kTestNow - 3 * kTestDay + 999},
+        {.from = kTestNow - 7'200'000, .to = kTestNow - 7'199'999},
+        {.from = kTestNow - 390 * kTestDay, .to = kTestNow + kTestDay}};
+    for (std::size_t i = 0, count = out.size(); i < count; ++i) {
+        StatisticsQuery query = out[i];
+        for (const char* tenant : {"north", "nort", "", "nowhere"}) {
+            query.tenant = tenant;
+            out.push_back(query);
+        }
+        query.tenant = "south";
+        query.service = "flood";
+        out.push_back(query);
+        query.model = "detector";
+        query.operation = "predict";
+        query.timeline = false;
+        out.push_back(query);
+    }
+    return out;
+}
+
+inline void expect_all(const Cube& cube, const std::vector<RecordView>& records) {
+    for (const StatisticsQuery& query : cube_queries()) {
+        SCOPED_TRACE(std::to_string(query.from) + ".." + std::to_string(query.to) + " " +
+                     query.tenant.value_or("any tenant"));
+        const auto got = LiveStatistics(cube).read(query);
+        ASSERT_TRUE(got) << got.error().message;
+        expect_scan(*got, records, query);
+    }
+}
+
 class CubeTest : public ::testing::Test {
   protected:
     static CubeOptions options() {
@@ -218,6 +256,15 @@ class CubeTest : public ::testing::Test {
         const auto out = LiveStatistics(cube).read(query);
         EXPECT_TRUE(out) << out.error().message;
         return out.value_or(Statistics{});
+    }
+    /// Rows of minutes in the file that are older than two days.
+    std::int64_t old_minutes() {
+        auto database = store::Database::open({.path = folder_.file("cube.db")});
+        EXPECT_TRUE(database);
+        auto count = database->integer("SELECT count(*) FROM cube_cells WHERE level=0 AND start<" +
+                                       std::to_string(kTestNow / 60'000 - 2 * 1'440));
+        EXPECT_TRUE(count);
+        return count.value_or(-1);
     }
     /// All that a cube says, as text.
     static std::string say(const Cube& cube) {

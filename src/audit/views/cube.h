@@ -2,10 +2,12 @@
 //
 // Guarantee   A read counts every record that follow() has taken, once, at one instant. A crash loses nothing: the file says up to
 //             where it counts, the log hands out the rest again. A record lies in the minute of its own time (its id's).
+// Minutes     The last kMinutesKept, to the hour, are kept by minute, what is older by hour: a window that begins or ends there is
+//             widened to whole hours, and visit() says to which. The boundary moves with the clock and never back.
 // Algorithm   follow() adds to a pending cell of (minute, kind). Each save_interval, or when there are many, the keeper folds the
 //             pending cells into the levels in memory and writes what changed with the position in one transaction
 //             (views/cube_store.h). A period that is no longer in memory is the file's cell plus what is not yet saved.
-// Memory      The budgets of the levels; pending_cells_max cells of 0.2 to 2 KiB; unsaved_bytes_max; one total for each kind.
+// Memory      The budgets of the levels; pending_bytes_max; unsaved_bytes_max; one total for each kind.
 // Threads     follow() on one thread at a time; visit(), save(), reset(), health() on any, visit() never on an event loop.
 // When full   follow() wakes the keeper and waits for it, wait_max at most, then kUnavailable: the log hands it the rest later.
 // When it fails  A file that cannot be written: degraded, said in health(); counting and reading go on from memory, each interval
@@ -36,9 +38,11 @@ struct CubeOptions {
     segments::LogId log_id{};
     std::uint64_t log_end = 0;
     Duration save_interval = std::chrono::seconds(1);
-    std::size_t pending_cells_wake = 8'192;
-    std::size_t pending_cells_max = 32'768;
-    Duration wait_max = std::chrono::seconds(10);
+    // 32 MiB are 130,000 cells of a few decisions, so many come at once only from an import. What is taken and not saved is twice
+    // that at most: while one lot is written the next gathers.
+    std::size_t pending_bytes_wake = 4UL * 1024 * 1024;
+    std::size_t pending_bytes_max = 32UL * 1024 * 1024;
+    Duration wait_max = std::chrono::seconds(1);  // Acknowledgements wait as long.
     std::size_t unsaved_bytes_max = 64UL * 1024 * 1024;
     LevelBudgets budgets;
     std::size_t connections = 2;  // For reading periods that are not in memory.
@@ -52,14 +56,18 @@ struct CubeHealth {
     std::uint64_t saves = 0;
     std::uint64_t save_failures = 0;
     std::size_t pending_cells = 0;
+    std::size_t pending_bytes = 0;
     std::size_t unsaved_bytes = 0;
     std::size_t level_bytes = 0;
+    UnixMillis minutes_from = 0;  // What is older is kept by hour.
     std::uint32_t kinds = 0;
     bool rebuilt = false;  // open() found another log's sums, or more than the log has, and began anew.
 };
 
 class Cube final : public Follower {
   public:
+    static constexpr Minute kMinutesKept = 2 * kDayMinutes;
+
     /// `kinds` and `clock` outlive it. kUnavailable: the file cannot be opened; kDataLoss: it is damaged (it may be deleted: all is
     /// counted again from the log).
     static Result<std::unique_ptr<Cube>> open(CubeOptions options, Kinds& kinds, const Clock& clock);
@@ -76,9 +84,14 @@ class Cube final : public Follower {
     Result<void> reset(const segments::LogId& log_id);
     CubeHealth health() const;
 
-    /// Hands `visitor` cells that make up exactly the records of the minutes [from, to). `by_period`: no cell reaches over midnight
-    /// UTC; otherwise, when the window holds everything, the totals alone are visited.
-    Result<void> visit(Minute from, Minute to, bool by_period, CellVisitor& visitor) const;
+    struct Window {
+        Minute from = 0;
+        Minute to = 0;
+    };
+    /// Hands `visitor` cells that make up exactly the records of the minutes that it gives back: [from, to), widened to whole hours
+    /// where it begins or ends before the minutes that are kept. `by_period`: no cell reaches over midnight UTC, and they come in
+    /// order of time but for the last; otherwise, when the window holds everything, the totals alone are visited.
+    Result<Window> visit(Minute from, Minute to, bool by_period, CellVisitor& visitor) const;
     Kinds& kinds() const noexcept { return kinds_; }
 
   private:
@@ -98,9 +111,9 @@ class Cube final : public Follower {
     static constexpr std::size_t kRecent = 1024;
     enum class Job : std::uint8_t { kNone, kSave, kReset, kEnd };
 
-    Cube(CubeOptions options, Kinds& kinds, std::unique_ptr<CubeStore> store);
+    Cube(CubeOptions options, Kinds& kinds, const Clock& clock, std::unique_ptr<CubeStore> store);
     Result<void> start();
-    Result<void> take(std::span<const segments::RecordView> records) TG_EXCLUDES(pending_mutex_);
+    Minute horizon_now() const noexcept;
     Result<void> make_room() TG_EXCLUDES(pending_mutex_, jobs_mutex_);
 
     // The keeper's.
@@ -113,19 +126,23 @@ class Cube final : public Follower {
     Result<void> forget(const segments::LogId& log_id);
     Result<void> ask(Job job, const segments::LogId& log_id) TG_EXCLUDES(jobs_mutex_);
 
-    bool resident(const std::vector<Span>& spans) const TG_REQUIRES(levels_mutex_);
+    Window widen(Window window) const noexcept;
+    std::vector<Span> spans_of(Window window, bool by_period) const TG_REQUIRES(levels_mutex_);
+    bool resident(const std::vector<Span>& spans, bool wants_all) const TG_REQUIRES(levels_mutex_);
     void visit_memory(const std::vector<Span>& spans, CellVisitor& visitor) const TG_REQUIRES(levels_mutex_);
-    void visit_pending(Minute from, Minute to, CellVisitor& visitor) const TG_EXCLUDES(pending_mutex_);
-    Result<bool> visit_file(const std::vector<Span>& spans, Minute from, Minute to, CellVisitor& visitor) const;
+    void visit_pending(Window window, CellVisitor& visitor) const TG_EXCLUDES(pending_mutex_);
+    Result<bool> visit_file(const std::vector<Span>& spans, Window window, Minute horizon, CellVisitor& visitor) const;
 
     const CubeOptions options_;
     Kinds& kinds_;
+    const Clock& clock_;
     const std::unique_ptr<CubeStore> store_;
     std::shared_ptr<ReaderPool> readers_;
     bool rebuilt_ = false;
 
     mutable Mutex pending_mutex_;  // After levels_mutex_. follow() holds it for 1,024 records at most.
     Pending pending_ TG_GUARDED_BY(pending_mutex_);
+    std::size_t pending_bytes_ TG_GUARDED_BY(pending_mutex_) = 0;
     std::vector<Recent> recent_ TG_GUARDED_BY(pending_mutex_) = std::vector<Recent>(kRecent);
     Condition room_;                          // With pending_mutex_: the keeper has folded.
     std::atomic<std::uint64_t> position_{0};  // Changed under pending_mutex_.
@@ -134,6 +151,7 @@ class Cube final : public Follower {
     std::atomic<bool> keeper_waits_{false};  // For levels_mutex_: who reads lets it go first.
     mutable Mutex levels_mutex_;
     Levels levels_;
+    std::atomic<Minute> horizon_{0};    // Of an hour; records before it are counted in the first minute of theirs.
     PeriodCells unsaved_;               // Minutes, folded into levels_ and not in the file.
     std::uint64_t saved_position_ = 0;  // What the file counts; when a commit is just through, folded_position_.
     std::uint64_t folded_position_ = 0;

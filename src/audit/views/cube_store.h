@@ -1,7 +1,8 @@
 // CubeStore: the cells of the statistics in SQLite, with the position of the log up to which they count.
 //
 // Guarantee   Cells and position change in one transaction: the file never counts a record twice or not at all.
-// Algorithm   A cell whose period is whole in memory is written over; any other is read, added to, written.
+// Algorithm   A cell whose period is whole in memory is written over; any other is read, added to, written. Minutes before
+//             `minutes_from` are not written; those of one hour a save are deleted, their hours stay.
 // Threads     One thread saves; read() and position() run on connections of a pool, on any.
 // When it fails  kUnavailable as store/sqlite.h; kDataLoss: the file holds what we never write, or another has written to it.
 #pragma once
@@ -35,17 +36,19 @@ class CubeStore {
     struct State {
         segments::LogId log_id{};
         std::uint64_t position = 0;
+        Minute minutes_from = 0;  // Minutes before are not whole, or not there.
     };
     /// What the file says; zeros when nothing was ever saved.
     Result<State> state();
     /// Removes all cells; the position is 0, of this log.
     Result<void> wipe(const segments::LogId& log_id);
-    /// Fills `levels`: the total whole, of the others the newest, up to half of each budget.
+    /// Fills `levels` from their floors on: the total whole, of the others the newest, up to half of each budget.
     Result<void> load(Levels& levels);
 
     struct Save {
         std::uint64_t from = 0;  // Position that the file must have now.
         std::uint64_t to = 0;    // That it shall have.
+        Minute minutes_from = 0;
         const PeriodCells& unsaved;
         const Levels& levels;  // With `unsaved` in it.
     };
@@ -58,12 +61,23 @@ class CubeStore {
   private:
     CubeStore(store::Database database, Kinds& kinds) : database_(std::move(database)), kinds_(kinds) {}
     Result<void> read_kinds();
-    Result<void> load_level(Levels& levels, Level level);
+    Result<void> make_of_all();
+    enum class Parts : std::uint8_t { kAll, kSums };
+    Result<Minute> load_cells(Levels& levels, Level level, Parts parts, Minute before);
+    Result<void> load_of_all(Levels& levels, Level level);
+    Result<void> read_some(store::Database& reader, const Span& span, const std::vector<std::int64_t>& kinds,
+                           CellVisitor& visitor) const;
+    Result<void> read_range(store::Database& reader, const Span& span, CellVisitor& visitor) const;
+    std::vector<std::int64_t> wanted(CellVisitor& visitor, std::size_t max) const TG_EXCLUDES(mutex_);
     std::int64_t stored_of(std::uint32_t kind);
     Result<void> insert_kinds();
-    Result<void> write_cell(store::Statement& insert, Level level, Minute start, std::uint32_t kind, const Cell& cell);
+    Result<void> write_cell(store::Statement& insert, Level level, Minute start, std::uint32_t kind, const Sums& sums,
+                            const SparseSteps& steps);
     Result<void> write_minutes(const Save& save, Level level);
-    Result<void> add_stored(Level level, Minute start, std::uint32_t kind, Cell& cell);
+    Result<void> write_of_all(const Save& save, Level level);
+    Result<void> put_of_all(store::Statement& insert, Level level, Minute start, const SparseSteps& steps);
+    Result<void> delete_minutes(Minute before);
+    Result<void> add_stored(store::Statement& row, Level level, Minute start, std::uint32_t kind, Cell& cell);
     Result<std::uint32_t> kind_of(std::int64_t stored) const TG_EXCLUDES(mutex_);
 
     store::Database database_;

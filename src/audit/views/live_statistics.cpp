@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <map>
-#include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace tidegate::audit {
 namespace {
@@ -44,42 +45,70 @@ std::optional<std::uint64_t> stated(std::uint64_t counts, std::uint64_t sum, std
 class Adder final : public CellVisitor {
   public:
     Adder(const StatisticsQuery& query, const Kinds& kinds, bool timeline)
-        : query_(query), kinds_(kinds), timeline_(timeline) {}
-
-    bool wants(std::uint32_t kind) override {
-        if (kind >= by_kind_.size()) by_kind_.resize(std::max<std::size_t>(kinds_.size(), std::size_t{kind} + 1));
-        Wanted& wanted = by_kind_[kind].wanted;
-        if (wanted == Wanted::kUnknown) wanted = matches(kinds_.name(kind)) ? Wanted::kYes : Wanted::kNo;
-        return wanted == Wanted::kYes;
+        : query_(query), kinds_(kinds), timeline_(timeline), by_kind_(kinds.size()) {
+        if (is_filtered() && by_kind_.size() <= kLookedThrough) wants_all_ = matches_every_decision();
     }
+    /// False: while it was read a kind came up that the filter leaves out, and its latencies may have been counted.
+    bool holds() { return !is_filtered() || !wants_all_ || matches_every_decision(); }
 
-    void add(Minute start, std::uint32_t kind, const Cell& cell) override {
-        OfKind& of = by_kind_[kind];
-        of.sums.merge(cell.sums);
-        if (kinds_.name(kind).record == RecordKind::kEvent) return;
-        cell.steps.add_to(steps_);
-        if (!timeline_) return;
-        DaySums& day = days_[start_of(Level::kDay, start)][kind];
-        day.count += cell.sums.count;
-        day.confidences += cell.sums.confidences;
-        day.confidence_micro += cell.sums.confidence_micro;
+    bool wants_all() const noexcept override { return !is_filtered() || wants_all_; }
+    bool wants(std::uint32_t kind) override { return known(kind).wanted; }
+
+    void add(Minute start, std::uint32_t kind, const Sums& sums) override {
+        OfKind& of = known(kind);
+        of.sums.merge(sums);
+        if (!timeline_ || of.event) return;
+        const Minute day = start_of(Level::kDay, start);
+        if (day != day_) turn_to(day);
+        DaySums& total = days_[day_index_].sums;
+        total.count += sums.count;
+        if (of.error) total.errors += sums.count;
+        total.confidences += sums.confidences;
+        total.confidence_micro += sums.confidence_micro;
+        if (of.band == kNoBand) return;
+        if (bands_of_day_[of.band] == 0) touched_.push_back(of.band);
+        bands_of_day_[of.band] += sums.count;
     }
+    void add_steps(std::uint32_t kind, const SparseSteps& steps) override {
+        if (!known(kind).event) steps.add_to(steps_);
+    }
+    void add_steps_of_all(const SparseSteps& steps) override { steps.add_to(steps_); }
 
-    Statistics finish(Minute from, Minute to) const;
+    Statistics finish(Minute from, Minute to);
 
   private:
-    enum class Wanted : std::uint8_t { kUnknown, kYes, kNo };
+    static constexpr std::uint32_t kNoBand = UINT32_MAX;
+    // About 20 ns each; more are not worth it.
+    static constexpr std::size_t kLookedThrough = 10'000;
     struct OfKind {
         Sums sums;
-        Wanted wanted = Wanted::kUnknown;
+        bool looked_at = false;
+        bool wanted = false;
+        bool event = false;
+        bool error = false;
+        std::uint32_t band = kNoBand;
     };
     struct DaySums {
         std::uint64_t count = 0;
+        std::uint64_t errors = 0;
         std::uint64_t confidences = 0;
         std::uint64_t confidence_micro = 0;
     };
-    using Day = std::unordered_map<std::uint32_t, DaySums>;
+    struct Day {
+        DaySums sums;
+        std::vector<std::pair<std::uint32_t, std::uint64_t>> bands;  // One may be there more than once.
+    };
 
+    OfKind& known(std::uint32_t kind) {
+        if (kind >= by_kind_.size()) by_kind_.resize(std::max<std::size_t>(kinds_.size(), std::size_t{kind} + 1));
+        OfKind& of = by_kind_[kind];
+        if (!of.looked_at) look_at(of, kinds_.name(kind));
+        return of;
+    }
+    void look_at(OfKind& of, const KindName& name);
+    bool is_filtered() const noexcept { return query_.tenant || query_.service || query_.model || query_.operation; }
+    bool matches_every_decision();
+    void turn_to(Minute day);
     bool matches(const KindName& name) const {
         return (!query_.tenant || name.tenant == *query_.tenant) &&
                (!query_.service || name.service == *query_.service) && (!query_.model || name.model == *query_.model) &&
@@ -91,10 +120,53 @@ class Adder final : public CellVisitor {
     const StatisticsQuery& query_;
     const Kinds& kinds_;
     const bool timeline_;
+    bool wants_all_ = false;
     std::vector<OfKind> by_kind_;
     DenseSteps steps_;
-    std::map<Minute, Day> days_;
+    // Cells come day by day: what the bands of the current one have is counted by number, and noted when the next begins.
+    std::map<std::string_view, std::uint32_t> band_numbers_;
+    std::vector<std::string_view> bands_;
+    std::vector<std::uint64_t> bands_of_day_;
+    std::vector<std::uint32_t> touched_;
+    Minute day_ = -1;
+    std::size_t day_index_ = 0;
+    std::vector<Day> days_;
+    std::map<Minute, std::size_t> day_numbers_;
 };
+
+// A filter may leave nothing out: the service, where there is one.
+bool Adder::matches_every_decision() {
+    for (std::uint32_t kind = 0, count = kinds_.size(); kind < count; ++kind) {
+        const OfKind& of = known(kind);
+        if (!of.event && !of.wanted) return false;
+    }
+    return true;
+}
+
+void Adder::look_at(OfKind& of, const KindName& name) {
+    of.looked_at = true;
+    of.wanted = matches(name);
+    of.event = name.record == RecordKind::kEvent;
+    of.error = name.status != Status::kSuccess;
+    if (name.band.empty()) return;
+    const auto [found, is_new] = band_numbers_.try_emplace(name.band, static_cast<std::uint32_t>(bands_.size()));
+    if (is_new) {
+        bands_.emplace_back(name.band);
+        bands_of_day_.push_back(0);
+    }
+    of.band = found->second;
+}
+
+void Adder::turn_to(Minute day) {
+    for (const std::uint32_t band : touched_) {
+        days_[day_index_].bands.emplace_back(band, std::exchange(bands_of_day_[band], 0));
+    }
+    touched_.clear();
+    day_ = day;
+    const auto [found, is_new] = day_numbers_.try_emplace(day, days_.size());
+    if (is_new) days_.emplace_back();
+    day_index_ = found->second;
+}
 
 LatencySummary Adder::latency(const Sums& all) const {
     if (all.latencies == 0) return {};
@@ -116,24 +188,19 @@ LatencySummary Adder::latency(const Sums& all) const {
 
 DayCount Adder::day_count(Minute start) const {
     DayCount out{.day = start * kMsPerMinute, .by_band = {}, .confidence_mean = {}};
-    const auto found = days_.find(start);
-    if (found == days_.end()) return out;
+    const auto found = day_numbers_.find(start);
+    if (found == day_numbers_.end()) return out;
+    const Day& day = days_[found->second];
     Tally bands;
-    DaySums sums;
-    for (const auto& [kind, of_kind] : found->second) {
-        const KindName& name = kinds_.name(kind);
-        out.total += of_kind.count;
-        if (name.status != Status::kSuccess) out.errors += of_kind.count;
-        count_in(bands, name.band, of_kind.count);
-        sums.confidences += of_kind.confidences;
-        sums.confidence_micro += of_kind.confidence_micro;
-    }
+    for (const auto& [band, count] : day.bands) count_in(bands, bands_[band], count);
+    out.total = day.sums.count;
+    out.errors = day.sums.errors;
     out.by_band = largest_first(bands);
-    out.confidence_mean = confidence_mean(sums.confidences, sums.confidence_micro);
+    out.confidence_mean = confidence_mean(day.sums.confidences, day.sums.confidence_micro);
     return out;
 }
 
-Statistics Adder::finish(Minute from, Minute to) const {
+Statistics Adder::finish(Minute from, Minute to) {
     Statistics out;
     out.from = from * kMsPerMinute;
     out.to = to * kMsPerMinute;
@@ -172,6 +239,7 @@ Statistics Adder::finish(Minute from, Minute to) const {
     out.spend_points = Points{static_cast<std::int64_t>(all.spend_milli)};
     out.input_bytes = stated(all.input_sizes, all.input_bytes, all.count);
     if (!timeline_) return out;
+    turn_to(-1);
     for (Minute day = start_of(Level::kDay, from); day < to; day += kDayMinutes) out.timeline.push_back(day_count(day));
     return out;
 }
@@ -185,9 +253,11 @@ Result<Statistics> LiveStatistics::read(const StatisticsQuery& query) const {
     const Minute from = std::min(query.from / kMsPerMinute, kMinuteEnd - 1);
     const Minute to = std::min((query.to - 1) / kMsPerMinute + 1, kMinuteEnd);
     const bool timeline = query.timeline && to - from <= kTimelineDaysMax * kDayMinutes;
-    Adder adder(query, cube_.kinds(), timeline);
-    TG_CHECK(cube_.visit(from, to, timeline, adder));
-    return adder.finish(from, to);
+    for (;;) {  // Kinds are few and their number is bounded.
+        Adder adder(query, cube_.kinds(), timeline);
+        TG_TRY(const Cube::Window counted, cube_.visit(from, to, timeline, adder));
+        if (adder.holds()) return adder.finish(counted.from, counted.to);
+    }
 }
 
 }  // namespace tidegate::audit
