@@ -198,7 +198,10 @@ std::optional<Ended> Batcher::Core::admit(const BatchRequest& request, SteadyTim
     }
     if (full()) return Ended::kQueueFull;
     // An instance is free: it measures the pace, whatever the last estimate was.
-    if (busy_ < options_.instances) return std::nullopt;
+    const bool free_now = std::ranges::any_of(instances_, [](const auto& instance) {
+        return !instance->busy || !instance->computing.load(std::memory_order_relaxed);
+    });
+    if (free_now && queue_.rows() < options_.rows_max) return std::nullopt;
     const bool bounded = options_.queue_time_max.count() > 0;
     if (!has_deadline && !bounded) return std::nullopt;
     const unsigned level = std::min(request.priority, options_.priorities - 1);

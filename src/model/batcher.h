@@ -58,7 +58,8 @@ struct BatcherOptions {
         cut_outputs;  // In the order of Session::outputs(): its second dimension is the padded length, so a
                       // shorter request gets a copy of its own length. Empty: none.
     /// A pass runs on the thread that submits it when nothing waits and the measured mean of passes of its size is under this;
-    /// 0: never. An event loop does nothing else meanwhile, and the bound is kept by what was measured, not by promise.
+    /// 0: never. An event loop does nothing else meanwhile: two passes over the bound in a row, and all go to the instances again
+    /// until sixteen there were under it.
     Duration inline_below{};
     std::function<void(unsigned instance)> thread_began;  // On each instance's thread: to pin it. May be empty.
 };

@@ -35,6 +35,7 @@ void Batcher::Core::compute(Instance& me) {
     }
     if (result) {
         times_.add(me.batch.units(), ran - assembled, ran);
+        inline_gate_.ran_on_instance(ran - assembled < options_.inline_below, alone);
         BatcherStats::Pass pass{.rows = me.batch.rows,
                                 .tokens_padded = static_cast<std::uint64_t>(me.batch.rows) * me.batch.longest,
                                 .tokens_real = me.batch.tokens_real,
@@ -52,6 +53,7 @@ void Batcher::Core::compute(Instance& me) {
         isolate(me);
     }
     me.runner.trim();
+    me.computing.store(false, std::memory_order_relaxed);
     deliver(me.told, me.answers);
 }
 
@@ -158,7 +160,7 @@ void Batcher::Core::deliver(std::vector<Told>& told, std::vector<Answered>& scra
 bool Batcher::Core::try_inline(BatchRequest& request) {
     if (options_.inline_below.count() <= 0 || stats_.rows_waiting.load(std::memory_order_relaxed) > 0) return false;
     const std::uint64_t units = units_of(request);
-    if (!times_.stays_under(units, options_.inline_below)) return false;
+    if (!inline_gate_.open() || !times_.stays_under(units, options_.inline_below)) return false;
     // close() waits for those that were let in before it.
     inline_now_.fetch_add(1);
     if (closed_.load()) {
@@ -174,6 +176,7 @@ bool Batcher::Core::try_inline(BatchRequest& request) {
     Answer answer;
     if (result) {
         times_.add(units, ran - began, ran);
+        inline_gate_.ran_here(ran - began < options_.inline_below);
         stats_.pass({.rows = request.rows,
                      .tokens_padded = static_cast<std::uint64_t>(request.rows) * request.tokens,
                      .tokens_real = static_cast<std::uint64_t>(request.rows) * request.tokens,

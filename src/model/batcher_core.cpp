@@ -103,6 +103,7 @@ void Batcher::Core::begin_pass(Instance& me, SteadyTime now) {
     me.began = now;
     me.expected = times_.expected(me.batch.units(), now);
     me.cancelled.store(false, std::memory_order_relaxed);
+    me.computing.store(true, std::memory_order_relaxed);
     stats_.rows_in_flight.fetch_add(me.batch.rows, std::memory_order_relaxed);
     const bool may_be_long = me.expected.count() == 0 || me.expected >= kLongRun;
     look_by(now, now + (may_be_long ? kLongRun : kLookEvery));

@@ -52,6 +52,7 @@ class Batcher::Core {
         SteadyTime began{};
         Duration expected{};
         std::atomic<bool> cancelled{false};
+        std::atomic<bool> computing{false};  // False: it hands out, and is free in a moment.
         std::vector<Dropped> dropped;
         std::vector<BatchRequest*> requests;
         std::vector<Told> told;
@@ -92,6 +93,7 @@ class Batcher::Core {
     const Clock& clock_;
     BatcherStats stats_;
     RunTimes times_;
+    InlineGate inline_gate_;
 
     Mutex mutex_;
     Condition wake_;         // Of instances.

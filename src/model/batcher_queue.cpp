@@ -23,6 +23,10 @@ bool pads(const BatcherOptions& options, std::size_t input) noexcept {
     return input < options.pad_inputs.size() && options.pad_inputs[input].pads;
 }
 
+bool comes_before(const Waiting& a, const Waiting& b) noexcept {
+    return a.turn != b.turn ? a.turn < b.turn : a.number < b.number;
+}
+
 }  // namespace
 
 unsigned length_class(std::uint32_t tokens) noexcept {
@@ -50,6 +54,7 @@ Waiting& BatchQueue::push(BatchRequest&& request, bool part, SteadyTime now) {
     waiting.part = part;
     waiting.level = std::min(waiting.request.priority, options_.priorities - 1);
     waiting.arrived = now;
+    waiting.number = ++numbers_;
     waiting.turn = now + waiting.level * options_.priority_step;
     waiting.due = waiting.request.deadline == SteadyTime{} ? SteadyTime::max() : waiting.request.deadline;
     if (options_.queue_time_max.count() > 0) waiting.due = std::min(waiting.due, now + options_.queue_time_max);
@@ -134,7 +139,7 @@ void BatchQueue::release(Waiting& waiting) noexcept {
 Lane* BatchQueue::first_lane() const noexcept {
     Lane* first = nullptr;
     for (Lane* lane : active_) {
-        if (first == nullptr || lane->first->turn < first->first->turn) first = lane;
+        if (first == nullptr || comes_before(*lane->first, *first->first)) first = lane;
     }
     return first;
 }
@@ -260,7 +265,7 @@ void BatchQueue::cut(SteadyTime now, const RunTimes& times, Batch& batch, std::v
             if (lane->kind == home->kind && distance(lane) <= 1) scratch_.push_back(lane);
         }
         std::ranges::sort(scratch_, [&](const Lane* a, const Lane* b) {
-            return std::pair(distance(a), a->first->turn) < std::pair(distance(b), b->first->turn);
+            return distance(a) != distance(b) ? distance(a) < distance(b) : comes_before(*a->first, *b->first);
         });
         for (Lane* lane : scratch_) {
             left_out = fill(*lane, first->request, distance(lane) == 0, now, batch, dropped) || left_out;

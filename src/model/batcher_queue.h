@@ -32,6 +32,7 @@ struct Waiting {
     unsigned level = 0;
     SteadyTime arrived{};
     SteadyTime turn{};
+    std::uint64_t number = 0;            // In the order they came: decides between equal turns.
     SteadyTime due = SteadyTime::max();  // The earlier of its deadline and the end of queue_time_max.
     Lane* lane = nullptr;
     Waiting* before = nullptr;
@@ -120,6 +121,7 @@ class BatchQueue {
     std::vector<Lane*> scratch_;  // Lanes that may join a batch.
     std::vector<std::uint64_t> load_by_level_;
     std::size_t count_ = 0;
+    std::uint64_t numbers_ = 0;
     std::uint32_t rows_ = 0;
     bool filled_ = false;
     double load_a_pass_;

@@ -79,4 +79,30 @@ class RunTimes {
     std::array<Cell, kClasses> cells_{};
 };
 
+/// Whether passes may run on the threads that ask: two over the bound in a row shut it, sixteen under it on the instances open it
+/// again. One alone may be a core that was lost for a moment; of a model that became slow an event loop computes two passes.
+class InlineGate {
+  public:
+    bool open() const noexcept { return shut_for_.load(std::memory_order_relaxed) == 0; }
+    void ran_here(bool in_time) noexcept {
+        if (in_time) {
+            if (over_.load(std::memory_order_relaxed) != 0) over_.store(0, std::memory_order_relaxed);
+        } else if (over_.fetch_add(1, std::memory_order_relaxed) + 1 >= 2) {
+            over_.store(0, std::memory_order_relaxed);
+            shut_for_.store(RunTimes::kKnown, std::memory_order_relaxed);
+        }
+    }
+    /// `alone`: a pass of one request; a larger one that takes longer says nothing.
+    void ran_on_instance(bool in_time, bool alone) noexcept {
+        const std::uint32_t left = shut_for_.load(std::memory_order_relaxed);
+        if (left == 0) return;
+        if (in_time) shut_for_.store(left - 1, std::memory_order_relaxed);
+        if (!in_time && alone) shut_for_.store(RunTimes::kKnown, std::memory_order_relaxed);
+    }
+
+  private:
+    std::atomic<std::uint32_t> over_{0};
+    std::atomic<std::uint32_t> shut_for_{0};
+};
+
 }  // namespace tidegate::model
