@@ -216,6 +216,7 @@ Result<void> Loader::finish(Model::State& state) const {
         log_->line(observe::Level::kWarn, "model_warmup").field("model", state.name).field("note", note);
     }
     BatcherOptions options = batcher_options(state.config);
+    options.inline_below = options_.defaults.inline_below;
     set_padding(state, options);
     TG_TRY(state.batcher, Batcher::create(state.name, std::move(options), state.sessions, clock_));
     state.loaded_at = clock_.unix_ms();

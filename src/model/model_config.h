@@ -141,6 +141,7 @@ inline constexpr std::uint64_t kTableRowBytesMax = 4096;
 struct ConfigDefaults {
     std::uint32_t rows_max = 32;          // max_batch_size where it is derived,
     std::uint32_t table_rows_max = 1024;  // and where a row is a table's: all inputs fixed, kTableRowBytesMax together.
+    Duration inline_below{};              // BatcherOptions::inline_below of every model.
 };
 
 /// Compares the config with what the session declares and fills in what the config left out. kInvalidArgument names the input,

@@ -1,0 +1,56 @@
+#include "services/inference/embedding.h"
+
+#include <utility>
+
+#include "base/json_writer.h"
+#include "model/text/text_encoder.h"
+#include "services/inference/text_job.h"
+
+namespace tidegate::inference {
+namespace {
+
+Result<void> shorten(std::vector<std::vector<float>>& rows, std::size_t dimensions, bool normal) {
+    if (dimensions == 0) return {};
+    for (std::vector<float>& row : rows) {
+        if (dimensions > row.size()) {
+            return fail(ErrorCode::kInvalidArgument, "`dimensions` is " + std::to_string(dimensions) +
+                                                         ", the model's vectors have " + std::to_string(row.size()));
+        }
+        row.resize(dimensions);
+        if (normal) model::normalise_l2(row);
+    }
+    return {};
+}
+
+}  // namespace
+
+void embed(const InferenceParts& parts, const pipeline::ContextPtr& context, const TextItems& items,
+           const EmbedAsk& ask, std::move_only_function<void(Embedded&)> then) {
+    auto found = parts.texts.find(ask.model, model::Task::kEmbedding);
+    if (!found) return context->fail(found.error());
+    const bool normal = ask.normalize.value_or(found->config().normalize);
+    const auto job = std::make_shared<TextJob>(parts, context, ask.operation, *std::move(found), pool, normal);
+    if (!job->read(items, ask.encode)) return;
+    job->start([dimensions = ask.dimensions, normal, then = std::move(then)](TextJob* done) mutable {
+        const model::Model& model = *done->text_model.model;
+        Embedded embedded{.model = model.name(),
+                          .version = model.full_version(),
+                          .rows = std::move(done->rows()),
+                          .tokens = done->tokens()};
+        if (auto fits = shorten(embedded.rows, dimensions, normal); !fits) return done->context->fail(fits.error());
+        then(embedded);
+    });
+}
+
+audit::Decision decide(pipeline::Context& context, std::string_view operation, const Embedded& embedded) {
+    audit::Decision decision = context.make_decision(kService, operation, context.raw_body());
+    decision.model = embedded.model;
+    decision.model_version = embedded.version;
+    decision.tokens = static_cast<std::int64_t>(embedded.tokens);
+    JsonWriter writer(decision.output);
+    writer.begin_object().field("vectors", embedded.rows.size());
+    writer.field("dimensions", embedded.rows.empty() ? 0 : embedded.rows.front().size()).end_object();
+    return decision;
+}
+
+}  // namespace tidegate::inference

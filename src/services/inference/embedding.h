@@ -1,0 +1,41 @@
+// Embedding: vectors of texts, whichever model makes them and whichever protocol asked.
+//
+// Threads     embed() on a pool's thread; `then` on one as well.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "audit/decision.h"
+#include "pipeline/context.h"
+#include "services/inference/inference.h"
+#include "services/inference/text_models.h"
+
+namespace tidegate::inference {
+
+struct EmbedAsk {
+    std::string_view operation;  // Of the Decision; a literal.
+    std::string model;           // Empty: the first that embeds.
+    EncodeWish encode;
+    std::optional<bool> normalize;  // Absent: as the model's config says.
+    std::size_t dimensions = 0;     // The first so many, of length 1 again where the whole was; 0: all.
+};
+
+struct Embedded {
+    std::string model;
+    std::string version;
+    std::vector<std::vector<float>> rows;
+    std::uint64_t tokens = 0;
+};
+
+/// Answers the context itself when it cannot be done.
+void embed(const InferenceParts& parts, const pipeline::ContextPtr& context, const TextItems& items,
+           const EmbedAsk& ask, std::move_only_function<void(Embedded&)> then);
+
+/// The Decision of such an answer: how many vectors of how many numbers.
+audit::Decision decide(pipeline::Context& context, std::string_view operation, const Embedded& embedded);
+
+}  // namespace tidegate::inference
