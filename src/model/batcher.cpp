@@ -171,7 +171,7 @@ void Batcher::Core::submit(BatchRequest&& request) {
         const Lock lock(mutex_);
         refused = admit(request, now, dropped);
         if (!refused) {
-            push(std::move(request), rows_each, now);
+            push(request, rows_each, now);
             wake = wake_one();
             // Who gathers looks again when a pass is full, or when somebody cannot wait so long.
             if (gathering_ > 0 && queue_.cut_at(now, false) <= now) wake = true;
@@ -242,7 +242,7 @@ Duration Batcher::Core::retry_after() {
     return std::max<Duration>(wait, std::chrono::milliseconds(1));
 }
 
-void Batcher::Core::push(BatchRequest&& request, std::uint32_t rows_each, SteadyTime now) {
+void Batcher::Core::push(BatchRequest& request, std::uint32_t rows_each, SteadyTime now) {
     if (request.rows <= rows_each) {
         const Waiting& waiting = queue_.push(std::move(request), false, now);
         look_by(now, std::min(waiting.due, now + std::chrono::milliseconds(100)));

@@ -20,6 +20,33 @@ constexpr Duration kLookApart = std::chrono::milliseconds(1);
 // Whose thread this is.
 thread_local const void* thread_of = nullptr;
 
+// Threads whose batcher was let go on them. Somebody else's close(), or the end of the process, joins them.
+class Orphans {
+  public:
+    ~Orphans() { join(); }
+    void add(std::thread thread) {
+        const Lock lock(mutex_);
+        threads_.push_back(std::move(thread));
+    }
+    void join() {
+        std::vector<std::thread> ended;
+        {
+            const Lock lock(mutex_);
+            ended.swap(threads_);
+        }
+        for (std::thread& thread : ended) thread.join();
+    }
+
+  private:
+    Mutex mutex_;
+    std::vector<std::thread> threads_ TG_GUARDED_BY(mutex_);
+};
+
+Orphans& orphans() {
+    static Orphans all;
+    return all;
+}
+
 }  // namespace
 
 Batcher::Core::Core(std::string name, BatcherOptions options, std::vector<std::shared_ptr<Session>> sessions,
@@ -223,7 +250,8 @@ void Batcher::Core::close(Close how) {
     }
     const auto end = [](std::thread& thread) {
         if (thread.get_id() == std::this_thread::get_id()) {
-            thread.detach();  // It goes on to the end of its work, and holds this object so long.
+            // It goes on to the end of its work, and holds this object so long.
+            orphans().add(std::move(thread));
         } else {
             thread.join();
         }
@@ -240,6 +268,8 @@ void Batcher::Core::close(Close how) {
         stopped_ = true;
     }
     stopped_wake_.notify_all();
+    // Not on a batcher's thread: two of them could wait for each other.
+    if (thread_of == nullptr) orphans().join();
 }
 
 }  // namespace tidegate::model

@@ -81,7 +81,8 @@ class Batcher::Core {
     // batcher.cpp: what comes in.
     std::optional<Ended> admit(const BatchRequest& request, SteadyTime now, std::vector<Dropped>& dropped)
         TG_REQUIRES(mutex_);
-    void push(BatchRequest&& request, std::uint32_t rows_each, SteadyTime now) TG_REQUIRES(mutex_);
+    /// Takes what is in `request`.
+    void push(BatchRequest& request, std::uint32_t rows_each, SteadyTime now) TG_REQUIRES(mutex_);
     Duration wait_of(std::uint64_t load, SteadyTime now) TG_REQUIRES(mutex_);
     void refuse(BatchRequest&& request, Ended how, std::string why);
     Error error_of(Ended how, Duration waited) const;

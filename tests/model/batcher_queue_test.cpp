@@ -278,5 +278,23 @@ TEST(RunTimes, AnUnknownSizeTakesItsSmallerNeighbourAndOldMeansAreForgotten) {
     EXPECT_EQ(times.expected(32, kStart + seconds(3)), Duration{});
 }
 
+TEST(InlineGate, TwoSlowPassesShutItAndSixteenFastOnesOpenIt) {
+    InlineGate gate;
+    gate.ran_here(false);
+    gate.ran_here(true);
+    gate.ran_here(false);
+    EXPECT_TRUE(gate.open()) << "one alone is a core that was lost";
+    gate.ran_here(false);
+    EXPECT_FALSE(gate.open());
+    for (std::uint32_t i = 1; i < RunTimes::kKnown; ++i) gate.ran_on_instance(true, true);
+    EXPECT_FALSE(gate.open());
+    gate.ran_on_instance(false, false);
+    gate.ran_on_instance(false, true);
+    for (std::uint32_t i = 1; i < RunTimes::kKnown; ++i) gate.ran_on_instance(true, true);
+    EXPECT_FALSE(gate.open()) << "a slow one began the count again";
+    gate.ran_on_instance(true, false);
+    EXPECT_TRUE(gate.open());
+}
+
 }  // namespace
 }  // namespace tidegate::model
