@@ -27,6 +27,7 @@ struct SessionOptions {
     unsigned intra_op_threads = 1;            // Threads inside one operator.
     unsigned inter_op_threads = 1;            // Operators side by side.
     std::uint64_t arena_bytes_max = 0;        // Of the session's own memory (weights and passes); 0: no bound.
+    bool fold_constants = true;               // Compute at load what depends on constants alone; not bounded.
     std::vector<unsigned> cpus;               // Threads that the session makes run on these only; empty: on any.
     std::map<std::string, std::string> more;  // The backend's own words, each checked by it.
 };

@@ -32,7 +32,12 @@ void declare(settings::Table& table, ModelSettings& s) {
             "and everything else works.");
     table.add("models.intra_op_threads", s.intra_op_threads, 1)
         .range(1, 256)
-        .doc("Threads inside one operator, for each session.");
+        .doc(
+            "Threads inside one operator, for each session. A second one cost about 15 % more CPU a pass on 2 cores, "
+            "and "
+            "more instances used the cores better (bench/results/model_session.json): raise it for large models that "
+            "are "
+            "asked one at a time. Threads never spin.");
     table.add("models.inter_op_threads", s.inter_op_threads, 1)
         .range(1, 64)
         .doc("Operators side by side, for each session; only models with branches gain by it.");
@@ -51,6 +56,16 @@ void declare(settings::Table& table, ModelSettings& s) {
         .range(1024, 2ULL * 1024 * 1024 * 1024 - 1)
         .bytes()
         .doc("A larger model file is not loaded. The format itself ends at 2 GiB.");
+    table.add("models.inline_below_us", s.inline_below_us, 20)
+        .range(0, 1000)
+        .unit("us")
+        .doc(
+            "A pass that was measured to take less runs on the thread that asks, when nothing else waits: a way to another "
+            "thread and back costs as much. 0: never.");
+    table.add("models.fold_constants", s.fold_constants, true)
+        .doc(
+            "Compute what depends on constants alone once, as a model is loaded. That memory is not bounded: off where "
+            "the files are not your own.");
 }
 
 Result<SessionOptions> session_options(const ModelSettings& s, const Backend& backend, std::string& note) {
@@ -63,6 +78,7 @@ Result<SessionOptions> session_options(const ModelSettings& s, const Backend& ba
     options.intra_op_threads = s.intra_op_threads;
     options.inter_op_threads = s.inter_op_threads;
     options.arena_bytes_max = s.arena_bytes_max;
+    options.fold_constants = s.fold_constants;
     return options;
 }
 

@@ -23,6 +23,8 @@ struct ModelSettings {
     std::string cpu_affinity;
     std::uint64_t arena_bytes_max = 0;
     std::uint64_t file_bytes_max = 0;
+    std::uint32_t inline_below_us = 0;
+    bool fold_constants = true;
 };
 
 void declare(settings::Table& table, ModelSettings& s);

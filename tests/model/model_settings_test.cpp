@@ -64,6 +64,9 @@ TEST(ModelSettings, TheDefaultsAreUsable) {
     EXPECT_EQ(options->arena_bytes_max, 4ULL << 30U);
     EXPECT_THAT(options->cpus, IsEmpty());
     EXPECT_THAT(note, HasSubstr("no GPU"));
+    EXPECT_TRUE(options->fold_constants);
+    const auto strict = load({}, {{"models.fold_constants", "false"}});
+    EXPECT_FALSE(session_options(*strict, FakeBackend(false), note)->fold_constants);
 }
 
 TEST(ModelSettings, TheDeviceHasItsOldName) {

@@ -158,6 +158,29 @@ TEST_F(HostileModel, SaysWhatIsWrong) {
     EXPECT_THAT(load(tidegate::testing::onnx_identity(DataType::kFp32, nine)), HasSubstr("9 dimensions"));
 }
 
+TEST_F(HostileModel, AFileThatAsksForAllMemoryIsBoundedWhereConstantsAreNotFolded) {
+    // 2^40 elements out of 24 bytes.
+    const std::vector<std::int64_t> shape{1 << 20, 1 << 20};
+    const std::string file = OnnxFile()
+                                 .input("x", DataType::kFp32, {-1})
+                                 .output("y", DataType::kFp32, {-1})
+                                 .constant("s", DataType::kInt64, {2}, tidegate::testing::raw_bytes(shape))
+                                 .node("ConstantOfShape", {"s"}, {"big"})
+                                 .node("ReduceSum", {"big"}, {"sum"}, {OnnxFile::integer("keepdims", 0)})
+                                 .node("Add", {"x", "sum"}, {"y"})
+                                 .bytes();
+    const auto session = backend_->load(as_file(file), {.arena_bytes_max = 16 * 1024 * 1024, .fold_constants = false});
+    ASSERT_TRUE(session) << session.error().message;
+    const std::vector<float> one{1.0F};
+    const std::vector<TensorView> inputs{
+        {.type = DataType::kFp32, .shape = {1}, .bytes = std::as_bytes(std::span(one)), .strings = {}}};
+    const std::vector<std::uint32_t> wanted{0};
+    std::vector<Tensor> results;
+    const auto ran = (*session)->run(inputs, wanted, results, {});
+    ASSERT_FALSE(ran);
+    EXPECT_EQ(ran.error().code, ErrorCode::kTooLarge) << ran.error().message;
+}
+
 TEST_F(HostileModel, NamesThatAreNoTextStayOutOfTheMessage) {
     OnnxFile file;
     file.input("x", DataType::kFp32, {-1}).output("y", DataType::kFp32, {-1});

@@ -6,8 +6,12 @@
 //             back with the session; blocks of a pass are kept for the next one.
 // Threads     As backend.h says. Sessions make intra_op_threads - 1 threads of their own, which do not spin.
 // When it fails  No library, or one that is older than the headers of this build: open_onnx() says which.
-// Words       SessionOptions::more takes `graph_optimization_level` (`disable`, `basic`, `extended`, `all`) and `enable_mem_pattern`
-//             (`0`, `1`; by default 1 for models without a free dimension), `allow_spinning` (`0`, the default, `1`).
+// Not bounded The runtime computes what depends on constants alone while it loads a file, and takes that memory uncounted: a file
+//             made for it can ask for all there is. Without
+//             SessionOptions::fold_constants that is left to the passes, where it is bounded.
+// Words       SessionOptions::more takes `graph_optimization_level` (`disable`, `basic`, `extended`, `all`, the default),
+//             `enable_mem_pattern` (`0`, `1`; by default 1 for models without a free dimension), `allow_spinning` (`0`, the default,
+//             `1`).
 #pragma once
 
 #include <memory>

@@ -98,11 +98,12 @@ Result<Handle<OrtSessionOptions>> make_session_options(const Runtime& runtime, c
     TG_CHECK(check(api, api.CreateSessionOptions(&raw), ErrorCode::kInternal, kRefused));
     Handle<OrtSessionOptions> made(raw, Release{&api});
     // Threads that spin for work take the event loops' cores: bench/results/model_session.json has the measurement.
-    const std::array<std::pair<const char*, const char*>, 4> entries{{
+    const std::array<std::pair<const char*, const char*>, 5> entries{{
         {kOrtSessionOptionsConfigAllowIntraOpSpinning, words.spins ? "1" : "0"},
         {kOrtSessionOptionsConfigAllowInterOpSpinning, words.spins ? "1" : "0"},
         {kOrtSessionOptionsConfigUseEnvAllocators, "1"},
         {kOrtSessionOptionsConfigLoadModelFormat, "ONNX"},
+        {kOrtSessionOptionsDisableSpecifiedOptimizers, options.fold_constants ? "" : "ConstantFolding"},
     }};
     for (const auto& [key, value] : entries) {
         TG_CHECK(check(api, api.AddSessionConfigEntry(raw, key, value), ErrorCode::kInternal, kRefused));
