@@ -8,7 +8,9 @@
 //             time. A model that nobody holds any more ends on the repository's own thread, never on an instance's.
 // When it fails  One model's failure is its own: it stands in index() with its reason, the others serve.
 //
-//     TG_TRY(auto repository, ModelRepository::open({.folder = "models"}, backend, clock));
+//     RepositoryOptions options;
+//     options.folder = "models";
+//     TG_TRY(auto repository, ModelRepository::open(std::move(options), backend, clock));
 //     TG_TRY(const ModelPtr model, repository->find("mnist"));      // kNotFound, kUnavailable with the reason
 //     model->infer({.inputs = {{"x", view}}, .owner = body, .done = [](Result<InferAnswer> answer) { ... }});
 #pragma once

@@ -186,8 +186,9 @@ bool Shelf::all_ready() const {
                                [](const Entry& entry) { return !entry.is_wanted || serves(entry); });
 }
 
-std::vector<std::string> Shelf::names() const {
+std::vector<std::string> Shelf::names() {
     const Lock lock(mutex_);
+    prune();
     std::vector<std::string> names;
     for (const auto& [name, entry] : entries_) {
         if (!entry.is_forgotten) names.push_back(name);

@@ -39,7 +39,8 @@ class Shelf {
     std::vector<ModelPtr> ready() const TG_EXCLUDES(mutex_);
     std::vector<ModelStatus> index() const TG_EXCLUDES(mutex_);
     bool all_ready() const TG_EXCLUDES(mutex_);
-    std::vector<std::string> names() const TG_EXCLUDES(mutex_);
+    /// Of what is in the index and not forgotten. What was forgotten and is done leaves the index here.
+    std::vector<std::string> names() TG_EXCLUDES(mutex_);
 
     /// The folder's state that the last load of the model saw; for mode poll.
     bool has_seen(const std::string& name, const std::string& state) const TG_EXCLUDES(mutex_);

@@ -90,8 +90,14 @@ class Parser {
         const int line = line_;
         const bool colon = take(':');
         skip_space();
-        if (!colon && peek() != '{' && peek() != '<') return fault(fmt::format("`{}` is followed by no `:`", name));
+        const bool is_list = peek() == '[';
+        const bool is_message = peek() == '{' || peek() == '<';
+        if (!colon && !is_message && !is_list) return fault(fmt::format("`{}` is followed by no `:`", name));
         TG_TRY(Node node, value(depth));
+        // Only messages go without a colon.
+        if (!colon && is_list && (node.items.empty() || node.items.front().kind != Node::Kind::kMap)) {
+            return fault(fmt::format("`{}` is followed by no `:`", name));
+        }
         node.line = line;
         map.members.push_back({std::move(name), std::move(node)});
         return {};
