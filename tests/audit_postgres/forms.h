@@ -31,6 +31,7 @@ inline postgres::PostgresLogOptions quick_options(const testing::PostgresServer&
     options.batch_bytes_max = 16 * 1024;
     options.probe_interval = std::chrono::milliseconds(5);
     options.follower_retry = Duration(0);
+    options.idle_check = std::chrono::hours(1);
     options.lock_patience = std::chrono::milliseconds(300);
     options.resolve_patience = std::chrono::seconds(30);
     return options;
@@ -43,8 +44,8 @@ class SegmentForm {
     static bool available() { return true; }
     bool start() { return true; }
 
-    Result<std::unique_ptr<Log>> open(const Clock& clock, Random& random) {
-        return open_in(std::make_unique<segments::TestFolder>(disk_), clock, random);
+    Result<std::unique_ptr<Log>> open(const Clock& clock, Random& random, WhenFailing when = WhenFailing::kRefuse) {
+        return open_in(std::make_unique<segments::TestFolder>(disk_), clock, random, when);
     }
     /// As another process would: the disk of the tests knows no others.
     Result<std::unique_ptr<Log>> open_shared(const Clock& clock, Random& random) {
@@ -54,13 +55,16 @@ class SegmentForm {
         disk_.fail_when([](segments::TestDisk::Step, const std::string&) { return true; });
     }
     void give_back() { disk_.fail_when({}); }
+    /// What is written in the background is done.
+    static void settle(Log& log) { log.segments().settle(); }
     static segments::MerkleStack tree(Log& log) { return log.segments().tree(); }
 
   private:
     static Result<std::unique_ptr<Log>> open_in(std::unique_ptr<segments::LogFolder> folder, const Clock& clock,
-                                                Random& random) {
+                                                Random& random, WhenFailing when = WhenFailing::kRefuse) {
         SegmentDecisionLogOptions options;
         options.segments = segments::small_options();
+        options.when_failing = when;
         options.follower_retry = Duration(0);
         return Log::open(std::move(folder), options, clock, random);
     }
@@ -77,12 +81,15 @@ class PostgresForm {
         return server_ != nullptr;
     }
 
-    Result<std::unique_ptr<Log>> open(const Clock& clock, Random& random) {
-        return Log::open(quick_options(*server_), clock, random);
+    Result<std::unique_ptr<Log>> open(const Clock& clock, Random& random, WhenFailing when = WhenFailing::kRefuse) {
+        postgres::PostgresLogOptions options = quick_options(*server_);
+        options.when_failing = when;
+        return Log::open(options, clock, random);
     }
     Result<std::unique_ptr<Log>> open_shared(const Clock& clock, Random& random) { return open(clock, random); }
     void take_away() { server_->kill(); }
     void give_back() { EXPECT_TRUE(server_->restart()); }
+    static void settle(Log& log) { log.flush(); }
     static segments::MerkleStack tree(Log& log) {
         // Not what the writer has in its memory: what is there.
         const auto verified = log.reader().verify();

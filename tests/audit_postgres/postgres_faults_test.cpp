@@ -276,6 +276,21 @@ TEST_F(PostgresFaults, AWriterThatWasReplacedWritesNoMore) {
     EXPECT_FALSE(ids(*second).contains("request-2"));
 }
 
+TEST_F(PostgresFaults, AServerThatGoesWhileNobodyAppendsIsMissedAndFoundAgain) {
+    PostgresLogOptions options = quick_options(*server_);
+    options.idle_check = std::chrono::milliseconds(5);
+    const auto log = open(options);
+    ASSERT_NE(log, nullptr);
+    ASSERT_TRUE(put(*log, 0).get());
+    server_->kill();
+    while (!log->health().degraded) std::this_thread::yield();
+    EXPECT_NE(log->health().reason.find("cannot be reached"), std::string::npos) << log->health().reason;
+    ASSERT_TRUE(server_->restart());
+    while (log->health().degraded) std::this_thread::yield();
+    ASSERT_TRUE(put(*log, 1).get());
+    EXPECT_EQ(ids(*log), each_once(2));
+}
+
 TEST_F(PostgresFaults, AServerThatDoesNotSyncIsNotWrittenTo) {
     const auto careless = PostgresServer::start({"fsync=off"});
     ASSERT_NE(careless, nullptr);
