@@ -66,6 +66,45 @@ TEST_F(IntakeTest, ASecondSendIsKnownAfterARestartWithAndWithoutItsIndex) {
     }
 }
 
+TEST_F(IntakeTest, ASecondSendOfTheNewestIsAnsweredWithoutLookingIntoTheLog) {
+    const Outcome first = take(decision(1), "north");
+    const Outcome again = take(decision(1), "north");
+    EXPECT_EQ(again.kind, Kind::kDuplicate);
+    EXPECT_EQ(again.id, first.id);
+    EXPECT_EQ(again.leaf, first.leaf);
+    EXPECT_EQ(take(decision(1, "no"), "north").kind, Kind::kConflict);
+    // The same request id of another tenant is another request.
+    EXPECT_EQ(take(decision(1), "south").kind, Kind::kRecorded);
+    EXPECT_EQ(intake_->health().looked_up, 0U);
+    EXPECT_EQ(index_->health().recent, 2U);
+}
+
+TEST(RecentRequests, HoldTheNewestAndNoMoreThanTheyMay) {
+    RecentRequests recent(160);
+    std::vector<KnownRequest> known(1'000);
+    std::vector<RequestKey> keys(known.size());
+    for (std::size_t i = 0; i < known.size(); ++i) {
+        keys[i] = request_key({}, "north", "r-" + std::to_string(i));
+        known[i] = {.id = decision_id(keys[i], 1'772'366'400'000 + static_cast<UnixMillis>(i)), .leaf = i};
+        recent.add(known[i]);
+        ASSERT_LE(recent.size(), 160U);
+        const auto found = recent.find(keys[i]);
+        ASSERT_TRUE(found);
+        EXPECT_EQ(found->leaf, i);
+        EXPECT_EQ(found->id, known[i].id);
+    }
+    std::size_t held = 0;
+    for (std::size_t i = 0; i < known.size(); ++i) {
+        const auto found = recent.find(keys[i]);
+        if (!found) continue;
+        ++held;
+        EXPECT_EQ(found->leaf, i);
+        EXPECT_GT(i, 500U);  // Sixteen parts, filled evenly enough.
+    }
+    EXPECT_EQ(held, 160U);
+    EXPECT_FALSE(recent.find(request_key({}, "south", "r-999")));
+}
+
 TEST_F(IntakeTest, RecordsThatAnotherTenantHasUnderTheIdDoNotHideADecisionFromItsSender) {
     const Outcome first = take(decision(1), "north");
     // Of the gate's own: their clients choose the request id.

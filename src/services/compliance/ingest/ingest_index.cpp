@@ -70,22 +70,32 @@ void IngestIndex::load(std::uint64_t log_end) {
         filters_[i] = std::move(filter);
     }
     count_.store(count, std::memory_order_release);
-    position_.store(position, std::memory_order_release);
+    position_.store(position - std::min(position, options_.warm_leaves), std::memory_order_release);
     saved_.store(position, std::memory_order_relaxed);
     tried_.store(position, std::memory_order_relaxed);
     whole_on_disk_ = count == 0 ? 0 : count - 1;
 }
 
 Result<void> IngestIndex::follow(const audit::DurableRecords& records) {
-    for (const audit::segments::RecordView& record : records.records) {
+    for (std::size_t i = 0; i < records.records.size(); ++i) {
+        const audit::segments::RecordView& record = records.records[i];
         if (record.kind != audit::RecordKind::kDecision || record.tag_count == 0) continue;
-        if (!audit::segments::tag_of(record, kIngestTag)) continue;
+        const auto tag = audit::segments::tag_of(record, kIngestTag);
+        if (!tag) continue;
+        KnownRequest known{.id = record.id, .leaf = records.first_leaf + i};
+        if (tag->size() == known.digest.size()) {
+            std::ranges::copy(*tag, known.digest.begin());
+            recent_.add(known);
+        }
+        const std::uint64_t key = filter_key(record.id);
+        if (!surely_new(key))
+            continue;  // Followed once more; or the filters say "perhaps" of it already, and that is all they can.
         const std::size_t count = count_.load(std::memory_order_relaxed);
         if (count == 0 || filters_[count - 1]->keys() >= filters_[count - 1]->capacity()) grow();
-        filters_[count_.load(std::memory_order_relaxed) - 1]->add(filter_key(record.id));
+        filters_[count_.load(std::memory_order_relaxed) - 1]->add(key);
     }
     position_.store(records.end(), std::memory_order_release);
-    if (records.end() - tried_.load(std::memory_order_relaxed) >= options_.save_leaves) wake_.notify_one();
+    if (records.end() >= tried_.load(std::memory_order_relaxed) + options_.save_leaves) wake_.notify_one();
     return {};
 }
 
@@ -117,7 +127,7 @@ void IngestIndex::run() {
             if (!stopping_) wake_.wait_for(mutex_, kTick);
             if (stopping_) break;
         }
-        if (position() - tried_.load(std::memory_order_relaxed) >= options_.save_leaves) try_to_save();
+        if (position() >= tried_.load(std::memory_order_relaxed) + options_.save_leaves) try_to_save();
     }
     if (position() != saved_.load(std::memory_order_relaxed)) try_to_save();
 }
@@ -154,6 +164,7 @@ IndexHealth IngestIndex::health() const {
     IndexHealth health;
     health.position = position();
     health.saved = saved_.load(std::memory_order_relaxed);
+    health.recent = recent_.size();
     const std::size_t count = count_.load(std::memory_order_acquire);
     for (std::size_t i = 0; i < count; ++i) {
         health.keys += filters_[i]->keys();

@@ -127,6 +127,9 @@ Result<std::optional<Intake::Found>> Intake::prepare(Group& group, std::size_t s
     Incoming& item = group.items[slot];
     audit::Decision& decision = item.decision;
     if (!parts_.index.surely_new(filter_key(group.keys[slot]))) {
+        const auto recent = parts_.index.recent(group.keys[slot]);
+        // What retention has removed since is no record any more.
+        if (recent && recent->leaf >= parts_.log.reader().first_leaf()) return recent;
         TG_TRY(auto found, look_up(decision));
         if (found) return found;
     }

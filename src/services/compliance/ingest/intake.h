@@ -4,8 +4,8 @@
 // Guarantee   One record for one request of one tenant, also with many senders at once and over restarts. A second send of the same
 //             content is a duplicate and gets the first one's id; of another content a conflict; the record never changes.
 //             An outcome is given when the record is durable, also where audit.when_failing lets answers go without.
-// Algorithm   A table of what is under way decides between senders of now; IngestIndex, and the log where that says "perhaps",
-//             decides against the past. The index knows a record before it leaves the table.
+// Algorithm   A table of what is under way decides between senders of now; IngestIndex, what it holds of the newest, and the log where
+//             that says "perhaps", decide against the past. The index knows a record before it leaves the table.
 // Memory      What was handed in, until its outcome.
 // Threads     take() from any thread that may wait for a disk: it reads the log for what is not surely new. `done` runs on the
 //             log's finisher, or on the caller's thread; it must be short.
@@ -71,7 +71,8 @@ class Intake {
     IntakeHealth health() const;
 
   private:
-    using Digest = std::array<char, 32>;  // Hex: what the tag holds.
+    using Digest = KnownRequest::Digest;
+    using Found = KnownRequest;
     struct Group;
     struct Waiter {
         std::shared_ptr<Group> group;
@@ -85,12 +86,6 @@ class Intake {
     struct Shard {
         Mutex mutex;
         std::map<RequestKey, UnderWay> under_way TG_GUARDED_BY(mutex);
-    };
-    /// The record of a request.
-    struct Found {
-        Uuid id;
-        std::uint64_t leaf = 0;
-        Digest digest{};
     };
     static constexpr std::size_t kShards = 16;
 
