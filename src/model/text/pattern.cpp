@@ -61,9 +61,6 @@ Result<Pattern> Pattern::parse(json::Value value, const std::string& where) {
     Regex regex(uregex_open(units.data(), static_cast<int>(units.size()), UREGEX_MULTILINE | UREGEX_UNIX_LINES, &place,
                             &status));
     if (U_FAILURE(status)) return members.wrong(std::string("the expression cannot be read: ") + u_errorName(status));
-    uregex_setTimeLimit(regex.get(), kStepsMax, &status);
-    uregex_setStackLimit(regex.get(), kStackBytes, &status);
-    if (U_FAILURE(status)) return members.wrong("the expression cannot be bounded");
     made.compiled_ = std::make_shared<const Compiled>(std::move(regex));
     return made;
 }
@@ -82,6 +79,9 @@ Result<void> Pattern::find(std::string_view text, std::vector<Range>& out) const
     to_units(text, units, starts);
     UErrorCode status = U_ZERO_ERROR;
     const Regex regex(uregex_clone(compiled_->regex.get(), &status));
+    // A copy does not take over the bounds of its original.
+    uregex_setTimeLimit(regex.get(), kStepsMax, &status);
+    uregex_setStackLimit(regex.get(), kStackBytes, &status);
     uregex_setText(regex.get(), units.data(), static_cast<int>(units.size()), &status);
     while (U_SUCCESS(status) && uregex_findNext(regex.get(), &status) != 0) {
         const int begin = uregex_start(regex.get(), 0, &status);

@@ -27,7 +27,10 @@ void pool_cls(std::span<const float> hidden, std::span<const std::uint8_t> mask,
     TG_ASSERT(hidden.size() == mask.size() * out.size());
     const auto first =
         static_cast<std::size_t>(std::ranges::find_if(mask, [](std::uint8_t one) { return one != 0; }) - mask.begin());
-    if (first == mask.size()) return std::ranges::fill(out, 0.0F);
+    if (first == mask.size()) {
+        std::ranges::fill(out, 0.0F);
+        return;
+    }
     std::ranges::copy(hidden.subspan(first * out.size(), out.size()), out.begin());
 }
 
