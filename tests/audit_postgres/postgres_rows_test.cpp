@@ -166,6 +166,36 @@ TEST_F(PostgresRowsTest, MonthsArePartitionsMadeAheadIndexedWhenClosedAndDropped
     EXPECT_EQ(found->size(), 1U) << "an error is found by its request for ever";
 }
 
+TEST_F(PostgresRowsTest, RecordsThatAreOlderThanTheirRowsAreFoundInTheirBlocks) {
+    ManualClock clock(parse_rfc3339("2026-03-31T12:00:00Z").value_or(0));
+    auto log = open(clock);
+    ASSERT_TRUE(log) << log.error().message;
+    std::vector<Decision> sent;
+    for (std::uint64_t n = 0; n < 5; ++n) {
+        sent.push_back(make_decision(random_, n));
+        if (n == 3) sent.back().request_id = "request-1";
+        if (n == 4) clock.advance(std::chrono::hours(24 * 40));
+        put(**log, sent.back());
+    }
+    ASSERT_TRUE(keep(*link_, "tidegate", 1, clock.unix_ms()));
+    ASSERT_EQ(number("SELECT count(*) FROM tidegate.audit_recent"), 1);
+    const PostgresReader& reader = (*log)->reader();
+    const auto both = reader.find_request("request-1", 5);
+    ASSERT_TRUE(both) << both.error().message;
+    ASSERT_EQ(both->size(), 2U);
+    EXPECT_EQ((*both)[0].decision, sent[3]) << "newest first";
+    EXPECT_EQ((*both)[1].decision, sent[1]);
+    EXPECT_EQ(reader.find_request("request-1", 1)->front().leaf, 3U);
+    const auto by_input = reader.find_input(sent[2].input_hash, 5, {});
+    ASSERT_TRUE(by_input && by_input->size() == 1);
+    EXPECT_EQ(by_input->front().leaf, 2U);
+    const auto meant = reader.find_request_if("request-1", [&](const Decision& one) { return one.id == sent[1].id; });
+    ASSERT_TRUE(meant && *meant);
+    EXPECT_EQ((*meant)->leaf, 1U);
+    EXPECT_EQ(reader.find_request("request-4", 5)->front().leaf, 4U);
+    EXPECT_TRUE(reader.find_request("nobody", 5)->empty());
+}
+
 TEST_F(PostgresRowsTest, ARoleWithoutSpecialRightsCanHoldTheLogInASchemaOfItsOwn) {
     ASSERT_TRUE(link_->run("CREATE ROLE plain LOGIN; CREATE SCHEMA tidegate AUTHORIZATION plain"));
     PostgresLogOptions options = quick_options(*server_);
