@@ -139,6 +139,9 @@ void read_own_device(MapReader& top, ModelConfig& config) {
         config.device = kMeans.at(*device);
     }
     top.integer<int>("device_index", config.device_index, 0, kDevicesMax);
+    if (top.has("device_index") && config.device != DeviceChoice::kCuda && config.device != DeviceChoice::kAuto) {
+        top.fault("device_index", "says nothing without device: cuda or auto");
+    }
     unsigned threads = 0;
     if (top.integer<unsigned>("threads", threads, 1, kThreadsMax)) {
         if (config.intra_op_threads) top.fault("threads", "and the parameter intra_op_thread_count are one setting");

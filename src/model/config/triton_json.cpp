@@ -167,7 +167,7 @@ void write_text(JsonWriter& json, const TextConfig& text) {
 
 /// Only what differs from its default, and what no word of Triton's has said already.
 void write_ours(JsonWriter& json, const ModelConfig& config) {
-    if (config.device == DeviceChoice::kAuto) json.field("device", "auto");
+    if (config.device == DeviceChoice::kAuto) json.field("device", "auto").field("device_index", config.device_index);
     if (config.intra_op_threads && !config.parameters.contains("intra_op_thread_count")) {
         json.field("threads", *config.intra_op_threads);
     }
