@@ -44,7 +44,7 @@ void Monitor::add(const Observation& observation, std::vector<Finding>& findings
 Stream* Monitor::stream_of(const Observation& observation, std::string_view segment) {
     const auto found = streams_.find(Parts{&observation.key, segment});
     if (found != streams_.end()) return found->second.get();
-    if (streams_.size() >= options_.streams_max && !make_room(observation.at)) {
+    if (!has_room(observation.key.tenant, observation.at)) {
         ++unwatched_;
         return nullptr;
     }
@@ -52,22 +52,43 @@ Stream* Monitor::stream_of(const Observation& observation, std::string_view segm
     key.segment = segment;
     auto stream = std::make_unique<Stream>(key, options_);
     Stream* const made = stream.get();
-    streams_.emplace(std::move(key), std::move(stream));
+    insert(std::move(key), std::move(stream));
     return made;
 }
 
-bool Monitor::make_room(UnixMillis now) {
+bool Monitor::has_room(const std::string& tenant, UnixMillis now) {
+    const auto share = of_tenant_.find(tenant);
+    if (share != of_tenant_.end() && share->second.streams >= options_.tenant_streams_max &&
+        !make_room(now, share->second.searched_at, &tenant)) {
+        ++unwatched_of_tenants_;
+        return false;
+    }
+    return streams_.size() < options_.streams_max || make_room(now, searched_at_, nullptr);
+}
+
+void Monitor::insert(StreamKey key, std::unique_ptr<Stream> stream) {
+    if (!key.tenant.empty()) ++of_tenant_[key.tenant].streams;
+    streams_.emplace(std::move(key), std::move(stream));
+}
+
+bool Monitor::make_room(UnixMillis now, UnixMillis& searched_at, const std::string* tenant) {
     // Once a second of the decisions' time: a flood of new streams would else search for each.
     constexpr UnixMillis kSearchMs = 1'000;
-    if (now - searched_at_ < kSearchMs && now >= searched_at_) return false;
-    searched_at_ = now;
+    if (now - searched_at < kSearchMs && now >= searched_at) return false;
+    searched_at = now;
     const auto before = [](const auto& a, const auto& b) {
         const UnixMillis one = a.second->last_at();
         const UnixMillis other = b.second->last_at();
         return one != other ? one < other : a.first < b.first;  // Not by the order of the table.
     };
-    const auto oldest = std::ranges::min_element(streams_, before);
+    auto oldest = streams_.end();
+    for (auto at = streams_.begin(); at != streams_.end(); ++at) {
+        if (tenant != nullptr && at->first.tenant != *tenant) continue;
+        if (oldest == streams_.end() || before(*at, *oldest)) oldest = at;
+    }
     if (oldest == streams_.end() || now - oldest->second->last_at() < options_.idle_max_ms) return false;
+    // The share stays when it comes to nothing: `searched_at` may lie in it, and there are no more than streams ever were.
+    if (const auto share = of_tenant_.find(oldest->first.tenant); share != of_tenant_.end()) --share->second.streams;
     evicted_.push_back(oldest->first);
     streams_.erase(oldest);
     return true;
@@ -99,7 +120,7 @@ Result<void> Monitor::restore(StreamKey key, std::string_view reference, std::st
     if (streams_.size() >= options_.streams_max) return fail(ErrorCode::kResourceExhausted, "too many drift streams");
     auto stream = std::make_unique<Stream>(key, options_);
     TG_CHECK(stream->load(reference, state));
-    streams_.emplace(std::move(key), std::move(stream));
+    insert(std::move(key), std::move(stream));  // What was watched stays watched, also where a part was made smaller.
     return {};
 }
 

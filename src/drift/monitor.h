@@ -2,7 +2,7 @@
 //
 // Position    services/compliance/drift feeds it from the log, gives its findings to Alerts, and keeps its snapshots.
 // Guarantee   The same observations in the same order give the same findings. What is not watched because streams_max streams are
-//             there already is counted in unwatched().
+//             there already, or tenant_streams_max of its tenant, is counted in unwatched().
 // Memory      streams_max x what a Stream holds (drift/stream.h).
 // Threads     One at a time. No clock.
 // When full   A stream quiet for idle_max_ms makes room; else the decision is counted and not looked at.
@@ -45,6 +45,8 @@ class Monitor {
     std::size_t size() const noexcept { return streams_.size(); }
     /// Decisions that no stream had room for, once for each stream that would have taken it.
     std::uint64_t unwatched() const noexcept { return unwatched_; }
+    /// Of these, the ones whose tenant had as many streams as one may have.
+    std::uint64_t unwatched_of_tenants() const noexcept { return unwatched_of_tenants_; }
     /// Streams that made room for others; their keys since the last call.
     std::vector<StreamKey> take_evicted();
 
@@ -65,12 +67,21 @@ class Monitor {
         bool operator()(const StreamKey& a, const Parts& b) const noexcept { return (*this)(b, a); }
     };
     Stream* stream_of(const Observation& observation, std::string_view segment);
-    bool make_room(UnixMillis now);
+    struct Share {
+        std::size_t streams = 0;
+        UnixMillis searched_at = 0;
+    };
+    /// In place of the stream that has been quiet for longest, of that tenant's or of all; false: none has been for long enough.
+    bool make_room(UnixMillis now, UnixMillis& searched_at, const std::string* tenant);
+    bool has_room(const std::string& tenant, UnixMillis now);
+    void insert(StreamKey key, std::unique_ptr<Stream> stream);
 
     const MonitorOptions options_;
     std::unordered_map<StreamKey, std::unique_ptr<Stream>, Hash, Equal> streams_;
+    std::unordered_map<std::string, Share> of_tenant_;  // Of each that has streams; not of decisions without a tenant.
     std::vector<StreamKey> evicted_;
     std::uint64_t unwatched_ = 0;
+    std::uint64_t unwatched_of_tenants_ = 0;
     UnixMillis searched_at_ = 0;
 };
 

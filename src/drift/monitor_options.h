@@ -28,6 +28,7 @@ struct MonitorOptions {
     /// Of the latency's rank in the reference, 0 to 1; half a standard deviation of a normal feature moves its mean by 0.14.
     double rank_effect = 0.05;
     std::size_t streams_max = 200;
+    std::size_t tenant_streams_max = 200;       // Of one tenant.
     UnixMillis idle_max_ms = 7LL * 86'400'000;  // A stream quiet for so long makes room for a new one.
     std::size_t replicates = 999;
     std::uint64_t seed = 1;

@@ -119,5 +119,34 @@ TEST(KindsTest, OneKindIsOneNumberWhoeverAsks) {
     EXPECT_EQ(kinds.intern(KindName(kinds.name(kind))), kind);
 }
 
+TEST(KindsTest, ATenantThatHasAsManyAsItMayTakesNoneFromTheOthers) {
+    Kinds kinds(100);
+    const auto kind_of = [&](std::string_view tenant, std::string_view model) {
+        RecordView record = random_record(5);
+        record.tenant = tenant;
+        record.model = model;
+        return kinds.name(kinds.intern(record));
+    };
+    for (int n = 0; n < 100; ++n) {
+        const std::string model = std::to_string(n);
+        ASSERT_EQ(kind_of("north", model).model, model);
+    }
+    EXPECT_EQ(kinds.lumped(), 0U);
+    for (int n = 100; n < 150; ++n) {
+        const KindName name = kind_of("north", std::to_string(n));
+        ASSERT_EQ(name.model, Kinds::kOther);
+        ASSERT_EQ(name.tenant, "north");
+        ASSERT_EQ(name.status, random_record(5).status);
+    }
+    EXPECT_EQ(kinds.lumped(), 50U);
+    EXPECT_EQ(kinds.size(), 101U);
+    EXPECT_EQ(kind_of("north", "7").model, "7");  // What it had it keeps.
+    EXPECT_EQ(kind_of("south", "149").model, "149");
+    for (int n = 0; n < 500; ++n) {
+        const std::string model = std::to_string(n);
+        ASSERT_EQ(kind_of("", model).model, model);  // Without tenants nobody is kept from anything.
+    }
+}
+
 }  // namespace
 }  // namespace tidegate::audit

@@ -72,5 +72,33 @@ TEST_F(CubeTest, AFilterThatLeavesNoDecisionOutAndOneThatSoonDoesAreTheSameAsASc
     expect_scan(read(*cube, query), records, query);
 }
 
+TEST_F(CubeTest, WhatIsCountedUnderOtherIsSaidWhereAFilterMayMeanIt) {
+    auto records = random_records(600);
+    for (RecordView& record : records) {
+        record.kind = RecordKind::kDecision;
+        record.tenant = "north";
+    }
+    Kinds few(40);
+    CubeOptions options = this->options();
+    options.path = folder_.file("few.db");
+    const auto cube = Cube::open(options, few, clock_);
+    ASSERT_TRUE(cube);
+    ASSERT_TRUE(feed(**cube, records, records.size(), 100));
+    const Statistics all = read(**cube, {.from = 0, .to = kFar});
+    EXPECT_EQ(all.total, records.size());  // Nothing is left uncounted.
+    EXPECT_EQ(all.unassigned, 0U);
+    const std::uint64_t other = as_map(all.by_service)[std::string(Kinds::kOther)];
+    EXPECT_GT(other, 0U);
+    EXPECT_EQ((*cube)->health().lumped, other);
+    const auto ours =
+        static_cast<std::uint64_t>(std::ranges::count(records, std::string_view("flood"), &RecordView::service));
+    const Statistics flood = read(**cube, {.from = 0, .to = kFar, .tenant = "north", .service = "flood"});
+    EXPECT_EQ(flood.unassigned, other);
+    EXPECT_LE(flood.total, ours);
+    EXPECT_GE(flood.total + flood.unassigned, ours);
+    EXPECT_LE(flood.latency.count, flood.total);
+    EXPECT_EQ(read(**cube, {.from = 0, .to = kFar, .tenant = "south", .service = "flood"}).unassigned, 0U);
+}
+
 }  // namespace
 }  // namespace tidegate::audit

@@ -196,6 +196,39 @@ TEST(Monitor, CountsWhatNoStreamHasRoomForAndLetsAnIdleStreamMakeRoom) {
     EXPECT_TRUE(monitor.take_evicted().empty());
 }
 
+TEST(Monitor, ATenantHasItsShareOfTheStreamsAndItsOwnIdleOnesMakeRoom) {
+    MonitorOptions options = small_options();
+    options.streams_max = 5;
+    options.tenant_streams_max = 2;
+    options.idle_max_ms = 10'000;
+    Monitor monitor(options);
+    std::vector<Finding> findings;
+    const auto add = [&](const std::string& tenant, const std::string& model, UnixMillis at) {
+        Observation seen;
+        seen.key.model = model;
+        seen.key.tenant = tenant;
+        seen.at = at;
+        monitor.add(seen, findings);
+        seen.key.segment = {};
+        return monitor.find(seen.key) != nullptr;
+    };
+    EXPECT_TRUE(add("south", "old", kStart));
+    EXPECT_TRUE(add("north", "a", kStart + 1'000));
+    EXPECT_TRUE(add("north", "b", kStart + 9'000));
+    EXPECT_FALSE(add("north", "c", kStart + 9'500));
+    EXPECT_EQ(monitor.unwatched(), 1U);
+    EXPECT_EQ(monitor.unwatched_of_tenants(), 1U);
+    EXPECT_TRUE(add("south", "new", kStart + 9'600));
+    EXPECT_TRUE(add("", "whole", kStart + 9'700));
+    // All five are taken. North's own oldest goes, not the older one of south.
+    EXPECT_TRUE(add("north", "c", kStart + 12'000));
+    const auto evicted = monitor.take_evicted();
+    ASSERT_EQ(evicted.size(), 1U);
+    EXPECT_EQ(evicted.front().tenant, "north");
+    EXPECT_EQ(evicted.front().model, "a");
+    EXPECT_EQ(monitor.size(), 5U);
+}
+
 TEST(Monitor, AStreamThatWasChangedOnPurposeIsQuietAfterItsNewBaseline) {
     Monitor monitor(small_options());
     Dice dice(7);

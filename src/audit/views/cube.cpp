@@ -266,6 +266,7 @@ CubeHealth Cube::health() const {
     CubeHealth out;
     out.position = position();
     out.kinds = kinds_.size();
+    out.lumped = kinds_.lumped();
     out.rebuilt = rebuilt_;
     {
         const Lock lock(levels_mutex_);

@@ -61,7 +61,8 @@ struct CubeHealth {
     std::size_t level_bytes = 0;
     UnixMillis minutes_from = 0;  // What is older is kept by hour.
     std::uint32_t kinds = 0;
-    bool rebuilt = false;  // open() found another log's sums, or more than the log has, and began anew.
+    std::uint64_t lumped = 0;  // Records since the start that are counted under `(other)` (views/kinds.h).
+    bool rebuilt = false;      // open() found another log's sums, or more than the log has, and began anew.
 };
 
 class Cube final : public Follower {

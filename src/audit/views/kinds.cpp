@@ -49,7 +49,8 @@ bool same(std::string_view a, std::string_view b) noexcept {
 
 }  // namespace
 
-Kinds::Kinds() : chunks_(std::make_unique<std::atomic<Chunk*>[]>(kChunks)) {
+Kinds::Kinds(std::uint32_t of_tenant_max)
+    : of_tenant_max_(of_tenant_max), chunks_(std::make_unique<std::atomic<Chunk*>[]>(kChunks)) {
     for (auto& place : places_) place.store(kNone, std::memory_order_relaxed);
 }
 
@@ -78,21 +79,22 @@ std::uint64_t Kinds::hash_of(const View& view) noexcept {
 
 std::uint32_t Kinds::intern(const segments::RecordView& record) {
     return intern(View{record.kind, record.status, record.cache, record.tenant, record.service, record.operation,
-                       record.model, record.model_version, record.band});
+                       record.model, record.model_version, record.band},
+                  of_tenant_max_);
 }
 
 std::uint32_t Kinds::intern(const KindName& name) {
-    return intern(view_of(name));
+    return intern(view_of(name), kKindsMax);
 }
 
-std::uint32_t Kinds::intern(const View& view) {
+std::uint32_t Kinds::intern(const View& view, std::uint32_t of_tenant_max) {
     const auto place = static_cast<std::uint32_t>(hash_of(view) % kPlaces);
     for (const std::uint32_t at : {place, place ^ 1U}) {
         const std::uint32_t kind = places_[at].load(std::memory_order_acquire);
         if (kind != kNone && is(name(kind), view)) return kind;
     }
     const Lock lock(mutex_);
-    const std::uint32_t kind = find_or_add(view);
+    const std::uint32_t kind = find_or_add(view, of_tenant_max);
     // The free one of the two, else the first: what is pushed out is found in the set.
     const bool first = places_[place].load(std::memory_order_relaxed) == kNone ||
                        places_[place ^ 1U].load(std::memory_order_relaxed) != kNone;
@@ -100,11 +102,14 @@ std::uint32_t Kinds::intern(const View& view) {
     return kind;
 }
 
-std::uint32_t Kinds::find_or_add(const View& view) {
+std::uint32_t Kinds::find_or_add(const View& view, std::uint32_t of_tenant_max) {
     if (const auto found = sorted_.find(view); found != sorted_.end()) return *found;
     const std::uint32_t kind = size_.load(std::memory_order_relaxed);
     View admitted = view;
-    if (kind >= kKindsMax) {
+    // Without tenants nobody is kept from anything.
+    const auto of_tenant = view.tenant.empty() ? of_tenant_.end() : of_tenant_.find(view.tenant);
+    if (kind >= kKindsMax || (of_tenant != of_tenant_.end() && of_tenant->second >= of_tenant_max)) {
+        lumped_.fetch_add(1, std::memory_order_relaxed);
         admitted.service = admitted.operation = admitted.model = admitted.model_version = admitted.band = kOther;
         if (const auto found = sorted_.find(admitted); found != sorted_.end()) return *found;
     }
@@ -123,6 +128,11 @@ std::uint32_t Kinds::find_or_add(const View& view) {
                                        .model_version = std::string(admitted.model_version),
                                        .band = std::string(admitted.band)};
     size_.store(kind + 1, std::memory_order_release);
+    if (of_tenant != of_tenant_.end()) {
+        ++of_tenant->second;
+    } else {
+        of_tenant_.emplace(view.tenant, 1U);
+    }
     sorted_.insert(kind);
     return kind;
 }

@@ -57,7 +57,7 @@ class Adder final : public CellVisitor {
     void add(Minute start, std::uint32_t kind, const Sums& sums) override {
         OfKind& of = known(kind);
         of.sums.merge(sums);
-        if (!timeline_ || of.event) return;
+        if (!timeline_ || of.event || of.unassigned) return;
         const Minute day = start_of(Level::kDay, start);
         if (day != day_) turn_to(day);
         DaySums& total = days_[day_index_].sums;
@@ -70,7 +70,8 @@ class Adder final : public CellVisitor {
         bands_of_day_[of.band] += sums.count;
     }
     void add_steps(std::uint32_t kind, const SparseSteps& steps) override {
-        if (!known(kind).event) steps.add_to(steps_);
+        const OfKind& of = known(kind);
+        if (!of.event && !of.unassigned) steps.add_to(steps_);
     }
     void add_steps_of_all(const SparseSteps& steps) override { steps.add_to(steps_); }
 
@@ -84,6 +85,7 @@ class Adder final : public CellVisitor {
         Sums sums;
         bool looked_at = false;
         bool wanted = false;
+        bool unassigned = false;  // `(other)`: the filter may mean some of them.
         bool event = false;
         bool error = false;
         std::uint32_t band = kNoBand;
@@ -138,14 +140,16 @@ class Adder final : public CellVisitor {
 bool Adder::matches_every_decision() {
     for (std::uint32_t kind = 0, count = kinds_.size(); kind < count; ++kind) {
         const OfKind& of = known(kind);
-        if (!of.event && !of.wanted) return false;
+        if (!of.event && (!of.wanted || of.unassigned)) return false;
     }
     return true;
 }
 
 void Adder::look_at(OfKind& of, const KindName& name) {
     of.looked_at = true;
-    of.wanted = matches(name);
+    of.unassigned = name.service == Kinds::kOther && (query_.service || query_.model || query_.operation) &&
+                    (!query_.tenant || name.tenant == *query_.tenant) && !matches(name);
+    of.wanted = of.unassigned || matches(name);
     of.event = name.record == RecordKind::kEvent;
     of.error = name.status != Status::kSuccess;
     if (name.band.empty()) return;
@@ -211,7 +215,11 @@ Statistics Adder::finish(Minute from, Minute to) {
         if (sums.count == 0) continue;
         const KindName& name = kinds_.name(kind);
         if (name.record == RecordKind::kEvent) {
-            out.events += sums.count;
+            if (!by_kind_[kind].unassigned) out.events += sums.count;
+            continue;
+        }
+        if (by_kind_[kind].unassigned) {
+            out.unassigned += sums.count;
             continue;
         }
         all.merge(sums);

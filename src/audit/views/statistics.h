@@ -61,6 +61,8 @@ struct Statistics {
     std::vector<Count> by_model;  // LiveStatistics only, as are events and input_bytes.
     std::vector<Count> by_model_version;
     std::vector<Count> by_cache;
+    // Decisions of kinds beyond the number that is kept (views/kinds.h) that the filter may mean: in no other figure.
+    std::uint64_t unassigned = 0;
     std::uint64_t events = 0;  // Records of the log that are no decisions; in no other figure.
     // Sums over the Decisions that state such a figure; absent where there are Decisions and none of them does.
     std::optional<std::uint64_t> input_bytes;

@@ -76,7 +76,7 @@ void append_compliance_json(JsonWriter& writer, const Statistics& statistics) {
     writer.field("confidence_mean", statistics.confidence_mean);
     writer.field("total_tokens_used", statistics.tokens).field("input_bytes", statistics.input_bytes);
     writer.key("spend_points").raw(to_string(statistics.spend_points));
-    writer.field("events", statistics.events);
+    writer.field("unassigned", statistics.unassigned).field("events", statistics.events);
     append_timeline(writer, statistics.timeline);
     writer.end_object();
 }

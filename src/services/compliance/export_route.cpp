@@ -8,6 +8,7 @@
 
 #include "services/compliance/query_routes.h"
 #include "services/compliance/reading.h"
+#include "services/compliance/tenant_places.h"
 
 namespace tidegate::compliance {
 namespace {
@@ -82,9 +83,8 @@ void write_export(const ContextPtr& context, const QueryParts& parts, const audi
     if (body.flush()) body.finish();
 }
 
-void answer_export(const ContextPtr& context, const QueryParts& parts) {
-    const auto filter =
-        take_filter(*context, reach_of(context->caller().get(), parts.loopback_without_keys), From::kBody);
+void answer_export(const ContextPtr& context, const QueryParts& parts, const Reach& reach) {
+    const auto filter = take_filter(*context, reach, From::kBody);
     if (!filter) return;
     const std::string_view name = text_of(context, "format", "ndjson");
     const Format& format = *std::ranges::find(kFormats, name, &Format::name);  // The schema knows the three.
@@ -101,14 +101,13 @@ void answer_export(const ContextPtr& context, const QueryParts& parts) {
 
 /// Runs at most `exports_max` at once: a slow reader holds its thread, and the others must stay for everybody else.
 pipeline::Handler limited(const QueryParts& parts) {
-    return [parts, running = std::make_shared<std::atomic<std::uint32_t>>(0)](const ContextPtr& context) {
-        if (running->fetch_add(1, std::memory_order_acq_rel) < parts.settings.exports_max) {
-            answer_export(context, parts);
-        } else {
-            context->fail({ErrorCode::kUnavailable,
-                           "As many exports as compliance.exports_max allows are running; ask again later."});
-        }
-        running->fetch_sub(1, std::memory_order_acq_rel);
+    const std::uint32_t max = parts.settings.exports_max;
+    const auto places = std::make_shared<TenantPlaces>(max, part_of(max, parts.settings.tenant_share_percent));
+    return [parts, places](const ContextPtr& context) {
+        const Reach reach = reach_of(context->caller().get(), parts.loopback_without_keys);
+        const auto place = places->take(reach, "exports", "compliance.exports_max");
+        if (!place) return context->fail(place.error());
+        answer_export(context, parts, reach);
     };
 }
 

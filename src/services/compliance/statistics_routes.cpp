@@ -103,7 +103,7 @@ std::string to_json(const audit::StatisticsQuery& query) {
 void answer_stream(const ContextPtr& context, const QueryParts& parts) {
     const auto query = take_query(context, parts);
     if (!query) return;
-    auto place = parts.pump.take_place();
+    auto place = parts.pump.take_place(reach_of(context->caller().get(), parts.loopback_without_keys));
     if (!place) return context->fail(place.error());
     if (const auto noted = record_access(*context, access_event(*context, "access/statistics_stream", to_json(*query)));
         !noted) {
@@ -135,6 +135,9 @@ Schema statistics_schema() {
                  Schema::integer().nullable().doc("Of the decisions that state theirs; null where none of them does.")),
         required("input_bytes", Schema::integer().nullable().doc("The same of their input sizes.")),
         required("spend_points", Schema::number()),
+        required("unassigned",
+                 Schema::integer().doc("Decisions that the filter may mean and that are counted under `(other)`, "
+                                       "beyond the names that are kept of a tenant; in no other figure.")),
         required("events", Schema::integer().doc("Records that are no decisions; in no other figure.")),
         required("timeline", Schema::array(Schema::object({}).open())
                                  .doc("Every day of a window that `from` begins; without `from` empty.")),

@@ -5,7 +5,10 @@
 namespace tidegate::compliance {
 
 StreamPump::StreamPump(const Clock& clock, const QuerySettings& settings)
-    : clock_(clock), settings_(settings), thread_([this] { run(); }) {}
+    : clock_(clock),
+      settings_(settings),
+      places_(settings.streams_max, part_of(settings.streams_max, settings.tenant_share_percent)),
+      thread_([this] { run(); }) {}
 
 StreamPump::~StreamPump() {
     stop();
@@ -18,12 +21,6 @@ void StreamPump::stop() {
         bell_->rung.notify_all();
     }
     if (thread_.joinable()) thread_.join();
-}
-
-Result<StreamPump::Place> StreamPump::take_place() {
-    Place place(running_);
-    if (running_.fetch_add(1, std::memory_order_relaxed) < settings_.streams_max) return place;
-    return fail(ErrorCode::kUnavailable, "As many event streams as compliance.streams_max allows are open.");
 }
 
 void StreamPump::add(Place place, const pipeline::ContextPtr& context, std::unique_ptr<EventSource> source) {

@@ -6,7 +6,7 @@
 // Memory      A buffer of some 64 KiB a stream, beside the connection's own.
 // Threads     add(), wake() from any thread; sources run on the pump's thread. stop() once, from the thread that owns it, before
 //             the server drains: it ends every stream.
-// When full   add() gives kUnavailable.
+// When full   take_place(): see TenantPlaces.
 #pragma once
 
 #include <atomic>
@@ -22,6 +22,7 @@
 #include "http/exchange.h"
 #include "pipeline/context.h"
 #include "services/compliance/query_settings.h"
+#include "services/compliance/tenant_places.h"
 
 namespace tidegate::compliance {
 
@@ -44,25 +45,15 @@ class StreamPump {
     StreamPump(const StreamPump&) = delete;
     StreamPump& operator=(const StreamPump&) = delete;
 
-    /// A place for a stream, to be taken before the stream is begun. Given back when it is dropped.
-    class Place {
-      public:
-        explicit Place(std::atomic<std::uint32_t>& running) : running_(&running) {}
-        Place(Place&& other) noexcept : running_(std::exchange(other.running_, nullptr)) {}
-        Place& operator=(Place&&) = delete;
-        ~Place() {
-            if (running_ != nullptr) running_->fetch_sub(1, std::memory_order_relaxed);
-        }
-
-      private:
-        std::atomic<std::uint32_t>* running_;
-    };
-    Result<Place> take_place();
+    /// A place for a stream, to be taken before the stream is begun.
+    using Place = TenantPlaces::Place;
+    Result<Place> take_place(const Reach& reach) { return places_.take(reach, "streams", "compliance.streams_max"); }
     /// Begins the answer of `context` and writes it until it ends.
     void add(Place place, const pipeline::ContextPtr& context, std::unique_ptr<EventSource> source);
     /// Some source has something new, or some client reads again. Short.
     void wake();
-    std::uint32_t streams() const noexcept { return running_.load(std::memory_order_relaxed); }
+    std::uint32_t streams() const { return places_.taken(); }
+    const TenantPlaces& places() const noexcept { return places_; }
     void stop();
 
   private:
@@ -93,7 +84,7 @@ class StreamPump {
     const Clock& clock_;
     const QuerySettings& settings_;
     const std::shared_ptr<Bell> bell_ = std::make_shared<Bell>();
-    std::atomic<std::uint32_t> running_{0};
+    TenantPlaces places_;
     std::thread thread_;
 };
 

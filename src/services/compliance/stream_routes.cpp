@@ -95,12 +95,12 @@ Result<std::optional<std::uint64_t>> resume_from(const pipeline::Context& contex
 }
 
 void answer_stream(const ContextPtr& context, const QueryParts& parts) {
-    const auto filter =
-        take_filter(*context, reach_of(context->caller().get(), parts.loopback_without_keys), From::kQuery);
+    const Reach reach = reach_of(context->caller().get(), parts.loopback_without_keys);
+    const auto filter = take_filter(*context, reach, From::kQuery);
     if (!filter) return;
     const auto next = resume_from(*context, parts);
     if (!next) return context->fail(next.error());
-    auto place = parts.pump.take_place();
+    auto place = parts.pump.take_place(reach);
     if (!place) return context->fail(place.error());
     // Before the event that tells of it: nothing between now and then is missed.
     auto source = std::make_unique<DecisionSource>(parts, *filter, *next);

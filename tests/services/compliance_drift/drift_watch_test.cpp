@@ -35,6 +35,7 @@ class DriftWatchTest : public ::testing::Test {
         settings_.look_interval = {};
         settings_.window_age_max = std::chrono::hours(24);
         settings_.streams_max = 20;
+        settings_.tenant_share_percent = 100;
         settings_.stream_idle_max = std::chrono::hours(24);
         settings_.numbers = {"log_odds"};
         settings_.segments = {"domain"};
@@ -283,7 +284,7 @@ TEST_F(DriftWatchTest, AListenerHearsOfItsOwnTenantOnly) {
     watch_->listeners().add(north, "north", clock_.now());
     watch_->listeners().add(south, "south", clock_.now());
     watch_->listeners().add(admin, std::nullopt, clock_.now());
-    EXPECT_FALSE(watch_->listeners().check_room());
+    EXPECT_FALSE(watch_->listeners().check_room(std::nullopt));
     append(700, {});
     append(600, {.shift = 1.5});
     watch_->settle();

@@ -141,8 +141,9 @@ void answer_report(const ContextPtr& context, const DriftParts& parts) {
 }
 
 void answer_stream(const ContextPtr& context, const DriftParts& parts) {
-    if (const auto room = parts.watch.listeners().check_room(); !room) return context->fail(room.error());
     const Reach scope = drift_reach(*context, parts);
+    const std::optional<std::string> tenant = scope.tenant_filter();
+    if (const auto room = parts.watch.listeners().check_room(tenant); !room) return context->fail(room.error());
     http::Response head;
     head.headers.add("Content-Type", http::kEventStreamType);
     auto stream = context->start_stream(std::move(head));
@@ -151,8 +152,7 @@ void answer_stream(const ContextPtr& context, const DriftParts& parts) {
     std::string first;
     http::append_comment(first, "alerts and statistics");
     if (stream->write(first) != http::Stream::Outcome::kAccepted) return;
-    parts.watch.listeners().add(std::move(stream), scope.all ? std::nullopt : std::optional(scope.tenant),
-                                parts.clock.now());
+    parts.watch.listeners().add(std::move(stream), tenant, parts.clock.now());
 }
 
 Route read_route(std::string path, std::string operation, std::string summary) {

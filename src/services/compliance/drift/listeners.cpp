@@ -1,6 +1,8 @@
 #include "services/compliance/drift/listeners.h"
 
+#include <algorithm>
 #include <chrono>
+#include <string>
 #include <utility>
 
 #include "http/sse.h"
@@ -13,19 +15,29 @@ constexpr Duration kLifeMax = std::chrono::minutes(30);
 
 }  // namespace
 
-Result<void> Listeners::check_room() const {
+Result<void> Listeners::check_room(const std::optional<std::string>& tenant) const {
     const Lock lock(mutex_);
+    return check(tenant);
+}
+
+Result<void> Listeners::check(const std::optional<std::string>& tenant) const {
     if (closed_) return fail(ErrorCode::kUnavailable, "The server is ending.");
     if (listeners_.size() >= listeners_max_) {
         return fail(ErrorCode::kUnavailable,
                     "As many streams as drift.listeners_max allows are open; ask again later.");
     }
-    return {};
+    if (!tenant || tenant->empty()) return {};
+    const auto mine = std::ranges::count(listeners_, tenant, &Listener::tenant);
+    if (std::cmp_less(mine, of_tenant_max_)) return {};
+    return fail(ErrorCode::kResourceExhausted,
+                "Your tenant has " + std::to_string(mine) +
+                    " streams open, as many as one may have "
+                    "(drift.tenant_share_percent of drift.listeners_max); end one first.");
 }
 
 void Listeners::add(std::shared_ptr<http::Stream> stream, std::optional<std::string> tenant, SteadyTime now) {
     const Lock lock(mutex_);
-    if (closed_ || listeners_.size() >= listeners_max_) {
+    if (!check(tenant)) {
         stream->finish();
         return;
     }

@@ -3,7 +3,7 @@
 // Guarantee   A listener hears of its own tenant only, in order. Who reads too slowly, or has listened for life_max, is cut or
 //             ended, and connects again.
 // Threads     Any. Never waits.
-// When full   add() gives kUnavailable.
+// When full   check_room() says so; who comes between is ended at once.
 #pragma once
 
 #include <cstdint>
@@ -22,10 +22,12 @@ namespace tidegate::compliance {
 
 class Listeners {
   public:
-    explicit Listeners(std::size_t listeners_max) : listeners_max_(listeners_max) {}
+    /// `of_tenant_max`: of `listeners_max`, of one tenant.
+    Listeners(std::size_t listeners_max, std::size_t of_tenant_max)
+        : listeners_max_(listeners_max), of_tenant_max_(of_tenant_max) {}
 
-    /// Whether there is room: ask before the stream is begun.
-    Result<void> check_room() const;
+    /// Whether there is room: ask before the stream is begun. kUnavailable: all places are taken; kResourceExhausted: the tenant's are.
+    Result<void> check_room(const std::optional<std::string>& tenant) const;
     /// `tenant`: absent for an admin, who hears of all.
     void add(std::shared_ptr<http::Stream> stream, std::optional<std::string> tenant, SteadyTime now);
     /// To those who may hear of the tenant. `event` is whole, as http::append_event() makes it.
@@ -41,7 +43,9 @@ class Listeners {
         std::optional<std::string> tenant;
         SteadyTime since{};
     };
+    Result<void> check(const std::optional<std::string>& tenant) const TG_REQUIRES(mutex_);
     const std::size_t listeners_max_;
+    const std::size_t of_tenant_max_;
     mutable Mutex mutex_;
     std::vector<Listener> listeners_ TG_GUARDED_BY(mutex_);
     bool closed_ TG_GUARDED_BY(mutex_) = false;

@@ -68,6 +68,13 @@ void declare_streams(settings::Table& table, DriftSettings& s) {
         .range(1, 100'000)
         .unit("streams")
         .doc("Streams that are watched; each takes about 0.4 MB. Decisions beyond them are counted and not looked at.");
+    table.add("drift.tenant_share_percent", s.tenant_share_percent, 50)
+        .range(1, 100)
+        .unit("percent")
+        .doc(
+            "Of drift.streams_max and drift.listeners_max one tenant has at most so many, at least one; what has no "
+            "tenant is not "
+            "bound by it.");
     table.add("drift.stream_idle_max_s", s.stream_idle_max, hours(24 * 7))
         .range(seconds(60), hours(24 * 365))
         .doc("A stream quiet for so long makes room for a new one.");

@@ -28,6 +28,7 @@ struct DriftSettings {
     Duration look_interval{};
     Duration window_age_max{};
     std::uint32_t streams_max = 0;
+    std::uint32_t tenant_share_percent = 50;
     Duration stream_idle_max{};
     std::vector<std::string> segments;
     std::vector<std::string> numbers;

@@ -20,6 +20,8 @@ drift::MonitorOptions monitor_options(const DriftSettings& settings) {
     options.alarms_a_month = settings.alarms_a_month;
     options.effects = drift::effects_of_shift(settings.effect_min);
     options.streams_max = settings.streams_max;
+    options.tenant_streams_max =
+        std::max<std::size_t>(1, std::size_t{settings.streams_max} * settings.tenant_share_percent / 100);
     options.idle_max_ms = ms_of(settings.stream_idle_max);
     options.numbers = settings.numbers;
     return options;
@@ -52,7 +54,8 @@ DriftWatch::DriftWatch(const DriftSettings& settings, DriftStore store, const Cl
       clock_(clock),
       logger_(logger),
       extract_(settings.segments, settings.numbers),
-      listeners_(settings.listeners_max),
+      listeners_(settings.listeners_max,
+                 std::max<std::size_t>(1, std::size_t{settings.listeners_max} * settings.tenant_share_percent / 100)),
       monitor_(monitor_options(settings)),
       alerts_(alert_options(settings)),
       store_(std::move(store)) {}
@@ -270,6 +273,7 @@ DriftHealth DriftWatch::health() const {
         health.saved = saved_leaf_;
         health.streams = monitor_.size();
         health.unwatched = monitor_.unwatched();
+        health.unwatched_of_tenants = monitor_.unwatched_of_tenants();
         health.alerts_live = alerts_.live();
         health.alerts_dropped = alerts_.dropped();
     }
@@ -294,6 +298,9 @@ void DriftWatch::declare_metrics(observe::Registry& registry) const {
         "The monitor is slower than the log.", MetricType::kGauge, &DriftHealth::queued);
     add("tidegate_drift_unwatched_total", "Decisions that no drift stream had room for.", "Raise drift.streams_max.",
         MetricType::kCounter, &DriftHealth::unwatched);
+    add("tidegate_drift_unwatched_of_tenants_total", "Of these, decisions whose tenant had its share of the streams.",
+        "A tenant has very many models or operations; raise drift.tenant_share_percent or drift.streams_max.",
+        MetricType::kCounter, &DriftHealth::unwatched_of_tenants);
     add("tidegate_drift_lags_total", "Times the drift monitor's queue was full and the log was read again.",
         "Raise drift.queue_records_max, or give the machine more cores.", MetricType::kCounter, &DriftHealth::lags);
     add("tidegate_drift_missed_total", "Decisions that retention removed before the drift monitor looked at them.",

@@ -54,7 +54,8 @@ struct DriftHealth {
     std::uint64_t lags = 0;       // Times the queue was full and the log was read again.
     std::uint64_t missed = 0;     // Leaves that retention removed before they were looked at.
     std::uint64_t streams = 0;
-    std::uint64_t unwatched = 0;  // See drift::Monitor::unwatched(); since the start.
+    std::uint64_t unwatched = 0;             // See drift::Monitor::unwatched(); since the start.
+    std::uint64_t unwatched_of_tenants = 0;  // Of these, whose tenant had its share.
     std::uint64_t alerts_live = 0;
     std::uint64_t alerts_dropped = 0;
     std::uint64_t save_failures = 0;
