@@ -151,7 +151,7 @@ TEST_F(ComplianceScopes, TheEventOfAHoldIsItsTenantsAndSaysNoAddress) {
 TEST_F(ComplianceScopes, WhoReadsAnExportSlowlyKeepsNobodyElseWaiting) {
     const HeaderList slow = create("north", {"compliance"});
     const HeaderList other = create("south", {"compliance:read"});
-    start({"--pools.blocking_threads=1", "--compliance.exports_max=2"});
+    start({"--pools.blocking_threads=1", "--compliance.exports_max=2", "--compliance.tenant_share_percent=100"});
     // 20 MB: more than the buffers between the two.
     const std::string text(100'000, 'x');
     for (int i = 0; i < 200; ++i) record("r" + std::to_string(i), slow, R"(,"output":")" + text + "\"");
