@@ -15,6 +15,8 @@ void declare(settings::Table& table, ModelSettings& s) {
         .doc(
             "`none`: the models that lie there at start; `explicit`: those that somebody loads; `poll`: the folder is "
             "looked at again and again, and what came, changed or went is loaded, replaced or taken away.");
+    table.add("models.load", s.load, std::vector<std::string>{})
+        .doc("With mode `explicit`: the models that are loaded at start; `*`: all.");
     table.add("models.poll_interval_s", s.poll_interval, std::chrono::seconds(2))
         .range(milliseconds(100), std::chrono::hours(1))
         .doc("With mode `poll`: so long between two looks.");
@@ -60,7 +62,8 @@ void declare(settings::Table& table, ModelSettings& s) {
         .range(0, 1000)
         .unit("us")
         .doc(
-            "A pass that was measured to take less runs on the thread that asks, when nothing else waits: a way to another "
+            "A pass that was measured to take less runs on the thread that asks, when nothing else waits: a way to "
+            "another "
             "thread and back costs as much. 0: never.");
     table.add("models.fold_constants", s.fold_constants, true)
         .doc(

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -14,6 +15,7 @@ namespace tidegate::model {
 struct ModelSettings {
     std::string folder;
     std::string mode;
+    std::vector<std::string> load;
     Duration poll_interval{};
     std::string device;
     std::int32_t device_index = 0;
