@@ -38,10 +38,10 @@ struct CubeOptions {
     segments::LogId log_id{};
     std::uint64_t log_end = 0;
     Duration save_interval = std::chrono::seconds(1);
-    // 32 MiB are 130,000 cells of a few decisions, so many come at once only from an import. What is taken and not saved is twice
-    // that at most: while one lot is written the next gathers.
-    std::size_t pending_bytes_wake = 4UL * 1024 * 1024;
-    std::size_t pending_bytes_max = 32UL * 1024 * 1024;
+    // 16 MiB are 65,000 cells of a few decisions, so many come at once only from an import. Folded they take twice that, which
+    // must stay below unsaved_bytes_max: while one lot is written the next gathers.
+    std::size_t pending_bytes_wake = 2UL * 1024 * 1024;
+    std::size_t pending_bytes_max = 16UL * 1024 * 1024;
     Duration wait_max = std::chrono::seconds(1);  // Acknowledgements wait as long.
     std::size_t unsaved_bytes_max = 64UL * 1024 * 1024;
     LevelBudgets budgets;
