@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "app/audit_report.h"
 #include "app/audit_words.h"
 #include "app/commands.h"
 #include "audit/proof/tile_store.h"
@@ -211,6 +212,7 @@ int run_audit(const Invocation& invocation) {
     if (verb == "receipt") return run_receipt(invocation);
     if (verb == "tail") return run_audit_tail(invocation);
     if (verb == "export") return run_audit_export(invocation);
+    if (verb == "report") return run_audit_report(invocation);
     if (verb == "key") return run_audit_key(invocation);
     return wrong_use(std::string(kAuditUsage));
 }

@@ -31,6 +31,9 @@ class OpenedLog {
         if (database_ != nullptr) return *database_;
         return view_->reader();
     }
+    const audit::segments::LogId& log_id() const noexcept {
+        return database_ != nullptr ? database_->log_id() : view_->log_id();
+    }
     /// Null: it lies in a folder.
     audit::postgres::PostgresReader* database() const noexcept { return database_.get(); }
 

@@ -1,6 +1,7 @@
 // Reports made by the real server of real decisions, and checked again by the program that verifies the log.
 #include <filesystem>
 
+#include "base/file.h"
 #include "base/hash.h"
 #include "system/gate.h"
 
@@ -61,6 +62,45 @@ TEST_F(ComplianceReports, EachReportJudgesTheDecisionsThatTheServerMade) {
     EXPECT_EQ(outcome(report(server->port(), "ai-act"), "AIACT-11"), "cannot_be_judged (0)");
     const json::Document narrowed = report(server->port(), "finra", {}, R"(,"service":"nobody")");
     EXPECT_EQ(outcome(narrowed, "FINRA-4"), "cannot_be_judged (0)");
+}
+
+TEST_F(ComplianceReports, TheCommandLineMakesThemFromTheLogAlone) {
+    const std::string log = folder_.path() + "/audit";
+    {
+        const Process server = start("");
+        ASSERT_NE(server, nullptr);
+        decide(server->port(), kDecisions);
+        ASSERT_TRUE(report(server->port(), "sec").root().find("checkpoint"));
+    }
+    const std::string out = folder_.path() + "/report";
+    const auto make = [&](std::vector<std::string> more) {
+        std::vector<std::string> words{
+            "audit", "report", log, "--from", "2020-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z", "--output", out};
+        words.insert(words.end(), more.begin(), more.end());
+        const RunResult run = run_binary(words);
+        EXPECT_EQ(run.status, 0) << run.error;
+        return SystemDisk().read(out, 10'000'000).value_or("");
+    };
+    for (const std::string name : {"sec", "finra", "mifid2", "gdpr", "ai-act"}) {
+        const json::Document made = parse_json(make({"--type", name}));
+        EXPECT_EQ(made.root().find("decisions")->as_int(), kDecisions) << name;
+        EXPECT_EQ(made.root().find("summary")->find("fails")->as_int(), 0) << to_text(made.root());
+    }
+    // What the log does not hold cannot be judged from it.
+    const json::Document gdpr = parse_json(make({"--type", "gdpr"}));
+    EXPECT_NE(to_text(gdpr.root()).find("Made from the log alone"), std::string::npos);
+    EXPECT_NE(make({"--type", "sec", "--format", "html"}).find("<html"), std::string::npos);
+    EXPECT_EQ(make({"--type", "sec", "--format", "csv-of-failures"}),
+              "report,control,reference,outcome,n,failing,id,leaf,time,why\r\n");
+    EXPECT_EQ(make({"--type", "gdpr", "--format", "ndjson", "--subject", "nobody"}), "");
+    for (const std::vector<std::string>& wrong : {std::vector<std::string>{"--type", "soc2"},
+                                                  {"--type", "sec", "--format", "pdf"},
+                                                  {"--type", "sec", "--subject", "x"}}) {
+        std::vector<std::string> words{
+            "audit", "report", log, "--from", "2020-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z", "--output", out};
+        words.insert(words.end(), wrong.begin(), wrong.end());
+        EXPECT_NE(run_binary(words).status, 0);
+    }
 }
 
 TEST_F(ComplianceReports, TheMakingOfAReportIsInTheLogWithTheHashOfItsBytes) {

@@ -138,7 +138,7 @@ class ReportTest : public ::testing::Test {
                            key_.verifier().to_text()};
     }
     LogSources sources() const {
-        LogSources sources{.reader = log_->reader(), .history = *history_, .hashes = hashes_};
+        LogSources sources{.reader = log_->reader(), .history = history_.get(), .hashes = hashes_};
         sources.log_id = "0123";
         sources.head = head_;
         sources.retention = std::chrono::hours(24) * retention_days_;

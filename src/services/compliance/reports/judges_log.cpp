@@ -80,6 +80,13 @@ Judgement look_signed(const LogState& state, const ReportQuery&) {
 
 /// The schedule keeps records so long, and no younger one is gone.
 Judgement look_kept(const LogState& state, std::int64_t days, std::string_view words) {
+    if (!state.sources.server_known) {
+        if (state.first_leaf > 0 && state.oldest && *state.oldest > state.sources.now - days * kMsPerDay) {
+            return fails(fmt::format("Records that are younger than {} were removed: the log now begins at {}.", words,
+                                     format_rfc3339(*state.oldest)));
+        }
+        return cannot("The log does not say after how long the server removes records; ask the server for the report.");
+    }
     const std::int64_t schedule = state.sources.retention / std::chrono::hours(24);
     if (schedule != 0 && schedule < days) {
         return fails(fmt::format("The schedule removes records after {} days; {} are {}.", schedule, days, words));
@@ -109,6 +116,9 @@ Judgement look_six_years(const LogState& state, const ReportQuery&) {
 }
 
 Judgement look_limited(const LogState& state, const ReportQuery&) {
+    if (!state.sources.server_known) {
+        return cannot("The log does not say after how long the server removes records; ask the server for the report.");
+    }
     if (state.sources.retention == Duration::zero()) return fails("No schedule limits how long records are kept.");
     if (!state.oldest) return cannot("There is no record, so that nothing shows whether the schedule is followed.");
     const std::int64_t days = state.sources.retention / std::chrono::hours(24);
@@ -127,7 +137,10 @@ Judgement look_limited(const LogState& state, const ReportQuery&) {
 }
 
 Judgement look_alerts(const LogState& state, const ReportQuery& query) {
-    if (!state.sources.alerts) return cannot("No drift monitor runs on this server.");
+    if (!state.sources.alerts) {
+        return cannot(state.sources.server_known ? "No drift monitor runs on this server."
+                                                 : "Drift alerts are not in the log; ask the server for the report.");
+    }
     std::vector<FailingRow> rows;
     std::uint64_t n = 0;
     for (const AlertSeen& alert : *state.sources.alerts) {

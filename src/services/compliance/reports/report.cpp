@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "audit/segments/record.h"
+#include "audit/views/log_history_match.h"
 #include "base/json.h"
 #include "base/json_writer.h"
 #include "services/compliance/reports/control.h"
@@ -87,11 +89,27 @@ Result<std::vector<GapSeen>> gaps_of(const ReportQuery& query, const LogSources&
     // So many gaps are one long failure: more would not say more.
     constexpr std::size_t kGapsMax = 10'000;
     const audit::Walk walk{.order = audit::Order::kOldestFirst};
-    TG_CHECK(sources.history.for_each(filter, walk, [&](std::uint64_t leaf, const audit::Decision& event) {
+    const auto look = [&](std::uint64_t leaf, const audit::Decision& event) {
         GapSeen gap = gap_of(leaf, event);
         if (gap.from < query.to && gap.to >= query.from) gaps.push_back(std::move(gap));
         return gaps.size() < kGapsMax;
-    }));
+    };
+    if (sources.history != nullptr) {
+        TG_CHECK(sources.history->for_each(filter, walk, look));
+        return gaps;
+    }
+    // Without columns: all records of the log that may be meant.
+    Result<void> sound;
+    const auto read = [&](std::uint64_t leaf, audit::segments::Bytes bytes) {
+        const auto view = audit::segments::decode(bytes);
+        if (!view) {
+            sound = std::unexpected(view.error());
+            return false;
+        }
+        return !audit::matches(filter, *view) || look(leaf, audit::segments::to_decision(*view));
+    };
+    TG_CHECK(sources.reader.scan(sources.reader.first_leaf(), sources.reader.end_leaf(), read));
+    TG_CHECK(std::move(sound));
     return gaps;
 }
 
@@ -192,6 +210,11 @@ void add_notes(const LogState& state, const ReportQuery& query, Report& report) 
     if (query.tenant) {
         report.notes.push_back(query.tenant->empty() ? std::string("Records without a tenant were judged.")
                                                      : "Records of the tenant " + *query.tenant + " were judged.");
+    }
+    if (!state.sources.server_known) {
+        report.notes.emplace_back(
+            "Made from the log alone: the server's schedule of retention, legal holds and drift alerts are not "
+            "known here.");
     }
     for (const audit::keep::Hold& hold : state.sources.holds) {
         if (!hold.active() || (query.tenant && !hold.tenant.empty() && hold.tenant != *query.tenant)) continue;

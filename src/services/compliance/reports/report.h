@@ -55,10 +55,11 @@ struct AlertSeen {
 /// Where a report's facts come from. All of it outlives the call.
 struct LogSources {
     const audit::LogReader& reader;
-    const audit::LogHistory& history;
+    const audit::LogHistory* history = nullptr;  // Null: events are looked for in the records themselves.
     const audit::proof::SubtreeReader& hashes;
     std::string log_id;              // Hex.
     std::optional<ReportHead> head;  // Absent: nothing has been signed yet.
+    bool server_known = true;        // False: the log alone is; the schedule of retention and the holds are not.
     Duration retention{};            // 0: everything is kept.
     std::vector<audit::keep::Hold> holds;
     std::optional<std::vector<AlertSeen>> alerts;  // Absent: no drift monitor runs here.

@@ -73,7 +73,7 @@ std::vector<AlertSeen> alerts_of(const DriftWatch& watch) {
 Result<LogSources> sources_of(const ReportParts& parts) {
     // So that the newest records are under a checkpoint. Where it cannot sign, the one before is used, and the report says of when it is.
     static_cast<void>(parts.proofs.sign_now());
-    LogSources sources{.reader = parts.reader, .history = parts.history, .hashes = parts.proofs.tiles()};
+    LogSources sources{.reader = parts.reader, .history = &parts.history, .hashes = parts.proofs.tiles()};
     sources.log_id = parts.log_id;
     sources.retention = parts.retention;
     sources.now = parts.clock.unix_ms();
