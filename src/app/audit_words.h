@@ -20,7 +20,8 @@ inline constexpr std::string_view kAuditUsage =
     "  tail LOG [-n N] [--follow]\n"
     "  export LOG --out FILE [--format ndjson|csv] [--from TIME] [--to TIME] [--from-leaf N] [--to-leaf N]\n"
     "  report LOG --type sec|finra|mifid2|gdpr|ai-act --from TIME --to TIME --output FILE\n"
-    "    [--format json|html|csv-of-failures|ndjson] [--key FILE] [--tenant T] [--service S] [--model M] [--subject S]\n"
+    "    [--format json|html|csv-of-failures|ndjson] [--key FILE] [--tenant T] [--service S] [--model M] [--subject "
+    "S]\n"
     "  key create|show FILE --origin NAME\n"
     "LOG is a folder; or `postgres`, the database of the settings; or postgresql://..., with [--schema NAME] and\n"
     "[--folder FOLDER], where its server keeps the checkpoints and tiles";
