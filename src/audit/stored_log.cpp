@@ -121,12 +121,7 @@ void StoredLog::log_gap() {
 }
 
 Decision StoredLog::gap_event(const Gap& gap) const {
-    Decision event;
-    event.kind = RecordKind::kEvent;
-    event.id = make_uuid7(clock_, random_);
-    event.request_id = to_string(event.id);
-    event.service = "audit";
-    event.operation = "gap";
+    Decision event = own_event("audit", "gap", clock_, random_);
     JsonWriter writer(event.output);
     writer.begin_object()
         .field("records_lost", gap.records)

@@ -135,6 +135,7 @@ TEST_F(SegmentDecisionLogTest, GoingOnWithoutTheDiskLeavesAnEventThatSaysHowMany
     const auto event = log->reader().read(2);
     ASSERT_TRUE(event);
     EXPECT_EQ(event->decision.kind, RecordKind::kEvent);
+    EXPECT_FALSE(event->decision.latency_stated) << "nobody asked for it";
     EXPECT_EQ(event->decision.operation, "gap");
     EXPECT_NE(event->decision.output.find("\"records_lost\":3"), std::string::npos) << event->decision.output;
     EXPECT_EQ(log->health().gap_records, 3U);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "audit/schema.h"
+#include "audit/segment_decision_log.h"
 #include "audit_segments/segments_fixture.h"
 #include "store/temporary_folder.h"
 
@@ -74,6 +75,8 @@ TEST_F(SqliteImport, BringsEveryRowInItsOrderAndOnce) {
     EXPECT_EQ(one.output, "{\"a\":1}");
     EXPECT_EQ(one.confidence, 0.25);
     EXPECT_EQ(one.latency_us, 1234);
+    EXPECT_TRUE(one.latency_stated && one.input_size_stated);
+    EXPECT_EQ(one.tokens_stated, one.tokens != 0) << "the old log had 0 where nobody had counted";
     EXPECT_EQ(one.spend_points, Points{5});
     ASSERT_EQ(one.stages.size(), 1U);
     EXPECT_EQ(one.stages[0].us, 3);

@@ -40,6 +40,15 @@ TEST(KeptDecisions, ComeBackAndNameTheirOriginal) {
     EXPECT_EQ(read->at(1), expected);
 }
 
+TEST(KeptDecisions, AnInputOfUnknownSizeStaysOne) {
+    audit::Decision made = decision();
+    made.input_size = 0;
+    made.input_size_stated = false;
+    const auto read = unpack_decisions(pack_decisions({made}));
+    ASSERT_TRUE(read.has_value());
+    EXPECT_FALSE(read->at(0).stated_input_size());
+}
+
 TEST(KeptDecisions, AreEmptyForNoneAndRefusedWhenNotOurs) {
     EXPECT_EQ(pack_decisions({}), "");
     EXPECT_TRUE(unpack_decisions("")->empty());
