@@ -179,6 +179,7 @@ Result<void> TidegateServer::make_dispatcher() {
     compliance_->register_routes(routes, *audit_);
     register_key_routes(routes, {.keys = gate_->identity().keys(), .clock = clock_});
     proxy_->register_routes(routes);
+    performance_.register_routes(routes);
     register_dashboard(routes);
     openapi_ = register_openapi(routes);
     TG_CHECK(check_routes(routes, gate_->limiter()));
@@ -199,8 +200,10 @@ Result<void> TidegateServer::make_dispatcher() {
     gate.build = version();
     gate.privacy = compliance_->privacy();
     for (pipeline::LoopListener* listener : compliance_->loop_listeners()) gate.listeners.push_back(listener);
+    gate.listeners.push_back(performance_.loop_listener());
     gate.listeners.push_back(proxy_.get());
     gate.listeners.push_back(cache_.get());  // Last: what uses the second level of a loop ends before it.
+    for (const pipeline::Route& route : routes) route_families_[route.operation] = route.family;
     dispatcher_ = std::make_unique<pipeline::Dispatcher>(parts, settings_.pipeline, std::move(routes), std::move(gate));
     return {};
 }
@@ -236,12 +239,18 @@ void TidegateServer::start() {
         .field("text_model", text_detector_->model_version());
     gate_->start();
     http_->start();
+    performance_.start({.http = dispatcher_->http_metrics(),
+                        .families = route_families_,
+                        .cache = [this] { return cache_->store().stats(); },
+                        .spend_milli = [this] { return gate_->book().counters().charged_milli.value(); },
+                        .loop_lag = {}});
 }
 
 void TidegateServer::shutdown(Duration wait_max) {
     stopping_.store(true, std::memory_order_relaxed);
     log_->line(observe::Level::kInfo, "draining");
     compliance_->close_streams();
+    performance_.stop();
     const bool drained = http_->drain(wait_max);
     // The wait is over: cut those that are left, so that what waits for a thread is not done for nobody.
     if (!drained) http_->stop();

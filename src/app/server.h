@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "app/cache_assembly.h"
 #include "app/compliance_assembly.h"
 #include "app/gate_assembly.h"
+#include "app/performance_routes.h"
 #include "app/settings.h"
 #include "base/clock.h"
 #include "base/random.h"
@@ -80,6 +82,8 @@ class TidegateServer {
     std::shared_ptr<const std::string> openapi_;
     std::unique_ptr<pipeline::Dispatcher> dispatcher_;
     std::unique_ptr<http::Server> http_;
+    std::map<std::string, std::string> route_families_;  // Of each operation.
+    Performance performance_{clock_};
     std::atomic<bool> stopping_{false};
 };
 

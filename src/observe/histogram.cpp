@@ -144,4 +144,27 @@ void HistogramSnapshot::merge(const HistogramSnapshot& other) {
     }
 }
 
+HistogramSnapshot HistogramSnapshot::since(const HistogramSnapshot& earlier) const {
+    HistogramSnapshot out;
+    out.count = count - std::min(count, earlier.count);
+    out.sum = std::max(0.0, sum - earlier.sum);
+    out.max = max;
+    out.buckets = buckets;
+    for (std::size_t i = 0; i < std::min(buckets.size(), earlier.buckets.size()); ++i) {
+        out.buckets[i] -= std::min(buckets[i], earlier.buckets[i]);
+    }
+    std::size_t before = 0;
+    for (std::size_t i = 0; i < steps_.size(); ++i) {
+        while (before < earlier.steps_.size() && earlier.steps_[before] < steps_[i]) ++before;
+        std::uint64_t left = counts_[i];
+        if (before < earlier.steps_.size() && earlier.steps_[before] == steps_[i]) {
+            left -= std::min(left, earlier.counts_[before]);
+        }
+        if (left == 0) continue;
+        out.steps_.push_back(steps_[i]);
+        out.counts_.push_back(left);
+    }
+    return out;
+}
+
 }  // namespace tidegate::observe

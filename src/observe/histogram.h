@@ -52,6 +52,8 @@ class HistogramSnapshot {
     double mean() const noexcept { return count == 0 ? 0 : sum / static_cast<double>(count); }
     /// Adds the counts of another histogram of the same bounds.
     void merge(const HistogramSnapshot& other);
+    /// What was counted between `earlier`, a snapshot of the same histogram, and this one. Its max is that of all time.
+    HistogramSnapshot since(const HistogramSnapshot& earlier) const;
 
   private:
     friend class Histogram;

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/strings.h"
 #include "observe/metrics.h"
+#include "observe/process.h"
 
 namespace tidegate::observe {
 namespace {
@@ -85,6 +86,14 @@ FamilySpec spec(std::string name, std::string help, std::string unit, std::strin
 }
 
 }  // namespace
+
+ProcessSample read_process() {
+    const ProcessStat stat;
+    return {.cpu_seconds = (stat.field(14) + stat.field(15)) / ticks_per_second(),
+            .resident_bytes = stat.field(24) * static_cast<double>(::sysconf(_SC_PAGESIZE)),
+            .open_descriptors = open_fds(),
+            .threads = stat.field(20)};
+}
 
 void add_process_metrics(Registry& registry) {
     add(registry,

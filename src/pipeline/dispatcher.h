@@ -56,6 +56,8 @@ class Dispatcher final : public http::Application {
     Dispatcher(Parts parts, const PipelineSettings& settings, std::vector<Route> routes, Gate gate = {});
     /// How many loops will start; before the first does.
     void prepare_loops(unsigned loops) { loops_.resize(loops); }
+    /// What each route has counted.
+    HttpMetrics& http_metrics() noexcept { return http_metrics_; }
 
     void on_loop_start(runtime::EventLoop& loop, unsigned index) override;
     void on_loop_stop(unsigned index) override;

@@ -94,5 +94,24 @@ TEST(Histogram, MergedSnapshotsEqualOneHistogramOfAll) {
     for (const double q : {0.1, 0.5, 0.99}) EXPECT_EQ(merged.quantile(q), expected.quantile(q));
 }
 
+TEST(Histogram, WhatWasCountedBetweenTwoSnapshotsIsTheirDifference) {
+    Histogram histogram(HistogramSpec::latency());
+    for (std::uint64_t i = 1; i <= 1000; ++i) histogram.record(i * 1000);
+    const HistogramSnapshot before = histogram.snapshot();
+    EXPECT_EQ(before.since(before).count, 0U);
+    EXPECT_EQ(before.since(before).quantile(0.5), 0);
+    Histogram alone(HistogramSpec::latency());
+    for (std::uint64_t i = 1; i <= 500; ++i) {
+        histogram.record(i * 7'000'000);
+        alone.record(i * 7'000'000);
+    }
+    const HistogramSnapshot between = histogram.snapshot().since(before);
+    const HistogramSnapshot expected = alone.snapshot();
+    EXPECT_EQ(between.count, 500U);
+    EXPECT_EQ(between.buckets, expected.buckets);
+    EXPECT_DOUBLE_EQ(between.sum, expected.sum);
+    for (const double q : {0.0, 0.1, 0.5, 0.99, 1.0}) EXPECT_EQ(between.quantile(q), expected.quantile(q)) << q;
+}
+
 }  // namespace
 }  // namespace tidegate::observe

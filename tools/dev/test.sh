@@ -146,6 +146,37 @@ cache_conformance() {
     say "test: cache conformance: $(grep -E '^(required|optimal) ' build/cache-conformance.log | paste -sd' ')"
 }
 
+# The web application in a real browser; every check is a case. Without Chromium or npm's registry it is skipped, and said.
+dashboard_in_chromium() {
+    local log=build/dashboard-test.log status=0 line
+    if ! command -v chromium >/dev/null 2>&1; then
+        say "test: installing chromium for the dashboard"
+        as_root apt-get install -y -q --no-install-recommends chromium >build/chromium.log 2>&1 </dev/null || true
+    fi
+    if ! command -v chromium >/dev/null 2>&1 || ! need_node || [ ! -s build/web/dashboard.pack ]; then
+        skipped=$((skipped + 1))
+        say "test: the dashboard is SKIPPED: Chromium or npm is not to be had"
+        return
+    fi
+    tests/dashboard/run.sh build/release/tidegate build/dashboard-test >"$log" 2>&1 || status=$?
+    if [ "$status" -eq 77 ]; then
+        skipped=$((skipped + 1))
+        say "test: the dashboard is SKIPPED: its npm packages cannot be fetched"
+        return
+    fi
+    while IFS= read -r line; do
+        case $line in
+            'ok '*) count_pass ;;
+            'not ok '*) count_fail "dashboard: ${line#not ok }" ;;
+        esac
+    done <"$log"
+    if [ "$status" -ne 0 ] && ! grep -q '^not ok ' "$log"; then
+        tail -15 "$log"
+        count_fail "dashboard (its test did not end as it should)"
+    fi
+    say "test: dashboard: $(grep -c '^ok ' "$log") checks passed; pictures in build/dashboard-test/pictures"
+}
+
 # The example in front of the real uvicorn. Without its Python packages (no way to the package index) it is skipped, and said.
 front_fastapi() {
     if ! example_venv build/example-venv; then
@@ -201,6 +232,7 @@ run_tests() {
         labelled release system tidegate
         gate "cache conformance" cache_conformance || true
         front_fastapi
+        dashboard_in_chromium
         gate "the program is stripped and under 25 MB" size_is_small || true
         gate "docs/ is what the program says (./dev docs)" docs_are_current || true
         gate "dev run" first_run || true

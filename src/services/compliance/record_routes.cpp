@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "audit/privacy/policy.h"
+#include "base/ids.h"
 #include "base/strings.h"
 #include "services/compliance/query_routes.h"
 #include "services/compliance/reading.h"
@@ -72,6 +73,21 @@ void answer_request(const ContextPtr& context, const QueryParts& parts) {
     // Another tenant's request looks exactly like one that does not exist.
     if (found->empty()) return context->fail({ErrorCode::kNotFound, "No decision of this request is on record."});
     reply_found(context, "access/request", "request_id", request_id, *found);
+}
+
+void answer_decision(const ContextPtr& context, const QueryParts& parts) {
+    const Reach reach = reach_of(context->caller().get(), parts.loopback_without_keys);
+    const std::string_view text = context->path_parameter("id");
+    const auto id = parse_uuid(text);
+    if (!id) return context->fail({ErrorCode::kInvalidArgument, "The id is no UUID."});
+    const auto found = parts.history.get(*id, reach.tenant_filter());
+    if (!found) return context->fail(found.error());
+    std::string body;
+    JsonWriter writer(body);
+    audit::append_json(writer, *found);
+    std::string what;
+    JsonWriter(what).begin_object().field("id", text).end_object();
+    reply_audited(context, access_event(*context, "access/decision", std::move(what)), std::move(body));
 }
 
 std::optional<Sha256> parse_hash(std::string_view text) {
@@ -165,6 +181,18 @@ pipeline::Route query_route(const QueryParts& parts) {
 
 void register_record_routes(std::vector<pipeline::Route>& routes, const QueryParts& parts) {
     routes.push_back(query_route(parts));
+    routes.push_back({
+        .method = http::Method::kGet,
+        .path = "/api/compliance/decision/{id}",
+        .operation = "compliance_decision",
+        .family = "compliance",
+        .summary = "One decision by its id.",
+        .work = pipeline::Work::kBlocking,
+        .path_parameters = {{.name = "id", .schema = Schema::string().format("uuid"), .required = true}},
+        .response = record_schema(),
+        .scopes = kReadScopes,
+        .handler = [parts](const ContextPtr& context) { answer_decision(context, parts); },
+    });
     routes.push_back({
         .method = http::Method::kGet,
         .path = "/api/compliance/request/{request_id}",

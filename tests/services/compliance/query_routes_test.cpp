@@ -150,6 +150,8 @@ TEST_F(QueryRoutesTest, EveryReadingIsOnRecordBeforeItIsAnswered) {
     ASSERT_EQ(find("access/duplicates").value().tenant, "north");
     ASSERT_EQ(get("request/" + decision_at(0).request_id, auditor_).status, 200);
     ASSERT_THAT(find("access/request").value().output, HasSubstr(decision_at(0).request_id));
+    ASSERT_EQ(get("decision/" + to_string(decision_at(0).id), auditor_).status, 200);
+    ASSERT_THAT(find("access/decision").value().output, HasSubstr(to_string(decision_at(0).id)));
     const auto stream = listen("stream", north_);
     ASSERT_NE(stream, nullptr);
     ASSERT_EQ(find("access/stream").value().tenant, "north");
@@ -160,6 +162,21 @@ TEST_F(QueryRoutesTest, EveryReadingIsOnRecordBeforeItIsAnswered) {
     // The event is there for who may see all, not for another tenant.
     EXPECT_THAT(post("query", north_, R"({"kind":"event","limit":500})").body, Not(HasSubstr("access/export")));
     EXPECT_THAT(post("query", auditor_, R"({"kind":"event","limit":500})").body, HasSubstr("access/export"));
+}
+
+TEST_F(QueryRoutesTest, ADecisionIsFoundByItsIdByItsTenantAndByWhoSeesAll) {
+    const auto all = naive({.tenant = "north"}, kEnd);
+    ASSERT_FALSE(all.empty());
+    const audit::Decision& theirs = decision_at(all.front());
+    const std::string target = "decision/" + to_string(theirs.id);
+    const auto answer = get(target, north_);
+    ASSERT_EQ(answer.status, 200) << answer.body;
+    EXPECT_EQ(answer.body, audit::to_json(theirs));
+    EXPECT_EQ(get(target, auditor_).body, answer.body);
+    // Another tenant's looks exactly like one that does not exist.
+    EXPECT_EQ(get(target, south_).status, 404);
+    EXPECT_EQ(get("decision/01a1fe33-b900-7803-8c5c-c999424b3740", north_).status, 404);
+    EXPECT_EQ(get("decision/nonsense", north_).status, 422);
 }
 
 TEST_F(QueryRoutesTest, WhatCannotBeRecordedIsNotGiven) {
