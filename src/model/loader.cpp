@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "model/device.h"
 #include "model/model_state.h"
+#include "model/text/tokenizer.h"
 #include "model/warmup.h"
 #include "observe/log.h"
 
@@ -41,6 +42,24 @@ void set_padding(const Model::State& state, BatcherOptions& options) {
     for (const TensorInfo& output : state.sessions.front()->outputs()) {
         options.cut_outputs.push_back(output.shape.size() > 1 && output.shape[1] == -1);
     }
+}
+
+/// A tokenizer that this program cannot read refuses the load; one that it can says what short texts are filled up with.
+Result<void> use_tokenizer(Model::State& state, bool padding_given) {
+    if (state.tokenizer_file.empty()) return {};
+    const auto tokenizer = Tokenizer::parse(state.tokenizer_file);
+    if (!tokenizer) {
+        return fail(tokenizer.error().code,
+                    fmt::format("{}/{}: {}", state.name, state.config.text.tokenizer, tokenizer.error().message));
+    }
+    const auto found = state.config.text.padding.find("input_ids");
+    if (padding_given || found == state.config.text.padding.end()) return {};
+    // Behind the mask the value is not read, but models such as RoBERTa count their positions by it.
+    std::optional<std::uint32_t> id = tokenizer->id("[PAD]");
+    if (!id) id = tokenizer->id("<pad>");
+    if (tokenizer->padding()) id = tokenizer->padding()->id;
+    found->second = id.value_or(0);
+    return {};
 }
 
 }  // namespace
@@ -205,7 +224,9 @@ Result<std::unique_ptr<Model>> Loader::load(const std::string& name, const LoadP
 
 Result<void> Loader::finish(Model::State& state) const {
     Session& session = *state.sessions.front();
+    const bool padding_given = !state.config.text.padding.empty();
     TG_CHECK(complete(state.config, session.inputs(), session.outputs(), options_.defaults));
+    TG_CHECK(use_tokenizer(state, padding_given));
     for (const TensorConfig& tensor : state.config.inputs) state.inputs.push_back(client_info(state.config, tensor));
     for (const TensorConfig& tensor : state.config.outputs) state.outputs.push_back(client_info(state.config, tensor));
     state.clock = &clock_;

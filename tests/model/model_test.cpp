@@ -7,6 +7,7 @@
 #include "model/ask.h"
 #include "model/fake_backend.h"
 #include "model/repository.h"
+#include "support/tiny_tokenizer.h"
 
 namespace tidegate::model {
 namespace {
@@ -176,6 +177,25 @@ TEST_F(ModelTest, WarmUpRunsTheSamplesBeforeTheModelIsReady) {
         "  - {name: b, inputs: {x: {data_type: TYPE_FP32, dims: [4], input_data_file: data}}}\n"
         "  - {name: c, inputs: {x: {data_type: TYPE_FP32, dims: [4], random_data: true}}}\n");
     EXPECT_EQ(backend.passes, 1 + 3 + 1 + 1);
+}
+
+TEST_F(ModelTest, ATokenizerIsReadWithTheModelAndSaysHowToPad) {
+    const std::string lines = "input input_ids INT64 -1,-1\ninput attention_mask INT64 -1,-1\noutput y FP32 -1,-1\n";
+    std::string tokenizer = tidegate::testing::kTinyTokenizer;
+    const std::string padded = R"("padding":{"strategy":"BatchLongest","direction":"Right","pad_to_multiple_of":null,)"
+                               R"("pad_id":1,"pad_type_id":0,"pad_token":"[UNK]"})";
+    files.put("m/tokenizer.json", tokenizer.replace(tokenizer.find(R"("padding":null)"), 14, padded));
+    const ModelPtr model = load(lines, "task: embedding\ntokenizer: tokenizer.json\n");
+    ASSERT_NE(model, nullptr);
+    EXPECT_EQ(model->config().text.padding.at("input_ids"), 1);
+    EXPECT_EQ(model->config().text.padding.at("attention_mask"), 0);
+
+    files.put("m/tokenizer.json", tokenizer.replace(tokenizer.find("WordPiece"), 9, "WordPeace"));
+    const auto again = ModelRepository::open(files.options(), &backend, clock);
+    ASSERT_TRUE(again);
+    const auto broken = (*again)->find("m");
+    ASSERT_FALSE(broken);
+    EXPECT_THAT(broken.error().message, HasSubstr("m/tokenizer.json"));
 }
 
 TEST_F(ModelTest, AModelThatRefusesZerosServesAndOneThatRefusesItsOwnSampleDoesNot) {

@@ -65,7 +65,7 @@ void read_optimization(MapReader& top, ModelConfig& config) {
         constexpr std::array<std::string_view, 4> kLevels{"basic", "all", "extended", "disable"};
         if (graph.integer<int>("level", level, -1, 2)) {
             config.graph_level = level;
-            config.backend_options["graph_optimization_level"] = kLevels.at(static_cast<std::size_t>(level + 1));
+            config.backend_options["graph_optimization_level"] = kLevels.at(static_cast<std::size_t>(level) + 1);
         }
         graph.finish();
     }
