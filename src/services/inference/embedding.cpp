@@ -1,8 +1,11 @@
 #include "services/inference/embedding.h"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/json_writer.h"
+#include "model/text/small_embedder.h"
 #include "model/text/text_encoder.h"
 #include "services/inference/text_job.h"
 
@@ -22,11 +25,47 @@ Result<void> shorten(std::vector<std::vector<float>>& rows, std::size_t dimensio
     return {};
 }
 
+/// The embedding of our own: no file, no batch, some microseconds a text.
+void embed_built_in(const pipeline::ContextPtr& context, const TextItems& items, const EmbedAsk& ask,
+                    std::move_only_function<void(Embedded&)>& then) {
+    const auto& embedder = model::SmallEmbedder::built_in();
+    Embedded embedded{.model = std::string(built_in_name()), .version = built_in_version(), .rows = {}, .tokens = 0};
+    std::vector<model::SmallEmbedder::Feature> features;
+    for (const TextItem& item : items.items) {
+        if (item.is_tokens) {
+            return context->fail(
+                {ErrorCode::kInvalidArgument, "the model `" + embedded.model + "` takes texts, no token ids"});
+        }
+        std::array<float, model::SmallEmbedder::kDimensions> vector{};
+        if (auto made = embedder.embed(item.text, vector); !made) return context->fail(made.error());
+        embedded.rows.emplace_back(vector.begin(), vector.end());
+        features.clear();
+        model::SmallEmbedder::features(item.text, features);
+        embedded.tokens +=
+            static_cast<std::uint64_t>(std::ranges::count(features, false, &model::SmallEmbedder::Feature::is_gram));
+    }
+    context->end_stage("compute");
+    if (auto fits = shorten(embedded.rows, ask.dimensions, true); !fits) return context->fail(fits.error());
+    then(embedded);
+}
+
 }  // namespace
+
+std::string_view built_in_name() noexcept {
+    return model::SmallEmbedder::kName;
+}
+
+std::string built_in_version() {
+    return "1@" + model::SmallEmbedder::built_in().version();
+}
 
 void embed(const InferenceParts& parts, const pipeline::ContextPtr& context, const TextItems& items,
            const EmbedAsk& ask, std::move_only_function<void(Embedded&)> then) {
+    if (ask.model == built_in_name()) return embed_built_in(context, items, ask, then);
     auto found = parts.texts.find(ask.model, model::Task::kEmbedding);
+    if (!found && ask.model.empty() && found.error().code == ErrorCode::kNotFound) {
+        return embed_built_in(context, items, ask, then);
+    }
     if (!found) return context->fail(found.error());
     const bool normal = ask.normalize.value_or(found->config().normalize);
     const auto job = std::make_shared<TextJob>(parts, context, ask.operation, *std::move(found), pool, normal);

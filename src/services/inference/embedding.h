@@ -16,9 +16,13 @@
 
 namespace tidegate::inference {
 
+/// The name and version under which the embedding of our own answers (model/text/small_embedder.h).
+std::string_view built_in_name() noexcept;
+std::string built_in_version();
+
 struct EmbedAsk {
     std::string_view operation;  // Of the Decision; a literal.
-    std::string model;           // Empty: the first that embeds.
+    std::string model;           // Empty: the first that embeds, or where there is none the embedding of our own.
     EncodeWish encode;
     std::optional<bool> normalize;  // Absent: as the model's config says.
     std::size_t dimensions = 0;     // The first so many, of length 1 again where the whole was; 0: all.
@@ -28,7 +32,7 @@ struct Embedded {
     std::string model;
     std::string version;
     std::vector<std::vector<float>> rows;
-    std::uint64_t tokens = 0;
+    std::uint64_t tokens = 0;  // Of the built-in embedding, which has none: words.
 };
 
 /// Answers the context itself when it cannot be done.

@@ -1,5 +1,6 @@
 #include "services/inference/errand.h"
 
+#include <chrono>
 #include <utility>
 
 #include "base/json_writer.h"
@@ -18,6 +19,15 @@ constexpr std::size_t kWholeBytesMax = std::size_t{64} * 1024;
 /// The model, not the request, is at fault: somebody will want to see it in the record.
 bool is_failure(ErrorCode code) noexcept {
     return code == ErrorCode::kInternal || code == ErrorCode::kDataLoss || code == ErrorCode::kDeadlineExceeded;
+}
+
+/// When what waits now will have been computed: to the second for everybody, to the millisecond for clients that know the field.
+void refuse_for_now(pipeline::Context& context, const model::Model& model, const Error& error) {
+    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(model.retry_after());
+    http::Response response = context.error_response(error);
+    response.headers.set("Retry-After", std::to_string(std::chrono::ceil<std::chrono::seconds>(wait).count()));
+    response.headers.add("Retry-After-Ms", std::to_string(wait.count()));
+    context.send(std::move(response));
 }
 
 void write_outputs(std::string& out, const std::vector<NamedTensor>& outputs, const InferAnswer& answer, bool whole) {
@@ -41,6 +51,7 @@ void write_outputs(std::string& out, const std::vector<NamedTensor>& outputs, co
 
 void fail_recorded(pipeline::Context& context, const model::Model* model, std::string_view operation,
                    const Error& error) {
+    if (error.code == ErrorCode::kUnavailable && model != nullptr) return refuse_for_now(context, *model, error);
     if (!is_failure(error.code) || model == nullptr) return context.fail(error);
     audit::Decision decision = context.make_decision(kService, operation, context.raw_body());
     decision.model = model->name();

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <numeric>
+#include <vector>
 
 #include "base/json_writer.h"
 
@@ -60,8 +62,13 @@ Classes classify(const TensorView& tensor, const model::ModelConfig& config, std
     return made;
 }
 
-void write_output(JsonWriter& writer, std::string& out, std::string& behind, const WantedOutput& wish,
-                  const TensorView& tensor) {
+void append_packed(std::string& out, const TensorView& tensor) {
+    if (tensor.type == DataType::kBytes) return pack_strings(tensor.strings, out);
+    out.append(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());
+}
+
+/// The JSON of one output; binary bytes follow behind all of it.
+void write_output(JsonWriter& writer, std::string& out, const WantedOutput& wish, const TensorView& tensor) {
     writer.begin_object().field("name", wish.name).field("datatype", to_string(tensor.type));
     write_shape(writer, tensor.shape);
     if (!wish.binary) {
@@ -69,11 +76,6 @@ void write_output(JsonWriter& writer, std::string& out, std::string& behind, con
         write_flat(out, tensor);
     } else {
         writer.key("parameters").begin_object().field("binary_data_size", packed_size(tensor)).end_object();
-        if (tensor.type == DataType::kBytes) {
-            pack_strings(tensor.strings, behind);
-        } else {
-            behind.append(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());
-        }
     }
     out.push_back('}');
 }
@@ -110,10 +112,12 @@ std::uint64_t weight_of(const InferBody& asked, const model::InferAnswer& answer
 
 InferText write_infer(const InferBody& asked, const model::InferAnswer& answer) {
     InferText made;
-    std::string behind;
+    std::deque<Classes> classes;            // Kept until they are written.
+    std::vector<const TensorView*> behind;  // In their order.
     std::string& out = made.body;
     std::uint64_t size = 256;
-    for (const model::NamedTensor& output : answer.outputs) size += 96 + 8 * elements_of(output.tensor);
+    for (const model::NamedTensor& output : answer.outputs)
+        size += 96 + std::max(packed_size(output.tensor), 8 * elements_of(output.tensor));
     out.reserve(size);
     JsonWriter writer(out);
     writer.begin_object();
@@ -125,17 +129,17 @@ InferText write_infer(const InferBody& asked, const model::InferAnswer& answer) 
         const WantedOutput wish = wish_of(asked, output, i);
         if (i > 0) out.push_back(',');
         JsonWriter element(out);
-        if (wish.classes > 0 && output.tensor.type != DataType::kBytes) {
-            const Classes classes = classify(output.tensor, answer.model->config(), wish.classes);
-            write_output(element, out, behind, wish, classes.view);
-        } else {
-            write_output(element, out, behind, wish, output.tensor);
+        const TensorView* tensor = &output.tensor;
+        if (wish.classes > 0 && tensor->type != DataType::kBytes) {
+            tensor = &classes.emplace_back(classify(*tensor, answer.model->config(), wish.classes)).view;
         }
-        made.binary = made.binary || wish.binary;
+        write_output(element, out, wish, *tensor);
+        if (wish.binary) behind.push_back(tensor);
     }
     writer.end_array().end_object();
     made.json_bytes = out.size();
-    out += behind;
+    made.binary = !behind.empty();
+    for (const TensorView* tensor : behind) append_packed(out, *tensor);
     return made;
 }
 

@@ -42,15 +42,20 @@ void list_models(const ContextPtr& context, const InferenceParts& parts) {
     JsonWriter writer(body);
     writer.begin_object().field("object", "list").key("data").begin_array();
     for (const ModelPtr& model : models_of(parts)) write_model(writer, model->name(), model->loaded_at());
+    write_model(writer, built_in_name(), 0);
     writer.end_array().end_object();
     context->reply_json(std::move(body));
 }
 
 void show_model(const ContextPtr& context, const InferenceParts& parts) {
-    const auto model = find_model(parts, context->path_parameter("model"));
-    if (!model) return context->fail(model.error());
     std::string body;
     JsonWriter writer(body);
+    if (context->path_parameter("model") == built_in_name()) {
+        write_model(writer, built_in_name(), 0);
+        return context->reply_json(std::move(body));
+    }
+    const auto model = find_model(parts, context->path_parameter("model"));
+    if (!model) return context->fail(model.error());
     write_model(writer, (*model)->name(), (*model)->loaded_at());
     context->reply_json(std::move(body));
 }
@@ -115,7 +120,8 @@ Schema model_schema() {
     return Schema::object({
         required("id", Schema::string()),
         required("object", Schema::string().one_of({"model"})),
-        required("created", Schema::integer().doc("When it was loaded, in seconds since 1970.")),
+        required("created",
+                 Schema::integer().doc("When it was loaded, in seconds since 1970; 0: it is part of the program.")),
         required("owned_by", Schema::string()),
     });
 }
@@ -167,7 +173,7 @@ void register_openai_routes(std::vector<Route>& routes, const InferenceParts& pa
     route.response = embeddings_schema();
     route.spend_points = Points::whole(1);
     route.body_bytes_max = std::min(kBodyBytesMax, parts.settings.body_bytes_max);
-    route.example = R"({"model":"minilm","input":["The tide comes in."]})";
+    route.example = R"({"model":"tidegate-hash-embed-1","input":["The tide comes in."]})";
     route.handler = [parts](const ContextPtr& context) { embeddings(context, parts); };
     routes.push_back(std::move(route));
 }

@@ -4,7 +4,6 @@
 #include <cstring>
 #include <set>
 
-#include "base/file.h"
 #include "model/text/text_encoder.h"
 
 namespace tidegate::inference {
@@ -168,14 +167,13 @@ Result<std::shared_ptr<const model::Tokenizer>> TextModels::tokenizer_of(const m
     if (model.tokenizer_file().empty()) {
         return refuse("the model `" + model.name() + "` names no `tokenizer` in its config: it takes tensors only");
     }
-    const std::string key = model.name() + "\n" + model.full_version() + "\n" + model.tokenizer_file();
+    // The version says which tokenizer it is, too.
+    const std::string key = model.name() + "\n" + model.full_version();
     {
         const Lock lock(mutex_);
         if (const auto known = tokenizers_.find(key); known != tokenizers_.end()) return known->second;
     }
-    const auto bytes = SystemDisk().read(model.tokenizer_file(), model::Tokenizer::kFileMax);
-    if (!bytes) return fail(ErrorCode::kUnavailable, "the tokenizer of `" + model.name() + "` cannot be read");
-    auto read = model::Tokenizer::parse(*bytes);
+    auto read = model::Tokenizer::parse(model.tokenizer_file());
     if (!read) {
         return fail(ErrorCode::kUnavailable, "the tokenizer of `" + model.name() + "`: " + read.error().message);
     }
@@ -183,8 +181,7 @@ Result<std::shared_ptr<const model::Tokenizer>> TextModels::tokenizer_of(const m
     std::set<std::string> names;
     for (const model::ModelPtr& one : repository_->ready()) names.insert(one->name() + "\n" + one->full_version());
     const Lock lock(mutex_);
-    std::erase_if(tokenizers_,
-                  [&](const auto& known) { return !names.contains(known.first.substr(0, known.first.rfind('\n'))); });
+    std::erase_if(tokenizers_, [&](const auto& known) { return !names.contains(known.first); });
     return tokenizers_.emplace(key, std::move(made)).first->second;
 }
 

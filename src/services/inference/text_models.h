@@ -1,8 +1,8 @@
 // TextModels: the models that read texts, each with what turns texts into its tensors and its tensors into answers.
 //
-// Guarantee   A tokenizer is read once for each file of a model and shared; it holds no model, so that unloading waits for nobody.
+// Guarantee   A tokenizer is parsed once for each version of a model and shared; it holds no model, so that unloading waits for nobody.
 // Memory      A tokenizer (some 3 MB) for each model that serves; those of models that have gone are let go when the next is read.
-// Threads     Every member from any thread; find() may read a file: on a pool's thread.
+// Threads     Every member from any thread; find() may parse a tokenizer (some 20 ms): on a pool's thread.
 // When it fails  A model without `task` and `tokenizer` in its config reads no texts: kInvalidArgument says so.
 #pragma once
 

@@ -237,7 +237,15 @@ void info_route(const ContextPtr& context, const InferenceParts& parts) {
         writer.field("version", parts.version).end_object();
         return context->reply_json(std::move(body));
     }
-    context->fail({ErrorCode::kNotFound, "there is no text model: none has `task` and `tokenizer` in its config"});
+    std::string body;
+    JsonWriter writer(body);
+    const std::string version = built_in_version();
+    writer.begin_object().field("model_id", built_in_name()).field("model_sha", version.substr(version.find('@') + 1));
+    writer.field("model_dtype", "FP32").key("model_type").begin_object();
+    writer.key("embedding").begin_object().field("pooling", "none").end_object().end_object();
+    writer.key("max_input_length").null().field("max_client_batch_size", parts.settings.texts_max);
+    writer.field("version", parts.version).end_object();
+    context->reply_json(std::move(body));
 }
 
 // ---- The table.

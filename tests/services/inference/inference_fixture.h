@@ -17,6 +17,7 @@
 #include "services/inference/text_models.h"
 #include "store/temporary_folder.h"
 #include "support/fake_exchange.h"
+#include "support/tiny_tokenizer.h"
 
 namespace tidegate::inference {
 
@@ -52,7 +53,9 @@ class Door {
 };
 
 /// The words: `double` x FP32 [-1,4] -> y the same twice; `nan` as it, but NaN; `fail` runs and fails; `add` a, b INT64 [-1,2] -> sum
-/// and product; `echo` t BYTES [-1,1] -> the same; `whole` m FP32 [2,2] -> the same, without a batch; `types` of all types.
+/// and product; `echo` t BYTES [-1,1] -> the same; `whole` m FP32 [2,2] -> the same, without a batch; `type:INT8` x of that type
+/// [-1,3] -> the same. Of token ids: `tokens` -> hidden [-1,-1,2] with the id and one; `classes` -> [-1,3] with their sum, its
+/// negative and 0; `rank` -> [-1,1] with their sum.
 class WordSession final : public model::Session {
   public:
     WordSession(std::string word, Door& door) : word_(std::move(word)), door_(door) {
@@ -66,6 +69,10 @@ class WordSession final : public model::Session {
         } else if (word_ == "whole") {
             inputs_ = {{"m", DataType::kFp32, {2, 2}}};
             outputs_ = {{"n", DataType::kFp32, {2, 2}}};
+        } else if (word_ == "tokens" || word_ == "classes" || word_ == "rank") {
+            inputs_ = {{"input_ids", DataType::kInt64, {-1, -1}}, {"attention_mask", DataType::kInt64, {-1, -1}}};
+            outputs_ = {
+                {"out", DataType::kFp32, word_ == "tokens" ? model::Shape{-1, -1, 2} : model::Shape{-1, width()}}};
         } else if (word_.starts_with("type:")) {
             const DataType type = *model::data_type_of(word_.substr(5));
             inputs_ = {{"x", type, {-1, 3}}};
@@ -95,6 +102,7 @@ class WordSession final : public model::Session {
   private:
     Result<model::Tensor> compute(std::span<const model::TensorView> inputs, std::uint32_t output) const {
         const model::TensorView& x = inputs[0];
+        if (word_ == "tokens" || word_ == "classes" || word_ == "rank") return read_tokens(x, inputs[1]);
         TG_TRY(model::Tensor made, model::Tensor::make(x.type, x.shape, 1 << 28));
         if (word_ == "echo") {
             for (std::size_t i = 0; i < x.strings.size(); ++i) made.strings()[i] = x.strings[i];
@@ -118,6 +126,34 @@ class WordSession final : public model::Session {
             std::memcpy(&value, x.bytes.data() + at, 4);
             value = word_ == "nan" ? std::numeric_limits<float>::quiet_NaN() : value * 2;
             std::memcpy(made.bytes().data() + at, &value, 4);
+        }
+        return made;
+    }
+
+    std::int64_t width() const { return word_ == "rank" ? 1 : 3; }
+    Result<model::Tensor> read_tokens(const model::TensorView& ids, const model::TensorView& mask) const {
+        const std::int64_t rows = ids.shape[0];
+        const std::int64_t tokens = ids.shape[1];
+        const bool each = word_ == "tokens";
+        const model::Shape shape = each ? model::Shape{rows, tokens, 2} : model::Shape{rows, width()};
+        TG_TRY(model::Tensor made, model::Tensor::make(model::DataType::kFp32, shape, 1 << 28));
+        const auto put = [&](std::size_t at, float value) { std::memcpy(made.bytes().data() + 4 * at, &value, 4); };
+        for (std::int64_t row = 0; row < rows; ++row) {
+            float sum = 0;
+            for (std::int64_t t = 0; t < tokens; ++t) {
+                const auto at = static_cast<std::size_t>(row * tokens + t);
+                std::int64_t id = 0;
+                std::int64_t counts = 0;
+                std::memcpy(&id, ids.bytes.data() + 8 * at, 8);
+                std::memcpy(&counts, mask.bytes.data() + 8 * at, 8);
+                sum += static_cast<float>(id * counts);
+                if (!each) continue;
+                put(2 * at, static_cast<float>(id));
+                put(2 * at + 1, 1.0F);
+            }
+            const auto first = static_cast<std::size_t>(row * width());
+            if (!each) put(first, sum);
+            if (word_ == "classes") put(first + 1, -sum);
         }
         return made;
     }
@@ -161,6 +197,12 @@ class InferenceFixture : public ::testing::Test {
     void configure(const std::string& name, const std::string& yaml) {
         std::filesystem::create_directories(folder_.file("models") + "/" + name);
         std::ofstream(folder_.file("models") + "/" + name + "/config.yaml") << yaml;
+    }
+    /// A model of token ids, with the words of kTinyTokenizer.
+    void put_text(const std::string& name, const std::string& word, const std::string& config) {
+        put(name, word);
+        configure(name, config + "\ntokenizer: tokenizer.json\n");
+        std::ofstream(folder_.file("models") + "/" + name + "/tokenizer.json") << testing::kTinyTokenizer;
     }
     /// After the models lie there.
     void open(model::RepositoryMode mode = model::RepositoryMode::kNone) {
