@@ -144,6 +144,59 @@ TEST_F(IngestSystem, TenantsAndScopesAreTheKeys) {
     EXPECT_THAT(verified.out, HasSubstr("101 records")) << verified.out;
 }
 
+TEST_F(IngestSystem, WhatTheSenderDidNotSayIsNullEverywhereAndInNoMean) {
+    start({"--privacy.input_hash=sha256"});
+    const auto send = [&](int n, std::string_view more) {
+        const std::string body = fmt::format(
+            R"({{"request_id":"call-{}","input_hash":"{:064x}","source":"provenance","operation":"detect/text"{}}})", n,
+            n, more);
+        const RawResponse answer = post(server_->port(), "/api/v1/decisions", body);
+        EXPECT_EQ(answer.status, 202) << answer.body;
+    };
+    const auto ask = [&](const std::string& path) { return get(server_->port(), path).body; };
+    for (int n = 0; n < 3; ++n) send(n, "");
+    const std::string none = ask("/api/compliance/statistics");
+    EXPECT_THAT(none, HasSubstr(R"("total_requests":3,)"));
+    EXPECT_THAT(none, HasSubstr(R"("avg_processing_time_ms":null,"latency":{"count":0,"p50":null,)"));
+    EXPECT_THAT(none, HasSubstr(R"("total_tokens_used":null,"input_bytes":null)"));
+    send(3, R"(,"processing_time_ms":100,"tokens_used":7,"input_size":11)");
+    send(4, R"(,"processing_time_ms":300,"tokens_used":7,"input_size":11)");
+    // Two of five said it: their mean, not a fifth of their sum.
+    const json::Document sums = parse_json(ask("/api/compliance/statistics"));
+    EXPECT_EQ(sums.root().find("total_requests")->as_int(), 5);
+    EXPECT_DOUBLE_EQ(sums.root().find("avg_processing_time_ms")->as_double(), 200);
+    EXPECT_EQ(sums.root().find("latency")->find("count")->as_int(), 2);
+    EXPECT_NEAR(sums.root().find("latency")->find("p50")->as_double(), 100, 0.2);
+    EXPECT_EQ(sums.root().find("total_tokens_used")->as_int(), 14);
+    EXPECT_EQ(sums.root().find("input_bytes")->as_int(), 22);
+    const json::Document stats = parse_json(ask("/api/v1/analyze/stats?days=1"));
+    EXPECT_EQ(stats.root().find("latency_ms")->find("count")->as_int(), 2);
+    // Newest first.
+    const json::Document history = parse_json(ask("/api/v1/analyze/history"));
+    const auto items = *history.root().find("items");
+    ASSERT_EQ(items.size(), 5U);
+    std::string shown;
+    items.each([&](json::Value item) {
+        for (const char* name : {"latency_ms", "input_size"}) {
+            const auto member = item.find(name);
+            shown += !member                               ? "absent "
+                     : member->kind() == json::Kind::kNull ? "null "
+                     : member->is_number()                 ? "number "
+                                                           : "? ";
+        }
+    });
+    EXPECT_EQ(shown, "number number number number null null null null null null ");
+    EXPECT_THAT(ask("/api/v1/analyze/history/export?format=csv"), HasSubstr(fmt::format("{:064x},,\r\n", 0)));
+    EXPECT_THAT(post(server_->port(), "/api/compliance/query", "{}").body, HasSubstr(R"("latency_ms":null)"));
+    const RawResponse csv = post(server_->port(), "/api/compliance/export", R"({"format":"csv"})");
+    EXPECT_THAT(csv.body, HasSubstr(fmt::format("{:064x},,,,0\r\n", 0)));
+    EXPECT_THAT(csv.body, HasSubstr(fmt::format("{:064x},11,100,7,0\r\n", 3)));
+    EXPECT_EQ(server_->stop(SIGTERM, 20), 0);
+    verify();
+    const RunResult tail = run_binary({"audit", "tail", folder_.path() + "/audit", "-n", "50"});
+    EXPECT_THAT(tail.out, HasSubstr(R"("latency_ms":null)")) << tail.error;
+}
+
 TEST_F(IngestSystem, TheCommandWritesTheLogOfAStoppedServerAndLeavesARunningOneAlone) {
     write_lines("all.ndjson", 0, 500);
     const RunResult offline = ingest("all.ndjson", {"--data-dir", folder_.path()});
