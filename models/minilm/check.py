@@ -11,11 +11,14 @@ import os
 import random
 import sys
 
-import numpy as np
-import onnxruntime
-from tokenizers import Tokenizer
+# More threads only wait for each other on matrices of this size.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
-from convert import read_package, read_weights
+import numpy as np  # noqa: E402
+import onnxruntime  # noqa: E402
+from tokenizers import Tokenizer  # noqa: E402
+
+from convert import read_package, read_weights  # noqa: E402
 
 WORDS = """the river rose three metres after heavy rain upstream and people near the old bridge were asked to leave their houses before night
 a gauge sends its level every ten minutes while sensors drift slowly machine learning models answer questions about records nobody reads
@@ -24,19 +27,20 @@ children laugh because a small dog runs quickly under yellow trees in autumn lig
 FLOOR = 0.9999
 
 
+GRID = np.linspace(-6, 6, 8193)
+GRID_ERF = np.array([math.erf(x) for x in GRID])
+GRID_SLOPE = 2 / math.sqrt(math.pi) * np.exp(-GRID ** 2)
+
+
 def erf(x):
-    """Abramowitz and Stegun's series in full: sum of (-1)^n x^(2n+1) / (n! (2n+1)) under 3, 1 beyond 6, a continued fraction between."""
-    small = np.clip(np.abs(x), 0, 3)
-    term, total = small.copy(), small.copy()
-    for n in range(1, 60):
-        term = term * -(small ** 2) / n
-        total = total + term / (2 * n + 1)
-    large = np.clip(np.abs(x), 3, 6)
-    fraction = np.zeros_like(large)
-    for n in range(40, 0, -1):
-        fraction = n / 2 / (large + fraction)
-    tail = np.exp(-large ** 2) / math.sqrt(math.pi) / (large + fraction)
-    return np.sign(x) * np.where(np.abs(x) < 3, 2 / math.sqrt(math.pi) * total, np.where(np.abs(x) > 6, 1, 1 - tail))
+    """By cubic Hermite interpolation between 8,193 exact values: wrong by less than 1e-13."""
+    step = GRID[1] - GRID[0]
+    at = np.clip((x - GRID[0]) / step, 0, len(GRID) - 1.000001)
+    index = at.astype(np.int64)
+    t = at - index
+    rest = 1 - t
+    return (GRID_ERF[index] * (1 + 2 * t) * rest ** 2 + GRID_SLOPE[index] * step * t * rest ** 2
+            + GRID_ERF[index + 1] * (3 - 2 * t) * t ** 2 - GRID_SLOPE[index + 1] * step * t ** 2 * rest)
 
 
 class Reference:
@@ -90,7 +94,9 @@ def main():
     reference = Reference(json.loads(files["config.json"]), read_weights(files["model.safetensors"]))
     home = os.path.join(arguments.folder, "minilm")
     tokenizer = Tokenizer.from_file(os.path.join(home, "tokenizer.json"))
-    session = onnxruntime.InferenceSession(os.path.join(home, "1", "model.onnx"), providers=["CPUExecutionProvider"])
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(os.path.join(home, "1", "model.onnx"), settings, providers=["CPUExecutionProvider"])
     texts = sentences(arguments.sentences)
     cosines = []
     for at in range(0, len(texts), 8):
