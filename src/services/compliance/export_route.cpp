@@ -101,11 +101,11 @@ void answer_export(const ContextPtr& context, const QueryParts& parts, const Rea
 
 /// Runs at most `exports_max` at once: a slow reader holds its thread, and the others must stay for everybody else.
 pipeline::Handler limited(const QueryParts& parts) {
-    const std::uint32_t max = parts.settings.exports_max;
-    const auto places = std::make_shared<TenantPlaces>(max, part_of(max, parts.settings.tenant_share_percent));
+    const auto places = std::make_shared<TenantPlaces>();
     return [parts, places](const ContextPtr& context) {
         const Reach reach = reach_of(context->caller().get(), parts.loopback_without_keys);
-        const auto place = places->take(reach, "exports", "compliance.exports_max");
+        const auto place = places->take(reach, {parts.settings.exports_max, parts.settings.tenant_share_percent},
+                                        "exports", "compliance.exports_max");
         if (!place) return context->fail(place.error());
         answer_export(context, parts, reach);
     };

@@ -5,10 +5,7 @@
 namespace tidegate::compliance {
 
 StreamPump::StreamPump(const Clock& clock, const QuerySettings& settings)
-    : clock_(clock),
-      settings_(settings),
-      places_(settings.streams_max, part_of(settings.streams_max, settings.tenant_share_percent)),
-      thread_([this] { run(); }) {}
+    : clock_(clock), settings_(settings), thread_([this] { run(); }) {}
 
 StreamPump::~StreamPump() {
     stop();

@@ -47,7 +47,10 @@ class StreamPump {
 
     /// A place for a stream, to be taken before the stream is begun.
     using Place = TenantPlaces::Place;
-    Result<Place> take_place(const Reach& reach) { return places_.take(reach, "streams", "compliance.streams_max"); }
+    Result<Place> take_place(const Reach& reach) {
+        return places_.take(reach, {settings_.streams_max, settings_.tenant_share_percent}, "streams",
+                            "compliance.streams_max");
+    }
     /// Begins the answer of `context` and writes it until it ends.
     void add(Place place, const pipeline::ContextPtr& context, std::unique_ptr<EventSource> source);
     /// Some source has something new, or some client reads again. Short.

@@ -1,6 +1,6 @@
 // TenantPlaces: places that all callers share (exports, event streams), of which one tenant may take a part only.
 //
-// Guarantee   Never more than `max` places at once, nor more than `of_one_tenant` of one tenant's. Who sees all tenants or has none is no
+// Guarantee   Never more than `max` places at once, nor more than its part of one tenant's. Who sees all tenants or has none is no
 //             tenant: for them `max` alone holds.
 // Threads     Any. A place may be dropped on any, also after the object.
 // When full   take(): kUnavailable (503) where all are taken, kResourceExhausted (429) where the tenant has its part; counted apart.
@@ -28,12 +28,14 @@ class TenantPlaces {
     /// Given back when the last copy is dropped.
     using Place = std::shared_ptr<void>;
 
-    TenantPlaces(std::uint32_t max, std::uint32_t of_one_tenant) : max_(max), of_one_tenant_(of_one_tenant) {}
-
+    struct Bounds {
+        std::uint32_t max = 0;
+        std::uint32_t tenant_percent = 100;
+    };
     /// `what`: `exports`, for the message; `setting`: the one that says how many there are.
-    Result<Place> take(const Reach& reach, const std::string& what, const std::string& setting) {
+    Result<Place> take(const Reach& reach, const Bounds& bounds, const std::string& what, const std::string& setting) {
         const Lock lock(state_->mutex);
-        if (state_->taken >= max_) {
+        if (state_->taken >= bounds.max) {
             ++state_->refused_full;
             return fail(ErrorCode::kUnavailable,
                         "As many " + what + " as " + setting + " allows are running; ask again later.");
@@ -41,7 +43,7 @@ class TenantPlaces {
         const bool bound = !reach.all && !reach.tenant.empty();
         if (bound) {
             std::uint32_t& mine = state_->by_tenant[reach.tenant];
-            if (mine >= of_one_tenant_) {
+            if (mine >= part_of(bounds.max, bounds.tenant_percent)) {
                 ++state_->refused_share;
                 return fail(ErrorCode::kResourceExhausted,
                             "Your tenant has " + std::to_string(mine) + " " + what +
@@ -81,8 +83,6 @@ class TenantPlaces {
         std::uint64_t refused_full TG_GUARDED_BY(mutex) = 0;
         std::uint64_t refused_share TG_GUARDED_BY(mutex) = 0;
     };
-    const std::uint32_t max_;
-    const std::uint32_t of_one_tenant_;
     const std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 

@@ -11,10 +11,10 @@ namespace {
 
 TEST(TenantPlaces, OneTenantTakesItsShareAndTheRestStaysForTheOthers) {
     std::optional<TenantPlaces> places;
-    places.emplace(6, part_of(6, 50));
+    places.emplace();
     std::vector<TenantPlaces::Place> held;
     const auto take = [&](const Reach& reach) {
-        auto place = places->take(reach, "streams", "compliance.streams_max");
+        auto place = places->take(reach, {6, 50}, "streams", "compliance.streams_max");
         if (!place) return std::optional(place.error().code);
         held.push_back(*std::move(place));
         return std::optional<ErrorCode>();
