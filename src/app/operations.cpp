@@ -35,7 +35,6 @@ void reply_live(const ContextPtr& context) {
     reply_fixed(context, "application/json", kBody);
 }
 
-/// Ready means: a request sent now would be answered and recorded.
 bool is_ready(const OperationParts& parts, const audit::LogHealth& log) {
     return (!log.degraded || parts.audit.goes_on()) && !parts.stopping.load(std::memory_order_relaxed);
 }
@@ -73,7 +72,7 @@ void reply_health(const ContextPtr& context, const OperationParts& parts, Steady
     const audit::LogHealth log = parts.audit.log().health();
     const bool sound = is_ready(parts, log) && !log.degraded && !parts.audit.is_degraded() &&
                        !parts.compliance.is_degraded() && !parts.gate.is_degraded() && !parts.cache.is_degraded() &&
-                       !parts.proxy.is_degraded(parts.clock.now());
+                       !parts.models.is_degraded() && !parts.proxy.is_degraded(parts.clock.now());
     std::string body;
     JsonWriter writer(body);
     writer.begin_object();
@@ -102,7 +101,9 @@ void reply_health(const ContextPtr& context, const OperationParts& parts, Steady
     parts.compliance.append_status(writer);
     write_cache(writer, parts.cache);
     parts.proxy.append_status(writer, parts.clock.now());
-    writer.key("models").begin_object().field("text_detector", parts.text_model_version).end_object();
+    writer.key("models").begin_object().field("text_detector", parts.text_model_version);
+    parts.models.append_status(writer);
+    writer.end_object();
     writer.field("response_time_ms", context->elapsed_ms());
     writer.end_object();
     context->reply_json(std::move(body));
@@ -134,7 +135,8 @@ Schema health_schema() {
         required("cache",
                  Schema::object({}).open().doc("What it holds; `l2`: whether answers are shared through Redis.")),
         required("upstreams", Schema::array(Schema::object({}).open())),
-        required("models", Schema::object({}).open()),
+        required("models",
+                 Schema::object({}).open().doc("What runs models, which of them serve, which fail and why.")),
         required("response_time_ms", Schema::number().doc("Measured for this answer.")),
     });
 }
@@ -195,6 +197,10 @@ void register_cache(std::vector<Route>& routes, const OperationParts& parts) {
 }
 
 }  // namespace
+
+bool is_ready(AuditAssembly& audit, const std::atomic<bool>& stopping) {
+    return (!audit.log().health().degraded || audit.goes_on()) && !stopping.load(std::memory_order_relaxed);
+}
 
 void register_operations(std::vector<Route>& routes, const OperationParts& parts) {
     Route live = operation("/live", "live", "Is the process alive?");

@@ -10,6 +10,7 @@
 #include "app/cache_assembly.h"
 #include "app/compliance_assembly.h"
 #include "app/gate_assembly.h"
+#include "app/model_assembly.h"
 #include "base/clock.h"
 #include "observe/metrics.h"
 #include "pipeline/route.h"
@@ -30,10 +31,13 @@ struct OperationParts {
     const GateAssembly& gate;
     proxy::Proxy& proxy;
     CacheAssembly& cache;
+    const ModelAssembly& models;
     std::string_view text_model_version;
     bool metrics_enabled = true;  // Without it there is no /metrics.
 };
 
+/// A request sent now would be answered and recorded.
+bool is_ready(AuditAssembly& audit, const std::atomic<bool>& stopping);
 /// After the services' routes: those whose answers may be kept can be named to be dropped.
 void register_operations(std::vector<pipeline::Route>& routes, const OperationParts& parts);
 /// Adds /openapi.json, the document of all routes handed in so far and of itself, and returns it: call it

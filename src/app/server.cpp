@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <iterator>
 #include <thread>
 
 #include "app/dashboard_routes.h"
@@ -80,6 +81,8 @@ Result<std::unique_ptr<TidegateServer>> TidegateServer::create(const AppSettings
     TG_TRY(server->text_detector_, provenance::text::TextDetector::embedded());
     TG_CHECK(server->open_storage());
     server->make_pools();
+    TG_TRY(server->models_,
+           ModelAssembly::open({.settings = server->settings_, .clock = server->clock_, .log = *server->log_}));
     TG_CHECK(server->make_gate());
     TG_CHECK(server->make_dispatcher());
     TG_CHECK(server->open_listener());
@@ -93,6 +96,7 @@ TidegateServer::~TidegateServer() {
     if (gate_) gate_->stop();
     if (cpu_) cpu_->stop();
     if (blocking_) blocking_->stop();
+    if (models_) models_->stop();
     if (compliance_) compliance_->stop();
     if (audit_) audit_->stop();
     if (compliance_) compliance_->save();
@@ -174,11 +178,15 @@ Result<void> TidegateServer::make_dispatcher() {
                                  .gate = *gate_,
                                  .proxy = *proxy_,
                                  .cache = *cache_,
+                                 .models = *models_,
                                  .text_model_version = text_detector_->model_version(),
                                  .metrics_enabled = settings_.process.metrics_enabled});
     compliance_->register_routes(routes, *audit_);
     register_key_routes(routes, {.keys = gate_->identity().keys(), .clock = clock_});
-    proxy_->register_routes(routes);
+    std::vector<pipeline::Route> elsewhere;
+    proxy_->register_routes(elsewhere);
+    models_->register_routes(routes, elsewhere, *cpu_, [this] { return is_ready(*audit_, stopping_); }, version());
+    std::ranges::move(elsewhere, std::back_inserter(routes));
     performance_.register_routes(routes);
     register_dashboard(routes);
     openapi_ = register_openapi(routes);
@@ -201,6 +209,7 @@ Result<void> TidegateServer::make_dispatcher() {
     gate.privacy = compliance_->privacy();
     for (pipeline::LoopListener* listener : compliance_->loop_listeners()) gate.listeners.push_back(listener);
     gate.listeners.push_back(performance_.loop_listener());
+    gate.listeners.push_back(&models_->listener());
     gate.listeners.push_back(proxy_.get());
     gate.listeners.push_back(cache_.get());  // Last: what uses the second level of a loop ends before it.
     for (const pipeline::Route& route : routes) route_families_[route.operation] = route.family;
@@ -227,6 +236,7 @@ Result<void> TidegateServer::open_listener() {
     http_ = *std::move(listener);
     dispatcher_->prepare_loops(http_->loops());
     proxy_->prepare_loops(http_->loops());
+    models_->prepare_loops(http_->loops());
     return {};
 }
 
@@ -256,6 +266,7 @@ void TidegateServer::shutdown(Duration wait_max) {
     if (!drained) http_->stop();
     cpu_->stop();
     blocking_->stop();
+    models_->stop();
     compliance_->stop();
     audit_->stop();
     compliance_->save();

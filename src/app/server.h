@@ -17,6 +17,7 @@
 #include "app/cache_assembly.h"
 #include "app/compliance_assembly.h"
 #include "app/gate_assembly.h"
+#include "app/model_assembly.h"
 #include "app/performance_routes.h"
 #include "app/settings.h"
 #include "base/clock.h"
@@ -74,6 +75,8 @@ class TidegateServer {
     // Destroyed after the log, which feeds what it holds.
     std::unique_ptr<ComplianceAssembly> compliance_;
     std::unique_ptr<AuditAssembly> audit_;
+    // What waits for a model holds its request, but what that belongs to has ended by then (shutdown()).
+    std::unique_ptr<ModelAssembly> models_;
     std::unique_ptr<runtime::WorkerPool> cpu_;
     std::unique_ptr<runtime::WorkerPool> blocking_;
     std::unique_ptr<GateAssembly> gate_;

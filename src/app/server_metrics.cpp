@@ -110,6 +110,7 @@ void TidegateServer::declare_metrics() {
     compliance_->declare_metrics(metrics_);
     gate_->declare_metrics(metrics_, cache_->store(), *proxy_);
     cache_->declare_metrics(metrics_);
+    models_->declare_metrics(metrics_);
     proxy::declare_metrics(metrics_, proxy_->warmup_counts());
     metrics_.callback({.name = "tidegate_log_lines_dropped_total",
                        .help = "Log lines dropped because the output was too slow.",

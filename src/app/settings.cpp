@@ -90,6 +90,8 @@ void declare(settings::Table& table, AppSettings& s) {
     compliance::declare(table, s.drift);
     compliance::ingest::declare(table, s.ingest);
     provenance::declare(table, s.provenance);
+    model::declare(table, s.models);
+    inference::declare(table, s.inference);
 }
 
 }  // namespace tidegate::app

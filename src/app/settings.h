@@ -9,6 +9,7 @@
 #include "audit/settings.h"
 #include "bus/settings.h"
 #include "http/settings.h"
+#include "model/settings.h"
 #include "pipeline/cache/settings.h"
 #include "pipeline/identity/settings.h"
 #include "pipeline/limits/settings.h"
@@ -19,6 +20,7 @@
 #include "services/compliance/ingest/settings.h"
 #include "services/compliance/query_settings.h"
 #include "services/compliance/reports/settings.h"
+#include "services/inference/settings.h"
 #include "services/provenance/settings.h"
 #include "services/proxy/settings.h"
 #include "settings/load.h"
@@ -72,6 +74,8 @@ struct AppSettings {
     std::vector<upstream::UpstreamOptions> upstreams;
     std::vector<proxy::RouteOptions> routes;
     provenance::ProvenanceSettings provenance;
+    model::ModelSettings models;
+    inference::InferenceSettings inference;
 };
 
 void declare(settings::Table& table, AppSettings& s);

@@ -1,8 +1,8 @@
-// OpenAI's client for Node.js against the server: openai_check.mjs PORT MODEL. Ends with 0 and `ok N` when N things held.
+// OpenAI's client for Node.js against the server: openai_check.mjs PORT MODEL KEY. Ends with 0 and `ok N` when N things held.
 import OpenAI from 'openai';
 
-const [port, model] = process.argv.slice(2);
-const client = new OpenAI({ baseURL: `http://127.0.0.1:${port}/v1`, apiKey: 'none', maxRetries: 0 });
+const [port, model, key] = process.argv.slice(2);
+const client = new OpenAI({ baseURL: `http://127.0.0.1:${port}/v1`, apiKey: key, maxRetries: 0 });
 let held = 0;
 function hold(what, condition) {
   if (!condition) {

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""OpenAI's Python client against the server: openai_check.py PORT MODEL. Ends with 0 and `ok N` when N things held."""
+"""OpenAI's Python client against the server: openai_check.py PORT MODEL KEY. Ends with 0 and `ok N` when N things held."""
 import sys
 
+import numpy as np
 import openai
 
 held = 0
@@ -14,14 +15,14 @@ def hold(what, condition):
     held += 1
 
 
-port, model = sys.argv[1:]
-client = openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0)
+port, model, key = sys.argv[1:]
+client = openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key=key, max_retries=0)
 hold("list", model in [one.id for one in client.models.list()])
 hold("one", client.models.retrieve(model).object == "model")
 floats = client.embeddings.create(model=model, input="the tide comes in", encoding_format="float")
 preset = client.embeddings.create(model=model, input="the tide comes in")  # base64 on the wire
 hold("one vector", len(floats.data) == 1 and floats.data[0].index == 0 and floats.model == model)
-hold("base64 is the same", floats.data[0].embedding == preset.data[0].embedding)
+hold("base64 is the same", np.array_equal(np.float32(floats.data[0].embedding), np.float32(preset.data[0].embedding)))
 hold("usage", floats.usage.prompt_tokens == floats.usage.total_tokens > 0)
 several = client.embeddings.create(model=model, input=["the tide comes in", "a tree", "the tide"])
 hold("order", [one.index for one in several.data] == [0, 1, 2])

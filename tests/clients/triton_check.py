@@ -54,7 +54,7 @@ hold("all outputs", client.infer("linear", [tensor]).as_numpy("y").shape == (3, 
 
 types = [np.bool_, np.uint8, np.uint16, np.uint32, np.uint64, np.int8, np.int16, np.int32, np.int64, np.float16, np.float32, np.float64]
 for kind in types:
-    name = np_to_triton_dtype(kind)
+    name = np_to_triton_dtype(np.dtype(kind))
     values = np.array([[0, 1, 1]], dtype=kind)
     if np.issubdtype(kind, np.integer):
         values = np.array([[np.iinfo(kind).min, 7, np.iinfo(kind).max]], dtype=kind)

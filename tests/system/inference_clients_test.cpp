@@ -28,6 +28,11 @@ class InferenceClients : public InferenceSystem {
             for (const char c : to_string(type)) name.push_back(static_cast<char>(std::tolower(c)));
             put(name, onnx_identity(type, {-1, 3}));
         }
+        // These clients always send a key, and what is sent is never ignored.
+        const RunResult made = run_binary(
+            {"keys", "create", "--name", "clients", "--scope", "inference", "--json", "--data-dir", folder_.path()});
+        ASSERT_EQ(made.status, 0) << made.error;
+        key_ = parse_json(made.out).root().find("key")->as_string();
         if (!start()) {
             ASSERT_NE(server_, nullptr);
             GTEST_SKIP() << kNoRuntime;
@@ -44,6 +49,7 @@ class InferenceClients : public InferenceSystem {
                                           DataType::kInt64,  DataType::kFp16,  DataType::kFp32,   DataType::kFp64,
                                           DataType::kBytes};
     std::string environment_;
+    std::string key_;
 };
 
 TEST_F(InferenceClients, TritonsClientWorksUnchanged) {
@@ -51,11 +57,11 @@ TEST_F(InferenceClients, TritonsClientWorksUnchanged) {
 }
 
 TEST_F(InferenceClients, OpenAisPythonClientWorksUnchanged) {
-    check(environment_ + "/venv/bin/python", {source_folder() + "/tests/clients/openai_check.py", "tokens"});
+    check(environment_ + "/venv/bin/python", {source_folder() + "/tests/clients/openai_check.py", "tokens", key_});
 }
 
 TEST_F(InferenceClients, OpenAisNodeClientWorksUnchanged) {
-    check("node", {environment_ + "/node/openai_check.mjs", "tokens"});
+    check("node", {environment_ + "/node/openai_check.mjs", "tokens", key_});
 }
 
 }  // namespace

@@ -68,7 +68,7 @@ TEST_F(Inference, AModelDroppedIntoTheFolderIsServedRecordedAndCounted) {
 
 TEST_F(Inference, TheGateAnswersInTheShapeOfTheFamily) {
     put_linear();
-    if (!start({"--identity.required=always", "--limits.body_bytes_max=1MiB"}) && server_ == nullptr) {
+    if (!start({"--identity.required=always"}) && server_ == nullptr) {
         FAIL() << "the server does not start";
     }
     const RawResponse unknown = infer("linear", kRow);
