@@ -28,6 +28,7 @@ int run_keys(const Invocation& invocation);
 int run_audit(const Invocation& invocation);
 int run_ingest(const Invocation& invocation);
 int run_kafka(const Invocation& invocation);
+int run_model(const Invocation& invocation);
 
 /// Prints `tidegate: MESSAGE` to standard error and returns 2.
 int wrong_use(const std::string& message);

@@ -20,7 +20,7 @@ struct Command {
     int (*run)(const Invocation&);
 };
 
-constexpr std::array<Command, 9> kCommands{{
+constexpr std::array<Command, 10> kCommands{{
     {"serve", "serve [--port N] [--data-dir DIR]", "start the server", run_serve},
     {"detect", "detect [--json] [FILE...]", "was this text written by a machine? (standard input without FILE)",
      run_detect},
@@ -29,6 +29,8 @@ constexpr std::array<Command, 9> kCommands{{
     {"keys", "keys create|list|revoke|rotate [--json]", "API keys: make, show, end, replace", run_keys},
     {"audit", "audit verify|prove|tail|export LOG|receipt FILE|key",
      "the audit log: check it, prove a decision, read it, its key", run_audit},
+    {"model", "model list | show NAME | check [FOLDER] | import FILE --name N",
+     "models: what lies there, whether each loads, a new one", run_model},
     {"kafka", "kafka worker | verify FOLDER [--key FILE] [--checkpoint FILE]",
      "decisions over Kafka: keep a share of the topic, check what workers keep", run_kafka},
     {"ingest", "ingest FILE|- --server URL [--key KEY] | [--data-dir DIR]",
