@@ -27,8 +27,17 @@ export function Figure(props: { label: string; value: string; note?: string; ton
   return (
     <div class={`figure ${props.tone ?? "plain"}`}>
       <dt>{props.label}</dt>
-      <dd>{nothing ? <span aria-label="no data">{NOTHING}</span> : props.value}</dd>
-      {props.note === undefined ? null : <small>{props.note}</small>}
+      <dd>
+        {nothing ? (
+          <>
+            <span aria-hidden="true">{NOTHING}</span>
+            <span class="for-readers">no data</span>
+          </>
+        ) : (
+          props.value
+        )}
+        {props.note === undefined ? null : <small>{props.note}</small>}
+      </dd>
     </div>
   );
 }
