@@ -30,6 +30,7 @@ struct LeafRange {
 struct LogPart {
     LeafRange leaves;
     segments::ZoneMap zone;
+    bool removable = true;  // False: the newest that is full, which stays.
 };
 
 class LogReader {
@@ -73,7 +74,7 @@ class LogReader {
     /// The leaves that scan_where() would visit, ascending.
     virtual Result<std::vector<LeafRange>> ranges_where(const segments::ZoneFilter& filter) const = 0;
 
-    /// What retention could remove, oldest first, until `visit` gives false; the newest of the log is not among it.
+    /// The parts that are full, oldest first, until `visit` gives false.
     using VisitPart = std::function<bool(const LogPart& part)>;
     virtual Result<void> each_part(const VisitPart& visit) const = 0;
     /// The largest tree of `leaf` leaves or fewer that the log states beside its records; nothing when there is none.

@@ -106,6 +106,7 @@ Result<RetentionPlan> Retention::preview() const {
            parts_.holds.list({.active_only = true, .limit = Holds::kActiveMax, .before = 0, .tenant = {}}));
     const std::uint64_t signed_leaves = parts_.proofs.health().signed_leaves;
     TG_CHECK(reader.each_part([&](const LogPart& part) {
+        if (!part.removable) return false;
         if (part.leaves.from != part.leaves.to) {
             if (part.zone.recorded_max >= *plan.before) return false;
             const auto hold =

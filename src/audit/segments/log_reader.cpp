@@ -221,9 +221,9 @@ Result<void> LogReader::each_part(const VisitPart& visit) const {
     const auto entries = catalog_.entries();
     std::size_t sealed = 0;
     while (sealed < entries->size() && (*entries)[sealed]->index != nullptr) ++sealed;
-    for (std::size_t i = 0; i + 1 < sealed; ++i) {
+    for (std::size_t i = 0; i < sealed; ++i) {
         const SegmentEntry& entry = *(*entries)[i];
-        if (!visit({{entry.header.first_leaf, entry.end_leaf()}, entry.index->zone()})) break;
+        if (!visit({{entry.header.first_leaf, entry.end_leaf()}, entry.index->zone(), i + 1 < sealed})) break;
     }
     return {};
 }
