@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <thread>
 
@@ -224,16 +225,23 @@ TEST_F(RepositoryTest, ModePollTakesWhatComesChangesAndGoes) {
 }
 
 TEST_F(RepositoryTest, APollLeavesAFileThatIsBeingWritten) {
-    open(RepositoryMode::kPoll);
-    files.put("m/1/model.onnx", scaler(2));
-    std::filesystem::last_write_time(files.at("m/1/model.onnx"),
-                                     std::filesystem::file_time_type::clock::now() + std::chrono::milliseconds(200));
+    files.put("before/1/model.onnx", scaler(1));
+    struct stat written{};
+    ASSERT_EQ(::stat(files.at("before/1/model.onnx").c_str(), &written), 0);
+    // This clock stands where the file was written, and moves when the test says so.
+    ManualClock still(written.st_mtim.tv_sec * 1000);
+    auto opened = ModelRepository::open(files.options(RepositoryMode::kPoll), &backend, still);
+    ASSERT_TRUE(opened);
+    repository = std::move(*opened);
+    std::filesystem::rename(files.at("before"), files.at("m"));
     const int before = backend.loads;
     repository->poll();
     EXPECT_EQ(backend.loads, before) << "written this very moment";
-    files.put("m/1/model.onnx", scaler(2));
+    still.advance(std::chrono::seconds(3));
     repository->poll();
-    EXPECT_EQ(first_of("m"), 2);
+    EXPECT_EQ(backend.loads, before + 1);
+    EXPECT_TRUE(repository->find("m"));
+    repository.reset();  // Before its clock.
 }
 
 TEST_F(RepositoryTest, TheWatcherLooksByItself) {
