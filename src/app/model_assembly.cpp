@@ -10,7 +10,6 @@
 namespace tidegate::app {
 
 using model::ModelPtr;
-using model::ModelState;
 
 Result<std::unique_ptr<ModelAssembly>> ModelAssembly::open(const ModelNeeds& needs) {
     std::unique_ptr<ModelAssembly> made(new ModelAssembly(needs));

@@ -9,7 +9,6 @@ namespace {
 
 using json::Kind;
 using model::DataType;
-using model::NamedTensor;
 using model::Shape;
 using model::TensorView;
 

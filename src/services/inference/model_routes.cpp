@@ -11,7 +11,6 @@ namespace {
 
 using model::ModelPtr;
 using pipeline::ContextPtr;
-using pipeline::optional;
 using pipeline::required;
 using pipeline::Route;
 using pipeline::Schema;
