@@ -129,7 +129,7 @@ TEST_F(SegmentLogTest, FindsByRequestAndByInputNewestFirst) {
     log->settle();
     for (const bool by_request : {true, false}) {
         const auto found =
-            by_request ? log->reader().find_request("again", 250) : log->reader().find_input(same.input_hash, 250);
+            by_request ? log->reader().find_request("again", 250) : log->reader().find_input(same.input_hash, 250, {});
         ASSERT_TRUE(found) << found.error().message;
         ASSERT_EQ(found->size(), 250U);
         for (std::size_t i = 0; i < found->size(); ++i) EXPECT_EQ((*found)[i].leaf, 897 - 3 * i);
