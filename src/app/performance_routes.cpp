@@ -129,13 +129,14 @@ void Performance::send(const std::string& event) {
 }
 
 void Performance::listen(const ContextPtr& context) {
+    http::Response response;
+    response.headers.add("Content-Type", http::kEventStreamType);
+    if (context->head().method == http::Method::kHead) return context->start_stream(std::move(response))->finish();
     const Lock lock(mutex_);
     if (stopping_) return context->fail({ErrorCode::kUnavailable, "The server is shutting down."});
     if (listeners_.size() >= kListenersMax) {
         return context->fail({ErrorCode::kUnavailable, "As many listen to the live figures as may."});
     }
-    http::Response response;
-    response.headers.add("Content-Type", http::kEventStreamType);
     std::shared_ptr<http::Stream> stream = context->start_stream(std::move(response));
     std::string opening;
     http::append_comment(opening, "open");

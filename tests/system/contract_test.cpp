@@ -162,6 +162,12 @@ class Contract : public ::testing::Test {
         }
         return path.find("{model}") != std::string::npos;
     }
+    /// A binary that was built without npm says so there.
+    static bool is_the_dashboard(const std::string& path) { return path.starts_with("/dashboard"); }
+    static int good_status(const Operation& operation) {
+        const json::Value responses = *operation.value.find("responses");
+        return responses.find("302") ? 302 : responses.find("202") ? 202 : 200;
+    }
     static int status_without_models(const std::string& path) {
         return path.ends_with("/load") || path.ends_with("/unload") ? 409 : 404;
     }
@@ -202,7 +208,7 @@ class Contract : public ::testing::Test {
         put("{version}", "1");
         put("{request_id}", request_);
         put("{input_hash}", input_);
-        put("{path...}", "tile/0/000.p/1");
+        put("{path...}", is_the_dashboard(path) ? "index.html" : "tile/0/000.p/1");
         EXPECT_EQ(path.find('{'), std::string::npos) << "what is to stand in " << path << "?";
         return path;
     }
@@ -274,10 +280,11 @@ TEST_F(Contract, EveryRouteAnswersItsExampleAsItsSchemaSays) {
             expect_error(operation, response, status_without_models(operation.path));
             continue;
         }
-        const json::Value responses = *operation.value.find("responses");
-        const auto kept = responses.find("202");
-        ASSERT_EQ(response.status, kept ? 202 : 200) << response.body;
-        json::Value content = *(kept ? *kept : *responses.find("200")).find("content");
+        if (is_the_dashboard(operation.path) && response.status == 503) continue;
+        const int good = good_status(operation);
+        ASSERT_EQ(response.status, good) << response.body;
+        if (good == 302) continue;
+        json::Value content = *operation.value.find("responses")->find(std::to_string(good))->find("content");
         content.each_member([&](std::string_view type, json::Value media) {
             EXPECT_TRUE(response.header("content-type").starts_with(type)) << response.header("content-type");
             if (type == "application/x-ndjson") {
@@ -357,7 +364,8 @@ TEST_F(Contract, EveryGetAnswersHeadWithTheSameHeadersAndNoBody) {
         const std::string target = target_of(operation);
         RawClient client(server_->port());
         const RawResponse head = client.ask(request_text("HEAD", target, {}, key_));
-        EXPECT_EQ(head.status, wants_a_model(operation.path) ? 404 : 200);
+        if (is_the_dashboard(operation.path) && head.status == 503) continue;
+        EXPECT_EQ(head.status, wants_a_model(operation.path) ? 404 : good_status(operation));
         // The length is known, or the answer is a stream.
         EXPECT_NE(head.header("content-length").empty(), head.header("transfer-encoding").empty());
         EXPECT_EQ(client.ask(request_text("GET", "/live")).status, 200) << "the connection is out of step";
