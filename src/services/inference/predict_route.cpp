@@ -67,7 +67,8 @@ Result<TensorView> stack(const std::vector<json::Value>& rows, const TensorInfo&
     const auto strings = store.strings(info.type == DataType::kBytes ? elements : 0);
     ValueStore scratch;
     for (std::size_t i = 0; i < rows.size(); ++i) {
-        const Shape one = row_shape.size() == 1 && rows[i].kind() != Kind::kArray ? Shape{} : row_shape;
+        // Only for a row of one: of a longer row it would leave bytes that nobody wrote.
+        const Shape one = row_shape == Shape{1} && rows[i].kind() != Kind::kArray ? Shape{} : row_shape;
         auto row = read_values(rows[i], info.type, one, body_bytes, scratch);
         if (!row) return refuse(": instance " + std::to_string(i) + row.error().message);
         if (info.type == DataType::kBytes) {

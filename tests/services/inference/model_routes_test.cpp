@@ -137,6 +137,10 @@ TEST_F(Predict, WhatIsNotRowsIsToldByPlace) {
     EXPECT_EQ(predict("double", R"({"instances":[]})"), "400 `instances` must be an array with at least one element");
     EXPECT_EQ(predict("double", R"({"instances":[[1,2,3,4],[1,2]]})"),
               "400 input `x`: instance 1: shape [4] has 4 elements, `data` holds 2");
+    // A number stands for a row of one, not for one of four.
+    EXPECT_EQ(predict("double", R"({"instances":[[1,2,3,4],5]})"),
+              "400 input `x`: instance 1: `data` must be an array");
+    EXPECT_EQ(predict("double", R"({"instances":[[],5]})"), "400 input `x`: instance 1: `data` must be an array");
     EXPECT_EQ(
         predict("double", R"({"instances":[[1,2,3,"4"]]})"),
         "400 input `x`: instance 0: element 3 of `data` must be a number, \"NaN\", \"Infinity\" or \"-Infinity\"");
