@@ -88,6 +88,14 @@ Result<Shape> read_shape(json::Value input) {
     return Shape::of({dimensions.data(), count});
 }
 
+/// A bool of any other byte is none to the compiled kernels: they add such bytes up where they count, and then give out memory that
+/// nobody wrote.
+Result<void> check_bools(DataType type, std::span<const std::byte> bytes) {
+    if (type != DataType::kBool) return {};
+    if (std::ranges::all_of(bytes, [](std::byte one) { return one <= std::byte{1}; })) return {};
+    return refuse(": the bytes of BOOL must be 0 or 1");
+}
+
 /// Where the binary tensors are taken from, one behind the other.
 struct Rest {
     std::span<const std::byte> bytes;
@@ -118,6 +126,7 @@ Result<TensorView> read_binary(DataType type, const Shape& shape, std::uint64_t 
             return refuse(": shape " + shape.text() + " of " + std::string(to_string(type)) + " has " +
                           std::to_string(wanted) + " bytes, `binary_data_size` is " + std::to_string(size));
         }
+        TG_CHECK(check_bools(type, bytes));
         view.bytes = bytes;
     }
     rest.bytes = rest.bytes.subspan(size);
@@ -262,6 +271,7 @@ Result<InferBody> read_raw(std::string_view body, const model::Model& model) {
         const std::size_t size = model::element_size(info.type);
         if (body.size() % size != 0) return refuse(what + ": the body is no whole number of elements");
         view.bytes = as_bytes(body);
+        if (auto bools = check_bools(info.type, view.bytes); !bools) return refuse(what + bools.error().message);
         elements = body.size() / size;
     }
     if (free && known > 0 && elements % known == 0) view.shape.set(*free, static_cast<std::int64_t>(elements / known));

@@ -68,6 +68,13 @@ TEST(InferRequest, BinaryTensorsAreViewsOfTheBody) {
     EXPECT_FALSE(made->outputs[1].binary);
 }
 
+TEST(InferRequest, AByteThatIsNoBoolIsRefused) {
+    const std::string json =
+        R"({"inputs":[{"name":"x","shape":[3],"datatype":"BOOL","parameters":{"binary_data_size":3}}]})";
+    EXPECT_EQ(why(json + std::string("\x00\x01\x01", 3), json.size()), "read");
+    EXPECT_EQ(why(json + std::string("\x00\x01\x02", 3), json.size()), "input `x`: the bytes of BOOL must be 0 or 1");
+}
+
 TEST(InferRequest, BinarySizesThatLieAreToldByHowMuch) {
     const auto body = [](std::string_view type, std::string_view shape, std::string_view size, std::size_t behind) {
         const std::string json = R"({"inputs":[{"name":"x","shape":)" + std::string(shape) + R"(,"datatype":")" +
@@ -83,6 +90,7 @@ TEST(InferRequest, BinarySizesThatLieAreToldByHowMuch) {
               "input `x`: the parameter `binary_data_size` must be an integer from 0 to 9223372036854775807");
     EXPECT_EQ(body("FP32", "[2]", "18446744073709551615", 8),
               "input `x`: the parameter `binary_data_size` must be an integer from 0 to 9223372036854775807");
+    EXPECT_EQ(body("BOOL", "[2]", "2", 2), "read");
     EXPECT_EQ(body("BYTES", "[2]", "4", 4), "input `x`: shape [2] has 2 elements, the bytes hold 1");
     EXPECT_EQ(body("BYTES", "[1]", "3", 3), "input `x`: the length of an element is cut off");
     EXPECT_EQ(body("FP32", "[281474976710656]", "0", 0).find("read"), std::string::npos);
