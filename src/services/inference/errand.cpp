@@ -56,6 +56,7 @@ void fail_recorded(pipeline::Context& context, const model::Model* model, std::s
     audit::Decision decision = context.make_decision(kService, operation, context.raw_body());
     decision.model = model->name();
     decision.model_version = model->full_version();
+    decision.tokens_stated = false;  // Of what failed nobody counted them.
     decision.status = error.code == ErrorCode::kDeadlineExceeded ? audit::Status::kTimeout : audit::Status::kError;
     decision.error = std::string(tidegate::to_string(error.code)) + ": " + error.message.substr(0, 1024);
     decision.spend_points = context.price(decision.status, audit::CacheState::kBypass);
@@ -133,6 +134,7 @@ audit::Decision Errand::decide(const InferAnswer& answer) const {
     audit::Decision decision = context->make_decision(kService, operation, context->raw_body());
     decision.model = model->name();
     decision.model_version = model->full_version();
+    decision.tokens_stated = false;  // Tensors have rows.
     decision.output = output_summary(answer.outputs, answer, parts.settings.keep_output == "whole");
     return decision;
 }

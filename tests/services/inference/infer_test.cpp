@@ -154,6 +154,7 @@ TEST_F(Infer, EveryAnswerIsADecisionWithTheFilesHash) {
         EXPECT_NE(std::ranges::find(stages, name), stages.end()) << name;
     }
     EXPECT_EQ(decision.spend_points, Points::whole(1));
+    EXPECT_FALSE(decision.tokens_stated) << "nobody counted any";
 }
 
 TEST_F(Infer, TheRecordMayKeepTheValues) {
@@ -227,6 +228,7 @@ TEST_F(Infer, AFailureOfTheModelIsAnErrorAndStandsInTheRecord) {
     EXPECT_EQ(log_.kept.front().status, audit::Status::kError);
     EXPECT_EQ(log_.kept.front().model, "fail");
     EXPECT_TRUE(log_.kept.front().output.empty());
+    EXPECT_FALSE(log_.kept.front().tokens_stated);
 }
 
 TEST_F(Infer, WithoutARecordThereIsNoAnswer) {
