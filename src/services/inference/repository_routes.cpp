@@ -100,6 +100,7 @@ void register_repository_routes(std::vector<Route>& routes, const InferenceParts
     index.path = "/v2/repository/index";
     index.operation = "repository_index";
     index.family = "inference";
+    index.work = pipeline::Work::kBlocking;  // In mode explicit the folder is read.
     index.summary = "Every model that lies in the folder, its versions, whether they serve and why not.";
     index.body_bytes_max = kIndexBytesMax;
     index.raw_body = true;
