@@ -1,5 +1,8 @@
 #include "audit/postgres/link_pool.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <utility>
 
 namespace tidegate::audit::postgres {
@@ -37,6 +40,10 @@ Result<PostgresRows> LinkPool::ask_on(Link& link, const std::string& statement, 
         if (rows || !link->broken()) return rows;
     }
     TG_TRY(link, PostgresLink::connect(options_, clock_));
+    // A server goes on with a question whose asker has left: without a limit of its own those would take all its connections, the
+    // writer's too. Before our patience ends, so that the connection is kept.
+    const auto limit = std::chrono::ceil<std::chrono::milliseconds>(options_.patience).count() * 9 / 10;
+    TG_CHECK(link->run(fmt::format("SET statement_timeout = {}", std::max<std::int64_t>(1, limit))));
     return link->run(statement, values);
 }
 
@@ -44,6 +51,9 @@ Result<PostgresRows> LinkPool::ask(const std::string& statement, const PostgresV
     Link link = take();
     auto rows = ask_on(link, statement, values);
     give_back(std::move(link));
+    if (!rows && rows.error().code == ErrorCode::kDeadlineExceeded) {
+        return fail(ErrorCode::kUnavailable, "the database has found no answer in time");
+    }
     return rows;
 }
 

@@ -1,6 +1,7 @@
 // LinkPool: connections that are lent for one question each.
 //
-// Guarantee   A question that found its connection lost is put once more on a new one: only what reads may be asked here.
+// Guarantee   A question that found its connection lost is put once more on a new one: only what reads may be asked here. What takes too
+//             long (kUnavailable) ends at the server too.
 // Threads     Any number. At most kLinksMax questions at once, the others wait their turn.
 #pragma once
 

@@ -147,7 +147,14 @@ Result<std::optional<Record>> PostgresReader::find_id(const Uuid& id) const {
                                   " ORDER BY 1 DESC",
                                   schema_),
                       values));
+    // Whoever sends in decisions of long ago may widen the times of many blocks.
+    const SteadyTime deadline = clock_.now() + kOlderPatience;
     for (int row = 0; row < rows.size(); ++row) {
+        if (clock_.now() > deadline) {
+            return fail(ErrorCode::kUnavailable,
+                        "too many blocks of the log may hold a record of that time to look through them all: "
+                        "ask for it by its request id");
+        }
         TG_TRY(const auto block, block_with(static_cast<std::uint64_t>(rows.integer(row, 0))));
         // A later one of the same id wins.
         for (std::uint64_t leaf = block->end(); leaf-- > block->first_leaf;) {
