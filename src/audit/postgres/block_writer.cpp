@@ -189,6 +189,8 @@ Result<void> BlockWriter::take_up() {
                                 tree_.size()));
     }
     tree_ = in_doubt_ = head.tree;
+    // One may have been dropped beside us, and that it is missed is why we are here.
+    months_.clear();
     return {};
 }
 
