@@ -82,7 +82,7 @@ Result<LogDatabase> log_database(const AppSettings& settings) {
         return fail(ErrorCode::kInvalidArgument,
                     fmt::format("audit.store is postgres and database.url is the address of something else (it begins "
                                 "with `{}`): postgresql://USER@HOST/DATABASE is needed",
-                                url.substr(0, std::min<std::size_t>(url.find_first_of(":@/"), 16))));
+                                url.substr(0, std::min<std::size_t>(url.find_first_of(":@/="), 16))));
     }
     TG_CHECK(audit::postgres::check_schema_name(settings.database.schema));
     return LogDatabase{.url = std::string(url), .schema = settings.database.schema};

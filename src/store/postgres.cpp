@@ -37,6 +37,26 @@ ErrorCode code_of(std::string_view state) {
     return ErrorCode::kInternal;
 }
 
+// libpq says which part of an address it cannot use, and where a password has an @, a : or a / that is not encoded, a piece of the
+// password stands where the host or the port should be.
+Result<void> check_url(const std::string& url) {
+    struct Free {
+        void operator()(PQconninfoOption* parsed) const noexcept { PQconninfoFree(parsed); }
+    };
+    const std::unique_ptr<PQconninfoOption, Free> parsed(PQconninfoParse(url.c_str(), nullptr));
+    bool sound = parsed != nullptr;
+    for (const PQconninfoOption* word = parsed.get(); sound && word->keyword != nullptr; ++word) {
+        const std::string_view name = word->keyword;
+        const std::string_view value = word->val == nullptr ? "" : word->val;
+        if (name == "host" || name == "hostaddr") sound = value.starts_with('/') || !value.contains('@');
+        if (name == "port") sound = value.find_first_not_of("0123456789,") == std::string_view::npos;
+    }
+    if (sound) return {};
+    return fail(ErrorCode::kInvalidArgument,
+                "the database's address cannot be read; in a URL the password's @ : / and % are written as %40 %3A "
+                "%2F and %25");
+}
+
 }  // namespace
 
 PostgresValues& PostgresValues::add(std::int64_t value) {
@@ -98,6 +118,10 @@ Result<std::unique_ptr<PostgresLink>> PostgresLink::connect(const PostgresOption
 }
 
 Result<void> PostgresLink::open() {
+    if (auto sound = check_url(options_.url); !sound) {
+        broken_ = true;
+        return sound;
+    }
     const std::array<const char*, 6> words{"dbname",          "application_name", "client_encoding",
                                            "keepalives_idle", "tcp_user_timeout", nullptr};
     // A peer that has vanished without a word is noticed within these times (seconds, milliseconds).

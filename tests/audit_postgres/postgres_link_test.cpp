@@ -144,5 +144,17 @@ TEST_F(PostgresLinkTest, AServerThatIsKilledBreaksTheLinkAndNoPathIsTold) {
     EXPECT_FALSE(PostgresLink::connect({.url = "no such=thing", .application_name = ""}, clock_));
 }
 
+TEST(PostgresAddress, OfAPasswordThatIsNotEncodedNothingIsTold) {
+    const SystemClock clock;
+    for (const char* url : {"postgresql://me:hush@hash@127.0.0.1:1/db", "postgresql://me:hush/hash@127.0.0.1:1/db",
+                            "postgresql://me:hush%zzhash@127.0.0.1:1/db", "host=127.0.0.1 port=1 password=hush hash"}) {
+        const auto link = PostgresLink::connect({.url = url, .application_name = ""}, clock);
+        ASSERT_FALSE(link) << url;
+        EXPECT_EQ(link.error().code, ErrorCode::kInvalidArgument) << url;
+        EXPECT_EQ(link.error().message.find("hush"), std::string::npos) << link.error().message;
+        EXPECT_EQ(link.error().message.find("hash"), std::string::npos) << link.error().message;
+    }
+}
+
 }  // namespace
 }  // namespace tidegate::store
