@@ -145,6 +145,10 @@ Result<std::string> body_of(const AuditPlace& place, const AuditWords& words, co
     const SystemClock clock;
     TG_TRY(const OpenedLog log, OpenedLog::open(place, clock));
     if (format == "ndjson") return subject_ndjson(log.reader(), query);
+    // Without it the report would say that nothing was ever signed.
+    if (place.folder.empty()) {
+        return fail(ErrorCode::kInvalidArgument, "--folder is needed: the checkpoints lie beside the database");
+    }
     // A file has room for all that fail.
     const std::size_t rows = format == "csv-of-failures" ? 1'000'000 : settings.reports.rows_max;
     const compliance::PassLimits limits{
