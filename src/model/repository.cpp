@@ -63,7 +63,7 @@ struct ModelRepository::Impl {
     Result<void> load(const std::string& name, const std::string& config_json);
     Result<Shelf::Outcome> load_version(const std::string& name, const LoadPlan& plan, std::int64_t version) const;
     void remove(const std::string& name, bool forget);
-    std::vector<std::string> names_in_folder() const;
+    Result<std::vector<std::string>> names_in_folder() const;
     void look(bool at_start);
     void watch();
     void tell_failure(const std::string& name, const Error& error) const;
@@ -138,14 +138,15 @@ void ModelRepository::Impl::remove(const std::string& name, bool forget) {
     }
 }
 
-std::vector<std::string> ModelRepository::Impl::names_in_folder() const {
+/// An error when the folder cannot be read, which the log has then: it is not the same as an empty folder.
+Result<std::vector<std::string>> ModelRepository::Impl::names_in_folder() const {
     // Files beside the folders (a README) count little.
     const auto entries = folder.list("", options.models_max * 2);
-    std::vector<std::string> names;
     if (!entries) {
         tell_failure("", entries.error());
-        return names;
+        return std::unexpected(entries.error());
     }
+    std::vector<std::string> names;
     for (const FolderEntry& entry : *entries) {
         if (!entry.is_directory) continue;
         if (names.size() >= options.models_max) {
@@ -161,7 +162,9 @@ std::vector<std::string> ModelRepository::Impl::names_in_folder() const {
 
 /// Mode poll: loads what is new or changed, takes away what is gone. The caller has its turn.
 void ModelRepository::Impl::look(bool at_start) {
-    const std::vector<std::string> names = names_in_folder();
+    const auto listed = names_in_folder();
+    if (!listed) return;  // What serves, serves on.
+    const std::vector<std::string>& names = *listed;
     for (const std::string& known : shelf.names()) {
         if (!std::ranges::binary_search(names, known)) remove(known, true);
     }
@@ -206,7 +209,9 @@ Result<std::unique_ptr<ModelRepository>> ModelRepository::open(RepositoryOptions
     }
     const auto& wanted = made.options.load_at_start;
     const bool all = made.options.mode == RepositoryMode::kNone || std::ranges::find(wanted, "*") != wanted.end();
-    for (const std::string& name : all ? made.names_in_folder() : wanted) {
+    const std::vector<std::string> names =
+        all ? made.names_in_folder().value_or(std::vector<std::string>{}) : std::vector<std::string>(wanted);
+    for (const std::string& name : names) {
         // A model that cannot be loaded stands in the index with its reason; the others serve.
         static_cast<void>(made.load(name, ""));
     }
@@ -241,7 +246,8 @@ const RepositoryOptions& ModelRepository::options() const noexcept {
 std::vector<ModelStatus> ModelRepository::index() const {
     std::vector<ModelStatus> lines = impl_->shelf.index();
     if (impl_->options.mode != RepositoryMode::kExplicit) return lines;
-    for (const std::string& name : impl_->names_in_folder()) {
+    const auto names = impl_->names_in_folder().value_or(std::vector<std::string>{});
+    for (const std::string& name : names) {
         if (std::ranges::find(lines, name, &ModelStatus::name) != lines.end()) continue;
         ModelStatus line;
         line.name = name;
