@@ -128,6 +128,12 @@ Result<std::vector<float>> pool(const TextModel& model, const TensorView& output
 
 Result<std::vector<float>> scores(const TextModel& model, const TensorView& output, bool raw) {
     TG_TRY(std::vector<float> values, floats_of(output));
+    // A row for each token, say, would be weighed as if it were classes.
+    const std::size_t dimensions = output.shape.size();
+    const std::uint64_t row = dimensions == 0 ? 1 : static_cast<std::uint64_t>(output.shape[dimensions - 1]);
+    if (values.empty() || values.size() != row) {
+        return fail(ErrorCode::kInternal, "the model's output has another shape than a text's scores");
+    }
     if (raw || model.config().activation == model::Activation::kNone) return values;
     // One logit alone has no other to be weighed against.
     if (model.config().activation == model::Activation::kSigmoid || values.size() == 1) {
@@ -148,8 +154,8 @@ Result<TextModel> TextModels::find(std::string_view name, model::Task task) {
     if (name.empty()) {
         for (const model::ModelPtr& one : repository_->ready()) {
             if (one->config().text.task != task) continue;
-            found.model = one;
-            break;
+            if (found.model && found.model->name() != one->name()) break;
+            found.model = one;  // Versions ascend: the newest, as find() by name has it.
         }
         if (!found.model) return no_model();
     } else {

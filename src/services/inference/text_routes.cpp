@@ -20,6 +20,8 @@ using pipeline::Route;
 using pipeline::Schema;
 
 constexpr std::uint64_t kBodyBytesMax = std::uint64_t{16} * 1024 * 1024;
+/// Some 70 bytes are written for a token, which may be one byte of the request.
+constexpr std::uint64_t kTokenizeBytesMax = std::uint64_t{1024} * 1024;
 
 bool flag(json::Value asked, std::string_view name, bool otherwise) {
     const auto value = asked.find(name);
@@ -321,6 +323,7 @@ void register_text_routes(std::vector<Route>& routes, const InferenceParts& part
         optional("model", Schema::string().size(1, 200)),
     });
     tokens.spend_points = {};
+    tokens.body_bytes_max = std::min(kTokenizeBytesMax, parts.settings.body_bytes_max);
     tokens.response = Schema::array(Schema::array(Schema::object({required("id", Schema::integer())}).open()));
     tokens.example = R"({"inputs":"The tide comes in."})";
     add(routes, std::move(tokens), parts, tokenize_route);

@@ -156,6 +156,27 @@ TEST_F(Classes, AreScoredLabelledAndRecorded) {
     EXPECT_EQ(post("/rerank", R"({"query":"a","texts":["b"]})").status, 404);
 }
 
+TEST_F(Classes, UnnamedTheNewestVersionAnswersAsNamed) {
+    put_text("classes", "classes", "task: classification\nversion_policy: {all: {}}");
+    put("classes", "classes", "2");
+    open();
+    ASSERT_EQ(post("/predict", R"({"inputs":"a","model":"classes"})").status, 200);
+    ASSERT_EQ(post("/predict", R"({"inputs":"a"})").status, 200);
+    ASSERT_EQ(log_.kept.size(), 2U);
+    EXPECT_TRUE(log_.kept[0].model_version.starts_with("2@")) << log_.kept[0].model_version;
+    EXPECT_EQ(log_.kept[1].model_version, log_.kept[0].model_version);
+}
+
+TEST_F(Classes, RowsOfTokensAreNoScores) {
+    put_text("tokens", "tokens", "task: classification");
+    open();
+    const http::Response answer = post("/predict", R"({"inputs":"a"})");
+    EXPECT_EQ(answer.status, 500) << answer.body;
+    EXPECT_NE(answer.body.find("another shape than a text's scores"), std::string::npos) << answer.body;
+    ASSERT_EQ(log_.kept.size(), 1U);
+    EXPECT_EQ(log_.kept[0].status, audit::Status::kError);
+}
+
 TEST_F(Classes, WithoutAModelTheEmbeddingOfOurOwnAnswersUnderItsName) {
     open();
     const http::Response answer = post(
