@@ -224,5 +224,44 @@ TEST_F(IntakeTest, WhatTheDiskDoesNotTakeIsSaidAndCanBeSentAgain) {
     EXPECT_EQ(records(), 2U);
 }
 
+/// A log that says that it takes nothing, and takes it all the same: it has come back between the question and the append.
+class JustBack final : public audit::LogStore {
+  public:
+    explicit JustBack(audit::LogStore& inner) : inner_(inner) {}
+    void append_group(std::span<const audit::Decision> decisions, Placed placed) override {
+        inner_.append_group(decisions, std::move(placed));
+    }
+    void flush() override { inner_.flush(); }
+    void close() override { inner_.close(); }
+    const audit::LogReader& reader() const noexcept override { return inner_.reader(); }
+    audit::segments::MerkleStack tree() const override { return inner_.tree(); }
+    const audit::segments::LogId& log_id() const noexcept override { return inner_.log_id(); }
+    audit::LogHealth log_health() const override {
+        audit::LogHealth health = inner_.log_health();
+        health.degraded = true;
+        health.reason = "in doubt";
+        return health;
+    }
+    Result<void> remove_before(std::uint64_t leaf) override { return inner_.remove_before(leaf); }
+
+  private:
+    audit::LogStore& inner_;
+};
+
+TEST_F(IntakeTest, WhileTheLogMayStillFindARecordInDoubtNothingNewIsAppended) {
+    const Outcome first = take(decision(1));
+    JustBack log(log_->segments());
+    intake_ = std::make_unique<Intake>(
+        Intake::Parts{.log = log, .index = *index_, .privacy = nullptr, .digest_key = audit::privacy::Key(key_)});
+    const Outcome fresh = take(decision(2));
+    EXPECT_EQ(fresh.kind, Kind::kFailed);
+    ASSERT_TRUE(fresh.error.has_value());
+    EXPECT_EQ(fresh.error->code, ErrorCode::kUnavailable);
+    // What is known is answered.
+    EXPECT_EQ(take(decision(1)).id, first.id);
+    EXPECT_EQ(take(decision(1, "no")).kind, Kind::kConflict);
+    EXPECT_EQ(records(), 1U);
+}
+
 }  // namespace
 }  // namespace tidegate::compliance::ingest

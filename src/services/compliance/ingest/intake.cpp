@@ -30,6 +30,7 @@ struct Intake::Group {
     std::vector<RequestKey> keys;
     std::vector<Digest> digests;
     std::vector<Outcome> outcomes;
+    std::optional<Error> refused;  // The log took nothing when all of it had begun.
     std::atomic<std::size_t> open{0};
     Done done;
 
@@ -58,6 +59,11 @@ void Intake::take(std::vector<Incoming> incoming, Done done) {
     // Not before all digests are there: another thread may settle the first while the last is still to begin.
     for (std::size_t slot = 0; slot < count; ++slot) {
         if (begin(group->keys[slot], {group, slot})) owned.push_back(slot);
+    }
+    // A record whose sender was told that it is not certain (audit/postgres) may still be found in the log; until then the log takes
+    // nothing. Asked before the index: what is new to the index afterwards is in no such doubt.
+    if (const audit::LogHealth log = parts_.log.log_health(); log.degraded) {
+        group->refused = Error{ErrorCode::kUnavailable, log.reason};
     }
     std::vector<std::size_t> slots;
     std::size_t bytes = 0;
@@ -133,6 +139,7 @@ Result<std::optional<Intake::Found>> Intake::prepare(Group& group, std::size_t s
         TG_TRY(auto found, look_up(decision));
         if (found) return found;
     }
+    if (group.refused) return std::unexpected(*group.refused);
     decision.id = decision_id(group.keys[slot], item.time);
     if (parts_.privacy != nullptr) {
         const auto input = item.input ? std::optional<std::string_view>(*item.input) : std::nullopt;
