@@ -24,7 +24,6 @@ Result<std::unique_ptr<ModelAssembly>> ModelAssembly::open(const ModelNeeds& nee
     }
     options.mode = *model::repository_mode_of(settings.mode);
     options.load_at_start = settings.load;
-    options.load_at_start = settings.load;
     options.poll_interval = settings.poll_interval;
     options.defaults.inline_below = std::chrono::microseconds(settings.inline_below_us);
     options.file_bytes_max = settings.file_bytes_max;
@@ -115,6 +114,10 @@ bool ModelAssembly::is_degraded() const {
     return backend_ != nullptr && repository_ != nullptr && !repository_->all_ready();
 }
 
+bool ModelAssembly::status_reads_folder() const {
+    return repository_->options().mode == model::RepositoryMode::kExplicit;
+}
+
 void ModelAssembly::append_status(JsonWriter& writer) const {
     writer.key("runtime").begin_object().field("available", backend_ != nullptr);
     if (backend_ != nullptr) {
@@ -133,8 +136,8 @@ void ModelAssembly::append_status(JsonWriter& writer) const {
     }
     writer.end_array().key("failing").begin_array();
     for (const model::ModelStatus& one : repository_->index()) {
-        // Ready with a reason: what serves is not the newest of the folder.
-        if (one.reason.empty()) continue;
+        // Ready with a reason: what serves is not the newest of the folder. What nobody asked for does not fail.
+        if (one.reason.empty() || one.reason == "not loaded" || one.reason == "unloaded") continue;
         writer.begin_object().field("name", one.name).field("version", one.version);
         writer.field("state", to_string(one.state)).field("reason", one.reason).end_object();
     }

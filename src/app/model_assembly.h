@@ -45,8 +45,9 @@ class ModelAssembly {
     void prepare_loops(unsigned loops) { loops_.prepare_loops(loops); }
 
     void declare_metrics(observe::Registry& registry) const;
-    /// Members of `models` in /health.
+    /// Members of `models` in /health. In mode explicit the folder is read for them: not on a loop.
     void append_status(JsonWriter& writer) const;
+    bool status_reads_folder() const;
     /// A model that should serve does not.
     bool is_degraded() const;
 

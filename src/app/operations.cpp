@@ -135,8 +135,7 @@ Schema health_schema() {
         required("cache",
                  Schema::object({}).open().doc("What it holds; `l2`: whether answers are shared through Redis.")),
         required("upstreams", Schema::array(Schema::object({}).open())),
-        required("models",
-                 Schema::object({}).open().doc("What runs models, which of them serve, which fail and why.")),
+        required("models", Schema::object({}).open().doc("What runs models, which of them serve, which fail and why.")),
         required("response_time_ms", Schema::number().doc("Measured for this answer.")),
     });
 }
@@ -215,6 +214,7 @@ void register_operations(std::vector<Route>& routes, const OperationParts& parts
 
     Route health = operation("/health", "health", "State of the parts, measured now.");
     health.response = health_schema();
+    if (parts.models.status_reads_folder()) health.work = Work::kBlocking;
     health.handler = [parts, started = parts.clock.now()](const ContextPtr& context) {
         reply_health(context, parts, started);
     };
