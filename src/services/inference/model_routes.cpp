@@ -119,7 +119,8 @@ void write_statistics(JsonWriter& writer, const model::Model& model) {
     }
     writer.end_array();
     writer.key("memory_usage").begin_array();
-    writer.begin_object().field("type", to_string(model.device()) == "cuda" ? "GPU" : "CPU").field("id", 0);
+    // What is counted is the machine's memory; of the GPU's the runtime tells nothing.
+    writer.begin_object().field("type", "CPU").field("id", 0);
     writer.field("byte_size", model.memory_bytes()).end_object().end_array();
     // Ours: why batches were as large as they were, and what waits now.
     writer.key("cuts").begin_object().field("full", stats.cut_full).field("time", stats.cut_time);
