@@ -25,11 +25,28 @@ Result<void> shorten(std::vector<std::vector<float>>& rows, std::size_t dimensio
     return {};
 }
 
+/// Before anything is computed, where the model says how wide its vectors are.
+Result<void> check_width(std::size_t dimensions, std::int64_t width) {
+    if (width < 1 || dimensions <= static_cast<std::uint64_t>(width)) return {};
+    return fail(ErrorCode::kInvalidArgument, "`dimensions` is " + std::to_string(dimensions) +
+                                                 ", the model's vectors have " + std::to_string(width));
+}
+
+std::int64_t width_of(const TextModel& model) {
+    const auto& outputs = model.model->outputs();
+    const auto found = std::ranges::find(outputs, output_of(model), &model::TensorInfo::name);
+    if (found == outputs.end() || found->shape.size() == 0) return -1;
+    return found->shape[found->shape.size() - 1];
+}
+
 /// The embedding of our own: no file, no batch, some microseconds a text.
 void embed_built_in(const pipeline::ContextPtr& context, const TextItems& items, const EmbedAsk& ask,
                     std::move_only_function<void(Embedded&)>& then) {
     const auto& embedder = model::SmallEmbedder::built_in();
     Embedded embedded{.model = std::string(built_in_name()), .version = built_in_version(), .rows = {}, .tokens = 0};
+    if (auto fits = check_width(ask.dimensions, model::SmallEmbedder::kDimensions); !fits) {
+        return context->fail(fits.error());
+    }
     std::vector<model::SmallEmbedder::Feature> features;
     for (const TextItem& item : items.items) {
         if (item.is_tokens) {
@@ -67,6 +84,7 @@ void embed(const InferenceParts& parts, const pipeline::ContextPtr& context, con
         return embed_built_in(context, items, ask, then);
     }
     if (!found) return context->fail(found.error());
+    if (auto fits = check_width(ask.dimensions, width_of(*found)); !fits) return context->fail(fits.error());
     const bool normal = ask.normalize.value_or(found->config().normalize);
     const auto job = std::make_shared<TextJob>(parts, context, ask.operation, *std::move(found), pool, normal);
     if (!job->read(items, ask.encode)) return;

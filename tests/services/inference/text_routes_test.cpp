@@ -71,8 +71,11 @@ TEST_F(TextRoutes, WhatCannotBeEmbeddedIsToldInOpenAisShape) {
               "400 a text has 8 tokens, the model takes 6");
     EXPECT_EQ(openai(R"("model":"plain","input":["a","the the the the the the"])"),
               "400 element 1: a text has 8 tokens, the model takes 6");
+    const auto passes = [this] { return (*repository_->find("plain"))->statistics().execution_count; };
+    const std::uint64_t before = passes();
     EXPECT_EQ(openai(R"("model":"plain","input":"a","dimensions":3)"),
               "400 `dimensions` is 3, the model's vectors have 2");
+    EXPECT_EQ(passes(), before) << "nothing is computed for it";
     EXPECT_EQ(openai(R"("input":"x")").substr(0, 3), "422");
     EXPECT_EQ(openai(R"("model":"plain","input":"x","encoding_format":"hex")").substr(0, 3), "422");
     EXPECT_TRUE(log_.kept.empty());
