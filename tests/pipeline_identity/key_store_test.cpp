@@ -1,7 +1,9 @@
 // Keys over their whole life: made, used, rotated, revoked, here and by another process; and that no secret stays anywhere.
 #include "pipeline/identity/key_store.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -43,6 +45,26 @@ class KeyStoreTest : public ::testing::Test {
     IdentityCounters counters;
     std::unique_ptr<KeyStore> keys;
 };
+
+TEST_F(KeyStoreTest, OpeningItTakesNoLockFromWhoeverHasTheDatabaseOpenInThisProcess) {
+    keys.reset();
+    // Somebody else's connection, as the audit room's, with the shared lock that says to other processes: the log is in use.
+    auto other = store::Database::open({.path = path()});
+    ASSERT_TRUE(other) << other.error().message;
+    ASSERT_TRUE(other->execute("SELECT count(*) FROM identity_state"));
+    keys = open();
+    const int file = ::open(path().c_str(), O_RDWR | O_CLOEXEC);
+    ASSERT_GE(file, 0);
+    // SQLite's shared bytes ("File Locking And Concurrency": SHARED_FIRST, 510 of them).
+    struct flock lock{};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = 0x40000002;
+    lock.l_len = 510;
+    ASSERT_EQ(::fcntl(file, F_OFD_GETLK, &lock), 0);
+    EXPECT_EQ(lock.l_type, F_RDLCK) << "another process would take itself for the last one, and remove the log";
+    ::close(file);
+}
 
 TEST_F(KeyStoreTest, AKeyMakesItsCaller) {
     const NewKey made = make({.name = "the app",

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <unordered_map>
 
 #include "pipeline/identity/key_table.h"
@@ -17,17 +18,21 @@ constexpr int kBusyTimeoutMs = 5'000;
 
 /// The file holds the salt of the callers' addresses and what they were answered: other users of the machine have no business
 /// in it. SQLite gives its -wal and -shm the rights of the file itself.
+///
+/// A file that is there is not opened: closing any descriptor of it would take away the locks that SQLite's connections of this process
+/// hold on it (fcntl(2), "Advisory record locking"). Another process that closes the database then takes itself for the last one and
+/// removes the log under us: what it wrote was never seen here.
 Result<void> make_private(const std::string& path) {
-    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (file < 0) return fail(ErrorCode::kUnavailable, "cannot open or make the database " + path);
+    const int made = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (made < 0 && errno != EEXIST) return fail(ErrorCode::kUnavailable, "cannot open or make the database " + path);
+    if (made >= 0) ::close(made);
     struct stat info{};
     // Somebody else's file is used as it is: its rights are its owner's business.
-    if (::fstat(file, &info) == 0 && (info.st_mode & 07U) != 0) {
+    if (::stat(path.c_str(), &info) == 0 && (info.st_mode & 07U) != 0) {
         for (const char* suffix : {"", "-wal", "-shm"}) {
             static_cast<void>(::chmod((path + suffix).c_str(), info.st_mode & 0770U));
         }
     }
-    ::close(file);
     return {};
 }
 
