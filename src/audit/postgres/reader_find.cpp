@@ -71,7 +71,7 @@ Result<std::vector<LeafRange>> PostgresReader::ranges_where(const segments::Zone
             next = range.to;
             segments::NameSet tenants;
             add_tenants(tenants, rows.bytes(row, 2));
-            if (tenant && !tenants.may_contain(*tenant)) continue;
+            if (tenant.has_value() && !tenants.may_contain(tenant.value())) continue;
             if (!ranges.empty() && ranges.back().to == range.from) {
                 ranges.back().to = range.to;
             } else {
