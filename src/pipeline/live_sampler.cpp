@@ -53,12 +53,13 @@ void LiveSampler::add_routes(const std::map<Route, Known>& now, LiveSample& out)
         const Known before = found == known_.end() ? Known{} : found->second;
         const std::uint64_t requests = grown(counted.requests, before.requests);
         if (requests == 0) continue;
-        LiveRoute line{.operation = route.at(1),
+        LiveRoute line{.method = route.at(0),
+                       .route = route.at(1),
                        .family = {},
                        .requests = requests,
                        .errors = grown(counted.errors, before.errors),
                        .latency = counted.latency.since(before.latency)};
-        if (const auto family = sources_.families.find(line.operation); family != sources_.families.end()) {
+        if (const auto family = sources_.families.find(line.route); family != sources_.families.end()) {
             line.family = family->second;
         }
         out.requests += line.requests;
@@ -115,7 +116,7 @@ std::string to_json(const LiveSample& sample) {
     for (const std::uint64_t count : sample.latency.buckets) writer.value(count);
     writer.end_array().end_object().key("routes").begin_array();
     for (const LiveRoute& route : sample.routes) {
-        writer.begin_object().field("operation", route.operation).field("family", route.family);
+        writer.begin_object().field("method", route.method).field("route", route.route).field("family", route.family);
         writer.field("requests", route.requests).field("errors", route.errors);
         write_percentiles(writer, route.latency);
         writer.end_object();

@@ -21,7 +21,8 @@
 namespace tidegate::pipeline {
 
 struct LiveRoute {
-    std::string operation;
+    std::string method;
+    std::string route;  // Its path, as declared.
     std::string family;
     std::uint64_t requests = 0;
     std::uint64_t errors = 0;  // Answered 5xx.
@@ -50,7 +51,7 @@ class LiveSampler {
   public:
     struct Sources {
         HttpMetrics& http;
-        std::map<std::string, std::string> families;  // Of each operation.
+        std::map<std::string, std::string> families;  // Of each path.
         std::function<cache::StoreStats()> cache;
         std::function<std::uint64_t()> spend_milli;  // Settled so far.
         std::function<Duration()> loop_lag;          // The worst since it was last asked.

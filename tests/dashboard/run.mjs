@@ -176,7 +176,7 @@ await check("a text that is refused is shown as the server's refusal", async () 
 await check("the live page shows what /metrics counts", async () => {
   const counted = async () => {
     const text = await (await fetch(`${base}/metrics`)).text();
-    return [...text.matchAll(/^http_requests_total\{.*handler="detect_text".*\} (\d+)/gm)].reduce((sum, found) => sum + Number(found[1]), 0);
+    return [...text.matchAll(/^http_requests_total\{.*handler="\/api\/v1\/detect\/text".*\} (\d+)/gm)].reduce((sum, found) => sum + Number(found[1]), 0);
   };
   const page = await open();
   await show(page, "/live");
@@ -195,13 +195,13 @@ await check("the live page shows what /metrics counts", async () => {
       if (data === null) continue;
       const sample = JSON.parse(data[1]);
       samples.push(sample);
-      seen += sample.routes.filter((route) => route.operation === "detect_text").reduce((sum, route) => sum + route.requests, 0);
+      seen += sample.routes.filter((route) => route.route === "/api/v1/detect/text").reduce((sum, route) => sum + route.requests, 0);
     }
   }
   await reader.cancel();
   must(seen === 30, `the samples hold ${seen} of 30 requests`);
   must((await counted()) - before === 30, "the counter disagrees");
-  await page.waitForSelector("td:has-text('detect_text')");
+  await page.waitForSelector("td:has-text('/api/v1/detect/text')");
   await page.screenshot({ path: join(pictures, "live-busy.png"), fullPage: true });
   must(page.errors.length === 0, page.errors.join(" | "));
   await page.context().close();

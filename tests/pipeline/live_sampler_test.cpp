@@ -14,7 +14,7 @@ using std::chrono::seconds;
 class LiveSamplerTest : public ::testing::Test {
   protected:
     LiveSampler sampler_{{.http = http_,
-                          .families = {{"detect_text", "provenance"}},
+                          .families = {{"/api/v1/detect/text", "provenance"}},
                           .cache = [this] { return cache_; },
                           .spend_milli = [this] { return spend_milli_; },
                           .loop_lag = [] { return Duration(milliseconds(3)); }}};
@@ -22,8 +22,8 @@ class LiveSamplerTest : public ::testing::Test {
 
     observe::Registry registry_;
     HttpMetrics http_{registry_};
-    RouteMetrics detect_{http_, "POST", "detect_text"};
-    RouteMetrics other_{http_, "GET", "health"};
+    RouteMetrics detect_{http_, "POST", "/api/v1/detect/text"};
+    RouteMetrics other_{http_, "GET", "/health"};
     cache::StoreStats cache_;
     std::uint64_t spend_milli_ = 0;
     LiveSample sample_;
@@ -56,7 +56,7 @@ TEST_F(LiveSamplerTest, SamplesAddUpToTheCounters) {
         errors += sample_.errors;
         for (const std::uint64_t count : sample_.latency.buckets) in_buckets += count;
         ASSERT_EQ(sample_.routes.size(), 2U);
-        EXPECT_EQ(sample_.routes[0].operation, "health");
+        EXPECT_EQ(sample_.routes[0].route, "/health");
         EXPECT_EQ(sample_.routes[1].family, "provenance");
         EXPECT_NEAR(sample_.routes[1].latency.quantile(0.99), second * 1e6, second * 1e6 * 0.003)
             << "of this second alone";

@@ -13,15 +13,15 @@ class PerformanceLive : public GateFixture {
         std::int64_t in_buckets = 0;
         bool latency = false;
     };
-    /// What the samples say of one operation, until `enough` requests are seen; at most 60 samples.
-    static Seen read(Listener& listener, const std::string& operation, std::int64_t enough) {
+    /// What the samples say of one route, until `enough` requests are seen; at most 60 samples.
+    static Seen read(Listener& listener, const std::string& path, std::int64_t enough) {
         Seen seen;
         for (int i = 0; i < 60 && seen.requests < enough; ++i) {
             const Event event = listener.next("sample");
             if (event.data.empty()) break;
             const json::Document sample = parse_json(event.data);
             sample.root().find("routes")->each([&](json::Value route) {
-                if (route.find("operation")->as_string() != operation) return;
+                if (route.find("route")->as_string() != path) return;
                 seen.requests += route.find("requests")->as_int();
                 seen.errors += route.find("errors")->as_int();
                 seen.latency = route.find("latency_ms")->find("p99")->as_double() > 0;
@@ -41,7 +41,7 @@ TEST_F(PerformanceLive, TheSamplesAddUpToTheMetrics) {
     Listener listener(port, "/api/v1/performance/live", {});
     ASSERT_TRUE(listener.listening());
     ASSERT_FALSE(listener.next("sample").data.empty());
-    const auto counted = [&] { return metric(port, "http_requests_total", "handler=\"detect_text\""); };
+    const auto counted = [&] { return metric(port, "http_requests_total", "handler=\"/api/v1/detect/text\""); };
     const double before = counted();
     RawClient client(port);
     const HeaderList json{{"Content-Type", "application/json"}};
@@ -49,7 +49,7 @@ TEST_F(PerformanceLive, TheSamplesAddUpToTheMetrics) {
         const std::string body = R"({"text":"This is text number )" + std::to_string(i) + R"(."})";
         ASSERT_EQ(client.ask(request_text("POST", "/api/v1/detect/text", body, json)).status, 200);
     }
-    const Seen seen = read(listener, "detect_text", 40);
+    const Seen seen = read(listener, "/api/v1/detect/text", 40);
     EXPECT_EQ(seen.requests, 40);
     EXPECT_EQ(static_cast<double>(seen.requests), counted() - before);
     EXPECT_EQ(seen.errors, 0);

@@ -8,7 +8,8 @@ export interface Percentiles {
 }
 
 export interface RouteSample {
-  operation: string;
+  method: string;
+  route: string;
   family: string;
   requests: number;
   errors: number;

@@ -33,9 +33,9 @@ function byRoute(samples: Sample[]): (RouteSample & { rate: number })[] {
   const found = new Map<string, RouteSample & { rate: number }>();
   for (const sample of newest) {
     for (const route of sample.routes) {
-      const known = found.get(route.operation);
+      const known = found.get(`${route.method} ${route.route}`);
       const requests = (known?.requests ?? 0) + route.requests;
-      found.set(route.operation, {
+      found.set(`${route.method} ${route.route}`, {
         ...route,
         requests,
         errors: (known?.errors ?? 0) + route.errors,
@@ -124,9 +124,9 @@ export function Live() {
               <Table
                 label="Routes"
                 rows={routes}
-                rowKey={(row) => row.operation}
+                rowKey={(row) => `${row.method} ${row.route}`}
                 columns={[
-                  { head: "Route", cell: (row) => row.operation },
+                  { head: "Route", cell: (row) => `${row.method} ${row.route}` },
                   { head: "Service", cell: (row) => row.family },
                   { head: "Requests/s", number: true, cell: (row) => count(row.rate) },
                   { head: "Errors", number: true, cell: (row) => count(row.errors) },
