@@ -212,7 +212,7 @@ Result<void> TidegateServer::make_dispatcher() {
     gate.listeners.push_back(&models_->listener());
     gate.listeners.push_back(proxy_.get());
     gate.listeners.push_back(cache_.get());  // Last: what uses the second level of a loop ends before it.
-    for (const pipeline::Route& route : routes) route_families_[route.operation] = route.family;
+    for (const pipeline::Route& route : routes) route_families_[route.path] = route.family;
     dispatcher_ = std::make_unique<pipeline::Dispatcher>(parts, settings_.pipeline, std::move(routes), std::move(gate));
     return {};
 }

@@ -85,7 +85,7 @@ class TidegateServer {
     std::shared_ptr<const std::string> openapi_;
     std::unique_ptr<pipeline::Dispatcher> dispatcher_;
     std::unique_ptr<http::Server> http_;
-    std::map<std::string, std::string> route_families_;  // Of each operation.
+    std::map<std::string, std::string> route_families_;  // Of each path.
     Performance performance_{clock_};
     std::atomic<bool> stopping_{false};
 };
