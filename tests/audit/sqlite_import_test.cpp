@@ -127,6 +127,27 @@ TEST_F(SqliteImport, RowsBesideALogOfOtherRecordsAreNotTouched) {
     EXPECT_EQ(database().integer("SELECT count(*) FROM decisions").value(), 40);
 }
 
+TEST_F(SqliteImport, WhatTheDiskDoesNotTakeIsNotLeftOutWhereAnswersGoOnWithoutTheRecord) {
+    write_old_log(2, 600);
+    const auto open_going_on = [&] {
+        return SegmentDecisionLog::open(std::make_unique<segments::TestFolder>(disk_),
+                                        {.segments = segments::small_options(), .when_failing = WhenFailing::kGoOn},
+                                        clock_, random_)
+            .value();
+    };
+    {
+        const auto log = open_going_on();
+        disk_.fail_when([](segments::TestDisk::Step, const std::string&) { return true; });
+        const auto refused = import_sqlite(path(), *log, clock_);
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable);
+        disk_.fail_when({});
+    }
+    const auto log = open_going_on();
+    ASSERT_TRUE(import_sqlite(path(), *log, clock_));
+    EXPECT_EQ(log->reader().end_leaf(), 600U);
+}
+
 TEST_F(SqliteImport, WithoutAnOldLogThereIsNothingToDo) {
     const auto log = open();
     expect_import(*log, 0);
