@@ -106,6 +106,8 @@ std::uint64_t weight_of(const InferBody& asked, const model::InferAnswer& answer
         const bool binary = i < asked.outputs.size() ? asked.outputs[i].binary : asked.binary_output;
         // A number in JSON costs some 50 ns to write, a byte of a binary tensor a tenth of one.
         weight += binary ? packed_size(tensor) / 16 : elements_of(tensor) * 8;
+        // A text is as long as the model likes.
+        if (!binary && tensor.type == DataType::kBytes) weight += packed_size(tensor);
     }
     return weight;
 }

@@ -35,7 +35,9 @@ void send(Errand& errand, model::InferAnswer& answer) {
 }
 
 void answer_infer(Errand& errand, model::InferAnswer& answer) {
-    if (weight_of(errand.body, answer) <= kLoopWeightMax) return send(errand, answer);
+    // The Decision has the body's hash, too.
+    const bool small = errand.context->raw_body().size() <= kLoopBytesMax;
+    if (small && weight_of(errand.body, answer) <= kLoopWeightMax) return send(errand, answer);
     // Of what was computed nothing is thrown away: a full pool means that it is written here.
     auto held = std::make_shared<model::InferAnswer>(std::move(answer));
     if (errand.parts.cpu.submit([self = errand.shared_from_this(), held] { send(*self, *held); })) return;

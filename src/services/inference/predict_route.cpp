@@ -201,7 +201,10 @@ void send(Errand& errand, model::InferAnswer& answer) {
 void answer_predict(Errand& errand, model::InferAnswer& answer) {
     std::uint64_t elements = 0;
     for (const model::NamedTensor& output : answer.outputs) elements += elements_of(output.tensor);
-    if (elements <= kLoopElementsMax) return send(errand, answer);
+    const bool has_texts = std::ranges::any_of(
+        answer.outputs, [](const model::NamedTensor& output) { return output.tensor.type == DataType::kBytes; });
+    const bool small = errand.context->raw_body().size() <= kLoopBytesMax && !has_texts;
+    if (small && elements <= kLoopElementsMax) return send(errand, answer);
     auto held = std::make_shared<model::InferAnswer>(std::move(answer));
     if (errand.parts.cpu.submit([self = errand.shared_from_this(), held] { send(*self, *held); })) return;
     send(errand, *held);

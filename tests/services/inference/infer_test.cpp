@@ -1,5 +1,6 @@
 // The way of an infer request: what is answered, what is recorded, what each broken request is told.
 #include "base/strings.h"
+#include "services/inference/infer_answer.h"
 #include "services/inference/inference_fixture.h"
 
 namespace tidegate::inference {
@@ -120,6 +121,15 @@ TEST_F(Infer, ABodyWithoutJsonIsTheOnlyInput) {
               "400 input `x`: shape [-1,4] does not fit a body of 3 elements");
     EXPECT_TRUE(infer("echo", "any bytes", raw).body.ends_with("any bytes"));
     EXPECT_EQ(told(infer("add", bytes, raw)), "400 a body without JSON is for a model with one input; this one has 2");
+}
+
+TEST(InferWeight, OfTextsCountsTheirBytes) {
+    const std::string text(1 << 20, 'a');
+    const std::vector<std::string_view> views{text};
+    model::InferAnswer answer;
+    answer.outputs.push_back(
+        {"u", {.type = model::DataType::kBytes, .shape = model::Shape{1}, .bytes = {}, .strings = views}});
+    EXPECT_GE(weight_of(InferBody{}, answer), text.size());
 }
 
 TEST_F(Infer, TheBestClassesAreTextsWithScoreIndexAndLabel) {
