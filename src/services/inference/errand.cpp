@@ -15,6 +15,7 @@ using model::NamedTensor;
 
 /// A record holds 4 MiB of output; a hundredth of that is enough to look at.
 constexpr std::size_t kWholeBytesMax = std::size_t{64} * 1024;
+constexpr std::size_t kLoopBytesMax = std::size_t{16} * 1024;  // As infer_routes.cpp.
 
 /// The model, not the request, is at fault: somebody will want to see it in the record.
 bool is_failure(ErrorCode code) noexcept {
@@ -123,7 +124,14 @@ void Errand::submit(void (*finish)(Errand&, InferAnswer&)) {
 }
 
 void Errand::take(Result<InferAnswer> answer, void (*finish)(Errand&, InferAnswer&)) {
-    if (!answer) return fail_recorded(*context, model.get(), operation, answer.error());
+    if (!answer) {
+        // Its Decision has the body's hash: of a large one that is nothing for a loop.
+        const auto tell = [self = shared_from_this(), error = std::move(answer).error()] {
+            fail_recorded(*self->context, self->model.get(), self->operation, error);
+        };
+        if (context->raw_body().size() <= kLoopBytesMax || !parts.cpu.submit(tell)) tell();
+        return;
+    }
     context->end_stage("model_queue", submitted_ + answer->queued);
     context->end_stage("compute", submitted_ + answer->queued + answer->computed);
     if (context->shows_stages()) context->add_timing(batch_timing(*answer));
