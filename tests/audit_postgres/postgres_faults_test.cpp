@@ -5,6 +5,8 @@
 #include <map>
 #include <thread>
 
+#include "audit/postgres/link_pool.h"
+#include "audit/postgres/schema.h"
 #include "audit_postgres/forms.h"
 #include "audit_postgres/writer_process.h"
 
@@ -289,6 +291,42 @@ TEST_F(PostgresFaults, AServerThatGoesWhileNobodyAppendsIsMissedAndFoundAgain) {
     while (log->health().degraded) std::this_thread::yield();
     ASSERT_TRUE(put(*log, 1).get());
     EXPECT_EQ(ids(*log), each_once(2));
+}
+
+TEST_F(PostgresFaults, APartitionThatWasDroppedBesideTheServerIsMadeAgain) {
+    const auto log = open();
+    ASSERT_NE(log, nullptr);
+    ASSERT_TRUE(put(*log, 0).get());
+    const auto beside = link();
+    ASSERT_NE(beside, nullptr);
+    const Month now = month_of(clock_.unix_ms());
+    for (const Month month : {now, now.next()}) {
+        ASSERT_TRUE(beside->run("DROP TABLE tidegate." + partition_name(kRecent, month)));
+    }
+    EXPECT_FALSE(put(*log, 1).get());
+    while (log->health().degraded) std::this_thread::yield();
+    const auto after = put(*log, 2).get();
+    EXPECT_TRUE(after) << after.error().message;
+    EXPECT_EQ(ids(*log), (std::map<std::string, int>{{"request-0", 1}, {"request-2", 1}}));
+}
+
+TEST_F(PostgresFaults, AQuestionThatNobodyWaitsForAnyMoreEndsAtTheServer) {
+    const LinkPool pool({.url = server_->url(), .application_name = "pool", .patience = std::chrono::seconds(1)},
+                        clock_);
+    const auto late = pool.ask("SELECT 1::int8 FROM pg_sleep(300)", PostgresValues());
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code, ErrorCode::kUnavailable);
+    const auto beside = link();
+    ASSERT_NE(beside, nullptr);
+    std::int64_t running = 1;
+    for (const auto begun = clock_.now(); running > 0 && clock_.now() - begun < std::chrono::seconds(60);) {
+        const auto rows =
+            beside->run("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pool' AND state = 'active'",
+                        PostgresValues());
+        ASSERT_TRUE(rows);
+        running = rows->integer(0, 0);
+    }
+    EXPECT_EQ(running, 0);
 }
 
 TEST_F(PostgresFaults, AServerThatDoesNotSyncIsNotWrittenTo) {
