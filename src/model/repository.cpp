@@ -148,7 +148,8 @@ Result<std::vector<std::string>> ModelRepository::Impl::names_in_folder() const 
     }
     std::vector<std::string> names;
     for (const FolderEntry& entry : *entries) {
-        if (!entry.is_directory) continue;
+        // The second is what a file system of its own has at its top.
+        if (!entry.is_directory || entry.name == "lost+found") continue;
         if (names.size() >= options.models_max) {
             if (log != nullptr) {
                 log->line(observe::Level::kWarn, "models_beyond_max").field("models_max", options.models_max);

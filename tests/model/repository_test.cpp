@@ -224,6 +224,14 @@ TEST_F(RepositoryTest, ModePollTakesWhatComesChangesAndGoes) {
     EXPECT_EQ(repository->load("b").error().code, ErrorCode::kConflict);
 }
 
+TEST_F(RepositoryTest, AFolderMayBeAFileSystemOfItsOwn) {
+    files.put("a/1/model.onnx", scaler(2));
+    std::filesystem::create_directories(files.at("lost+found"));
+    open(RepositoryMode::kNone);
+    EXPECT_THAT(lines(), ElementsAre("a:1 READY"));
+    EXPECT_TRUE(repository->all_ready());
+}
+
 TEST_F(RepositoryTest, AFolderThatCannotBeReadIsNoEmptyOne) {
     files.put("a/1/model.onnx", scaler(2));
     RepositoryOptions options = files.options(RepositoryMode::kPoll);
