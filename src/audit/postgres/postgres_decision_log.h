@@ -23,6 +23,7 @@ class PostgresDecisionLog final : public StoredLog {
     ~PostgresDecisionLog() override;
 
     const PostgresReader& reader() const noexcept { return log_->reader(); }
+    std::uint64_t keep_rounds() const noexcept { return log_->keep_rounds(); }
 
   private:
     PostgresDecisionLog(const PostgresLogOptions& options, const Clock& clock, Random& random);

@@ -207,6 +207,7 @@ Result<void> PostgresLog::remove_before(std::uint64_t leaf) {
 void PostgresLog::keep_loop() {
     while (true) {
         const auto kept = keep_once();
+        keep_rounds_.fetch_add(1, std::memory_order_release);
         const Lock lock(mutex_);
         health_.note = kept ? "" : "old months are kept in order again later: " + kept.error().message;
         if (!closing_) keeper_wake_.wait_for(mutex_, options_.keep_interval);

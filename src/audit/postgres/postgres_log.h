@@ -63,6 +63,8 @@ class PostgresLog final : public LogStore {
     LogHealth log_health() const override;
     /// The head first, in a moment; then the rows and blocks, beside the writer. What a failure leaves of those is removed later.
     Result<void> remove_before(std::uint64_t leaf) override;
+    /// How often old months have been looked through; the first time begins with open().
+    std::uint64_t keep_rounds() const noexcept { return keep_rounds_.load(std::memory_order_acquire); }
 
   private:
     struct Group {
@@ -119,6 +121,7 @@ class PostgresLog final : public LogStore {
     std::uint64_t accepted_ TG_GUARDED_BY(mutex_) = 0;  // Groups.
     std::uint64_t finished_ TG_GUARDED_BY(mutex_) = 0;
     bool closing_ TG_GUARDED_BY(mutex_) = false;
+    std::atomic<std::uint64_t> keep_rounds_{0};
     std::atomic<bool> stopping_{false};  // The same, for the keeper's statements.
 
     std::thread writer_thread_;
