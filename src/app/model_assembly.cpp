@@ -111,7 +111,8 @@ void ModelAssembly::register_routes(std::vector<pipeline::Route>& routes, const 
 }
 
 bool ModelAssembly::is_degraded() const {
-    return backend_ != nullptr && repository_ != nullptr && !repository_->all_ready();
+    // Without a runtime every model in the folder is one that does not serve.
+    return repository_ != nullptr && !repository_->all_ready();
 }
 
 bool ModelAssembly::status_reads_folder() const {
