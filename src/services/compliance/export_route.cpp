@@ -62,7 +62,7 @@ std::string_view text_of(const ContextPtr& context, std::string_view name, std::
 }
 
 void write_export(const ContextPtr& context, const QueryParts& parts, const audit::HistoryFilter& filter,
-                  const audit::Walk& walk, const Format& format) {
+                  const audit::Walk& walk, const Format& format, TenantPlaces::Place place) {
     http::Response head;
     head.headers.add("Content-Type", format.content_type);
     head.headers.add("Content-Disposition", fmt::format("attachment; filename=\"decisions.{}\"", format.name));
@@ -80,10 +80,13 @@ void write_export(const ContextPtr& context, const QueryParts& parts, const audi
     if (!walked) return context->fail_stream(walked.error());
     if (!reading) return;
     if (!first || format.tail != "\n") body.buffer() += format.tail;
-    if (body.flush()) body.finish();
+    if (!body.flush()) return;
+    // Whoever has read the end may ask for the next one at once.
+    place.reset();
+    body.finish();
 }
 
-void answer_export(const ContextPtr& context, const QueryParts& parts, const Reach& reach) {
+void answer_export(const ContextPtr& context, const QueryParts& parts, const Reach& reach, TenantPlaces::Place place) {
     const auto filter = take_filter(*context, reach, From::kBody);
     if (!filter) return;
     const std::string_view name = text_of(context, "format", "ndjson");
@@ -96,7 +99,7 @@ void answer_export(const ContextPtr& context, const QueryParts& parts, const Rea
         return context->fail(
             {ErrorCode::kUnavailable, "The export could not be recorded, so it is not given; ask again."});
     }
-    write_export(context, parts, *filter, walk, format);
+    write_export(context, parts, *filter, walk, format, std::move(place));
 }
 
 /// Runs at most `exports_max` at once: a slow reader holds its thread, and the others must stay for everybody else.
@@ -104,10 +107,10 @@ pipeline::Handler limited(const QueryParts& parts) {
     const auto places = std::make_shared<TenantPlaces>();
     return [parts, places](const ContextPtr& context) {
         const Reach reach = reach_of(context->caller().get(), parts.loopback_without_keys);
-        const auto place = places->take(reach, {parts.settings.exports_max, parts.settings.tenant_share_percent},
-                                        "exports", "compliance.exports_max");
+        auto place = places->take(reach, {parts.settings.exports_max, parts.settings.tenant_share_percent}, "exports",
+                                  "compliance.exports_max");
         if (!place) return context->fail(place.error());
-        answer_export(context, parts, reach);
+        answer_export(context, parts, reach, *std::move(place));
     };
 }
 
