@@ -126,7 +126,8 @@ TEST_F(FirstLight, HistoryPagesFilterAndExport) {
         cursor = next->kind() == json::Kind::kString ? std::string(next->as_string()) : "";
     } while (!cursor.empty());
     EXPECT_EQ(seen.size(), 7U);
-    EXPECT_TRUE(std::ranges::is_sorted(seen, std::greater{}));
+    // By their milliseconds: within one the record's order counts, and the rest of an id is random.
+    EXPECT_TRUE(std::ranges::is_sorted(seen, std::greater{}, [](const std::string& id) { return id.substr(0, 13); }));
     EXPECT_EQ(std::set<std::string>(seen.begin(), seen.end()).size(), 7U);
     const json::Document none = parse_json(get(port(), "/api/v1/analyze/history?band=ai").body);
     const json::Document uncertain = parse_json(get(port(), "/api/v1/analyze/history?band=uncertain").body);

@@ -50,8 +50,8 @@ void add_block(LogPart& part, const LeafRange& leaves, const PostgresRows& rows,
 
 Result<std::vector<LeafRange>> PostgresReader::ranges_where(const segments::ZoneFilter& filter) const {
     const std::uint64_t end = end_leaf();
-    const std::optional<std::uint64_t> tenant =
-        filter.tenant ? std::optional(segments::key_of(seed(), *filter.tenant)) : std::nullopt;
+    const bool by_tenant = filter.tenant.has_value();
+    const std::uint64_t tenant = by_tenant ? segments::key_of(seed(), *filter.tenant) : 0;
     std::vector<LeafRange> ranges;
     const std::string statement = fmt::format(
         "SELECT first_leaf, records, tenants FROM {}.audit_blocks WHERE first_leaf >= $1::int8 AND first_leaf < "
@@ -71,7 +71,7 @@ Result<std::vector<LeafRange>> PostgresReader::ranges_where(const segments::Zone
             next = range.to;
             segments::NameSet tenants;
             add_tenants(tenants, rows.bytes(row, 2));
-            if (tenant.has_value() && !tenants.may_contain(tenant.value())) continue;
+            if (by_tenant && !tenants.may_contain(tenant)) continue;
             if (!ranges.empty() && ranges.back().to == range.from) {
                 ranges.back().to = range.to;
             } else {
