@@ -141,8 +141,8 @@ TEST_F(RepositoryTest, ModeExplicitLoadsWhatIsAskedFor) {
     EXPECT_THAT(lines(), ElementsAre("a:1 READY", "b:1 READY")) << "a name that does not exist leaves no line";
     ASSERT_TRUE(repository->unload("a"));
     // It ends on the repository's own thread.
-    EXPECT_TRUE(
-        testing::eventually([&] { return lines() == std::vector<std::string>{"a:1 UNAVAILABLE", "b:1 READY"}; }));
+    EXPECT_TRUE(tidegate::testing::eventually(
+        [&] { return lines() == std::vector<std::string>{"a:1 UNAVAILABLE", "b:1 READY"}; }));
     EXPECT_EQ(reason("a", "1"), "unloaded");
     EXPECT_EQ(repository->find("a").error().code, ErrorCode::kUnavailable);
     ASSERT_TRUE(repository->load("a"));
