@@ -113,7 +113,7 @@ void register_repository_routes(std::vector<Route>& routes, const InferenceParts
         required("reason", Schema::string()),
         optional("sha256", Schema::string().doc("Of the file that serves.")),
     }));
-    index.scopes = {"inference:read", "inference:infer", "admin:models"};
+    index.scopes = {"inference:read", "inference:infer", "inference:manage"};
     index.errors = pipeline::ErrorShape::kInference;
     index.handler = [parts](const ContextPtr& context) { reply_index(context, parts); };
     routes.push_back(std::move(index));
@@ -132,7 +132,7 @@ void register_repository_routes(std::vector<Route>& routes, const InferenceParts
         route.body_bytes_max = kLoadBytesMax;
         route.example = "{}";
         route.response = Schema::object({});
-        route.scopes = {"admin:models"};
+        route.scopes = {"inference:manage"};
         route.errors = pipeline::ErrorShape::kInference;
         route.handler = loads ? pipeline::Handler([parts](const ContextPtr& context) { load(context, parts); })
                               : pipeline::Handler([parts](const ContextPtr& context) { unload(context, parts); });
