@@ -60,7 +60,7 @@ export function Live() {
   const upper = samples[samples.length - 1]?.latency_histogram.upper_ms ?? [];
   return (
     <>
-      <Title text="Live" note={`The last ${SUMMED} seconds in figures, the last five minutes in charts. All of it counted by this server.`}>
+      <Title text="Live" note={`Counts are of the last ${SUMMED} seconds, percentiles of the newest second with requests, charts of the last five minutes. All of it counted by this server.`}>
         <Badge tone={state === "open" ? "good" : state === "lost" ? "bad" : "plain"}>
           {state === "open" ? "live" : state === "lost" ? "connection lost, trying again" : "connecting"}
         </Badge>
@@ -117,7 +117,7 @@ export function Live() {
               width={KEEP}
             />
           </Card>
-          <Card title="Routes" note={`the last ${SUMMED} seconds`} wide>
+          <Card title="Routes" note={`counts of the last ${SUMMED} seconds, percentiles of the newest second with requests`} wide>
             {routes.length === 0 ? (
               <Empty what="nobody has asked anything in the last ten seconds." command={'curl -s localhost:8000/api/v1/detect/text -H "Content-Type: application/json" -d \'{"text":"Write a text of a hundred words here."}\''} />
             ) : (
