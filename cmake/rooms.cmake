@@ -28,6 +28,10 @@ function(tidegate_test name)
     target_link_libraries(test_${name} PRIVATE tidegate_${room})
   endforeach()
   target_link_libraries(test_${name} PRIVATE ${TEST_LIBS} GTest::gtest GTest::gtest_main GTest::gmock)
+  if(TIDEGATE_SANITIZE)
+    # Half of what a cold build took was the optimiser over instrumented tests: 46 s of CPU for four of them, 16 s without.
+    target_compile_options(test_${name} PRIVATE -O0)
+  endif()
   add_test(NAME ${name} COMMAND test_${name} --gtest_color=no)
   set_tests_properties(${name} PROPERTIES TIMEOUT ${TEST_TIMEOUT} ENVIRONMENT
     "TIDEGATE_SOURCE_DIR=${CMAKE_SOURCE_DIR};TIDEGATE_BINARY=${CMAKE_BINARY_DIR}/tidegate;\

@@ -18,7 +18,7 @@ namespace {
 namespace proof = audit::proof;
 namespace verify = audit::verify;
 
-constexpr std::uint64_t kSmallFileMax = 64U * 1024;
+constexpr std::uint64_t kKeyFileMax = 64U * 1024;
 
 /// The hashes that a walk over the log has kept: the roots of whole blocks of 256 leaves, and the leaves of two blocks.
 class WalkedTree final : public proof::SubtreeReader {
@@ -65,7 +65,7 @@ class WalkedTree final : public proof::SubtreeReader {
 };
 
 Result<std::vector<proof::VerifierKey>> load_keys(const std::string& path) {
-    TG_TRY(const std::string text, SystemDisk().read(path, kSmallFileMax));
+    TG_TRY(const std::string text, SystemDisk().read(path, kKeyFileMax));
     return proof::parse_verifier_keys(text);
 }
 
@@ -73,11 +73,11 @@ Result<verify::Evidence> read_evidence(const AuditWords& words, const AuditPlace
     const SystemDisk disk;
     verify::Evidence evidence{.folder = place.folder, .keys = {}, .checkpoints = {}};
     if (const auto key = words.options.find("--key"); key != words.options.end()) {
-        TG_TRY(const std::string text, disk.read(key->second, kSmallFileMax));
+        TG_TRY(const std::string text, disk.read(key->second, kKeyFileMax));
         TG_TRY(evidence.keys, verify::parse_keys(text));
     }
     if (const auto note = words.options.find("--checkpoint"); note != words.options.end()) {
-        TG_TRY(std::string text, disk.read(note->second, kSmallFileMax));
+        TG_TRY(std::string text, disk.read(note->second, kKeyFileMax));
         evidence.checkpoints.push_back(std::move(text));
     }
     return evidence;

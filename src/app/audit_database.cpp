@@ -23,7 +23,7 @@ store::PostgresOptions link_options(const LogDatabase& database, std::string_vie
     return options;
 }
 
-Result<HeadRow> read_head(PostgresLink& link, const std::string& schema) {
+Result<HeadRow> read_database_head(PostgresLink& link, const std::string& schema) {
     TG_TRY(const PostgresRows rows,
            link.run("SELECT format, log_id, size, peaks, first_leaf, first_peaks FROM " + schema + ".audit_head",
                     PostgresValues()));
@@ -102,7 +102,7 @@ Result<audit::verify::Report> verify_database(const LogDatabase& database, const
     TG_CHECK(audit::postgres::check_schema_name(database.schema));
     TG_TRY(const auto link, PostgresLink::connect(link_options(database, "verify"), clock));
     return audit::verify::verify_blocks(
-        evidence, {.head = [&] { return read_head(*link, database.schema); },
+        evidence, {.head = [&] { return read_database_head(*link, database.schema); },
                    .blocks = [&](std::uint64_t from, std::uint64_t to,
                                  const auto& take) { return read_blocks(*link, database.schema, from, to, take); }});
 }

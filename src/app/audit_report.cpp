@@ -22,13 +22,13 @@ namespace {
 namespace proof = audit::proof;
 using compliance::Report;
 
-constexpr std::uint64_t kSmallFileMax = 64UL * 1024;
-constexpr std::string_view kUsage =
+constexpr std::uint64_t kReportKeyMax = 64UL * 1024;
+constexpr std::string_view kReportUsage =
     "audit report LOG --type sec|finra|mifid2|gdpr|ai-act --from TIME --to TIME --output FILE\n"
     "  [--format json|html|csv-of-failures|ndjson] [--key FILE] [--tenant T] [--service S] [--model M] [--subject S]\n"
     "ndjson: the records of --subject, of type gdpr";
 
-std::optional<std::string> maybe(const AuditWords& words, const std::string& name) {
+std::optional<std::string> option_of(const AuditWords& words, const std::string& name) {
     const auto found = words.options.find(name);
     return found == words.options.end() ? std::nullopt : std::optional(found->second);
 }
@@ -37,15 +37,15 @@ Result<compliance::ReportQuery> read_query(const AuditWords& words) {
     compliance::ReportQuery query;
     TG_TRY(query.from, parse_rfc3339(words.one("--from")));
     TG_TRY(query.to, parse_rfc3339(words.one("--to")));
-    query.tenant = maybe(words, "--tenant");
-    query.service = maybe(words, "--service");
-    query.model = maybe(words, "--model");
+    query.tenant = option_of(words, "--tenant");
+    query.service = option_of(words, "--service");
+    query.model = option_of(words, "--model");
     query.subject = words.one("--subject");
     return query;
 }
 
 /// The newest checkpoint beside the log, checked with the keys where there are any. Nothing: none was ever signed.
-Result<std::optional<compliance::ReportHead>> read_head(const std::string& folder, const std::string& key_file) {
+Result<std::optional<compliance::ReportHead>> read_report_head(const std::string& folder, const std::string& key_file) {
     const auto note = proof::read_last_checkpoint(folder + "/checkpoints");
     if (!note && note.error().code != ErrorCode::kNotFound) return std::unexpected(note.error());
     if (!note || note->empty()) return std::nullopt;
@@ -55,7 +55,7 @@ Result<std::optional<compliance::ReportHead>> read_head(const std::string& folde
         TG_TRY(const proof::SignedNote parsed, proof::parse_note(*note));
         TG_TRY(checkpoint, proof::parse_checkpoint(parsed.text));
     } else {
-        TG_TRY(const std::string text, SystemDisk().read(key_file, kSmallFileMax));
+        TG_TRY(const std::string text, SystemDisk().read(key_file, kReportKeyMax));
         TG_TRY(const auto keys, proof::parse_verifier_keys(text));
         TG_TRY(checkpoint, proof::open_checkpoint(*note, keys));
         head.verifier = keys.front().to_text();
@@ -129,7 +129,7 @@ Result<std::string> subject_ndjson(const audit::LogReader& reader, const complia
 
 Result<Report> make(const AuditPlace& place, const OpenedLog& log, const AuditWords& words,
                     const compliance::ReportQuery& query, const compliance::PassLimits& limits) {
-    TG_TRY(const auto head, read_head(place.folder, words.one("--key")));
+    TG_TRY(const auto head, read_report_head(place.folder, words.one("--key")));
     const auto tiles = proof::TileStore::view(place.folder + "/tiles", head ? head->head.size : 0);
     compliance::LogSources sources{.reader = log.reader(), .history = nullptr, .hashes = *tiles};
     sources.log_id = to_hex(log.log_id().data(), log.log_id().size());
@@ -177,7 +177,7 @@ int run_audit_report(const Invocation& invocation) {
     const auto words =
         read_audit_words(invocation.words, {"--type", "--from", "--to", "--output", "--format", "--key", "--tenant",
                                             "--service", "--model", "--subject", "--schema", "--folder"});
-    if (!words || !is_right(*words)) return wrong_use(std::string(kUsage));
+    if (!words || !is_right(*words)) return wrong_use(std::string(kReportUsage));
     const auto place = audit_place(*words, invocation.settings);
     if (!place) return audit_failed(place.error());
     const auto body = body_of(*place, *words, invocation.settings);

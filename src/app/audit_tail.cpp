@@ -261,7 +261,7 @@ Result<void> follow_log(const AuditPlace& place, std::uint64_t count, bool follo
     }
 }
 
-int misused(const Error& error) {
+int misused_tail(const Error& error) {
     return wrong_use(error.message);
 }
 
@@ -269,11 +269,11 @@ int misused(const Error& error) {
 
 int run_audit_tail(const Invocation& invocation) {
     const auto words = read_audit_words(invocation.words, {"-n", "--follow", "--schema", "--folder"});
-    if (!words) return misused(words.error());
+    if (!words) return misused_tail(words.error());
     const auto place = audit_place(*words, invocation.settings);
     if (!place) return audit_failed(place.error());
     const auto count = number_in(*words, "-n", kTailDefault);
-    if (!count) return misused(count.error());
+    if (!count) return misused_tail(count.error());
     const auto done = follow_log(*place, *count, words->has("--follow"));
     return done ? 0 : audit_failed(done.error());
 }
@@ -285,7 +285,7 @@ int run_audit_export(const Invocation& invocation) {
     const std::string format = words->one("--format");
     if (!format.empty() && format != "ndjson" && format != "csv") return wrong_use("--format is ndjson or csv");
     const auto range = range_in(*words);
-    if (!range) return misused(range.error());
+    if (!range) return misused_tail(range.error());
     const auto place = audit_place(*words, invocation.settings);
     if (!place) return audit_failed(place.error());
     const auto records = export_to(*place, *range, words->one("--out"), format == "csv");

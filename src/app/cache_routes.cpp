@@ -16,7 +16,7 @@ using pipeline::required;
 using pipeline::Route;
 using pipeline::Schema;
 using pipeline::Work;
-using Parts = std::shared_ptr<const CacheRouteParts>;
+using CacheParts = std::shared_ptr<const CacheRouteParts>;
 
 constexpr std::size_t kTextMax = 8192;  // A key holds a target and may hold a body.
 constexpr std::array<std::string_view, 6> kSelectors{"key", "path", "prefix", "tag", "route", "all"};
@@ -71,7 +71,7 @@ void reply_stats(const ContextPtr& context, const CacheRouteParts& parts) {
     context->reply_json(std::move(body));
 }
 
-void reply_health(const ContextPtr& context, const CacheRouteParts& parts) {
+void reply_cache_health(const ContextPtr& context, const CacheRouteParts& parts) {
     const cache::StoreStats stats = parts.cache.store().stats();
     std::string body;
     JsonWriter writer(body);
@@ -173,7 +173,7 @@ Schema stats_schema() {
     return Schema::object(std::move(members));
 }
 
-Schema health_schema() {
+Schema cache_health_schema() {
     std::vector<Schema::Member> members = use_members();
     members.insert(members.begin(),
                    required("status", Schema::string()
@@ -195,7 +195,7 @@ Schema invalidate_schema() {
     });
 }
 
-Route shown(std::string path, std::string operation, std::string summary) {
+Route cache_view_route(std::string path, std::string operation, std::string summary) {
     Route route;
     route.path = std::move(path);
     route.operation = std::move(operation);
@@ -205,8 +205,8 @@ Route shown(std::string path, std::string operation, std::string summary) {
     return route;
 }
 
-Route admin(http::Method method, std::string path, std::string operation, std::string summary) {
-    Route route = shown(std::move(path), std::move(operation), std::move(summary));
+Route cache_admin_route(http::Method method, std::string path, std::string operation, std::string summary) {
+    Route route = cache_view_route(std::move(path), std::move(operation), std::move(summary));
     route.method = method;
     route.scopes = {"admin"};
     route.access = pipeline::Access::kAdmin;
@@ -230,24 +230,25 @@ void register_cache_routes(std::vector<Route>& routes, CacheRouteParts all_parts
         routes.push_back(std::move(route));
     };
 
-    Route stats = shown("/api/v1/cache/stats", "cache_stats", "What the response cache holds and what it has done.");
+    Route stats =
+        cache_view_route("/api/v1/cache/stats", "cache_stats", "What the response cache holds and what it has done.");
     stats.response = stats_schema();
     add(std::move(stats), reply_stats);
 
-    Route health = shown("/api/v1/cache/health", "cache_health",
-                         "Whether the response cache keeps to its limit and is shared as it should be.");
-    health.response = health_schema();
-    add(std::move(health), reply_health);
+    Route health = cache_view_route("/api/v1/cache/health", "cache_health",
+                                    "Whether the response cache keeps to its limit and is shared as it should be.");
+    health.response = cache_health_schema();
+    add(std::move(health), reply_cache_health);
 
-    Route some = admin(Method::kPost, "/api/v1/cache/invalidate", "cache_invalidate",
-                       "Takes answers out of the cache, by exactly one selector.");
+    Route some = cache_admin_route(Method::kPost, "/api/v1/cache/invalidate", "cache_invalidate",
+                                   "Takes answers out of the cache, by exactly one selector.");
     some.request = invalidate_schema();
     some.body_bytes_max = 16 * 1024;
     some.example = R"({"prefix":"/cards/"})";
     add(std::move(some), invalidate);
 
-    Route key =
-        admin(Method::kDelete, "/api/v1/cache/key/{key}", "cache_delete_key", "Takes one key out of the cache.");
+    Route key = cache_admin_route(Method::kDelete, "/api/v1/cache/key/{key}", "cache_delete_key",
+                                  "Takes one key out of the cache.");
     key.path_parameters = {
         {.name = "key",
          .schema = Schema::string()
@@ -256,20 +257,21 @@ void register_cache_routes(std::vector<Route>& routes, CacheRouteParts all_parts
          .required = true}};
     add(std::move(key), delete_key);
 
-    Route clear = admin(Method::kPost, "/health/cache/clear", "cache_clear", "Takes all answers out of the cache.");
+    Route clear =
+        cache_admin_route(Method::kPost, "/health/cache/clear", "cache_clear", "Takes all answers out of the cache.");
     add(std::move(clear), [](const ContextPtr& context, const CacheRouteParts& p) {
         reply_dropped(context, p.cache.invalidator().clear(p.clock.unix_ms()));
     });
 
-    Route cleanup = admin(Method::kPost, "/health/cache/cleanup", "cache_cleanup",
-                          "Frees the memory of what has expired or was invalidated.");
+    Route cleanup = cache_admin_route(Method::kPost, "/health/cache/cleanup", "cache_cleanup",
+                                      "Frees the memory of what has expired or was invalidated.");
     cleanup.response = Schema::object({required("freed", Schema::integer().doc("Answers."))});
     add(std::move(cleanup), [](const ContextPtr& context, const CacheRouteParts& p) {
         reply_number(context, "freed", p.cache.store().sweep_all(p.clock.unix_ms()));
     });
 
-    Route model = admin(Method::kDelete, "/api/v1/models/{name}/cache", "model_cache_delete",
-                        "Takes the answers of one model out of the cache.");
+    Route model = cache_admin_route(Method::kDelete, "/api/v1/models/{name}/cache", "model_cache_delete",
+                                    "Takes the answers of one model out of the cache.");
     model.path_parameters = {{.name = "name", .schema = Schema::string().size(1, 128), .required = true}};
     add(std::move(model), delete_model);
 }

@@ -1,12 +1,17 @@
 #include "app/commands.h"
 
-#include <fmt/core.h>
+#include "app/server.h"
 
 namespace tidegate::app {
 
 int wrong_use(const std::string& message) {
-    fmt::print(stderr, "tidegate: {}\n", message);
-    return 2;
+    return service::wrong_use(message);
+}
+
+service::CommandInput command_input(const AppSettings& settings, const std::vector<std::string>& words) {
+    return {.words = words,
+            .data_dir = settings.process.data_dir,
+            .database_path = database_path(settings.process.data_dir)};
 }
 
 }  // namespace tidegate::app

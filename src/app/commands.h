@@ -18,6 +18,8 @@ struct Invocation {
 };
 
 int run_serve(const Invocation& invocation);
+int run_health(const Invocation& invocation);
+int run_backup(const Invocation& invocation);
 int run_detect(const Invocation& invocation);
 int run_eval(const Invocation& invocation);
 int run_eval_drift(const Invocation& invocation);
@@ -28,7 +30,14 @@ int run_keys(const Invocation& invocation);
 int run_audit(const Invocation& invocation);
 int run_ingest(const Invocation& invocation);
 int run_kafka(const Invocation& invocation);
+int run_load(const Invocation& invocation);
+int run_generate(const Invocation& invocation);
 int run_model(const Invocation& invocation);
+int run_perf(const Invocation& invocation);
+int run_top(const Invocation& invocation);
+
+/// What a service's command gets. `words` outlives it.
+service::CommandInput command_input(const AppSettings& settings, const std::vector<std::string>& words);
 
 /// Prints `tidegate: MESSAGE` to standard error and returns 2.
 int wrong_use(const std::string& message);

@@ -13,7 +13,6 @@
 
 namespace tidegate::app {
 
-using audit::privacy::KeyStore;
 using audit::privacy::PrivacyPolicy;
 using audit::privacy::Vault;
 
@@ -41,8 +40,9 @@ Result<void> ComplianceAssembly::open_privacy() {
     // Also where nothing is kept any more: what was kept can be read and erased.
     if (PrivacyPolicy::needs_keys(settings) || std::filesystem::exists(folder + "/privacy.db")) {
         const std::string master = settings.master_key_path.empty() ? folder + "/master.key" : settings.master_key_path;
-        TG_TRY(keys_, KeyStore::open({.path = folder + "/privacy.db", .master_key_path = master, .vfs = {}},
-                                     needs_.clock, needs_.random));
+        TG_TRY(keys_,
+               audit::privacy::KeyStore::open({.path = folder + "/privacy.db", .master_key_path = master, .vfs = {}},
+                                              needs_.clock, needs_.random));
         Vault::Options options;
         options.when_full = settings.when_full == "drop" ? Vault::WhenFull::kDrop : Vault::WhenFull::kRefuse;
         options.queue_bytes_max = settings.queue_bytes_max;

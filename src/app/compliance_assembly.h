@@ -53,6 +53,8 @@ class ComplianceAssembly {
     void register_routes(std::vector<pipeline::Route>& routes, AuditAssembly& audit);
     std::vector<pipeline::LoopListener*> loop_listeners();
     void declare_metrics(observe::Registry& registry) const;
+    /// Null: drift.enabled is off.
+    const compliance::DriftWatch* drift() const noexcept { return drift_.get(); }
     bool is_degraded() const;
     /// Members of /health.
     void append_status(JsonWriter& writer) const;

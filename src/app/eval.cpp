@@ -21,12 +21,18 @@ struct EvalArguments {
     std::string out;    // Empty: a dated file in the data folder.
 };
 
-Result<EvalArguments> read_arguments(const std::vector<std::string>& words) {
-    const auto usage = [] {
-        return fail(ErrorCode::kInvalidArgument,
-                    "eval takes: text --data PATH [--train PATH] [--out FILE] | drift --data FOLDER [--out FILE] | "
-                    "redaction [--seed N] [--out FILE]");
-    };
+std::string eval_usage(const AppSettings& settings) {
+    std::string usage =
+        "eval takes: text --data PATH [--train PATH] [--out FILE] | drift --data FOLDER [--out FILE] | "
+        "redaction [--seed N] [--out FILE]";
+    for (const auto& one : settings.services) {
+        if (!one->evaluation_usage().empty()) usage += fmt::format(" | {} {}", one->name(), one->evaluation_usage());
+    }
+    return usage;
+}
+
+Result<EvalArguments> read_eval_arguments(const std::vector<std::string>& words, const AppSettings& settings) {
+    const auto usage = [&settings] { return fail(ErrorCode::kInvalidArgument, eval_usage(settings)); };
     if (words.empty() || words[0] != "text" || words.size() % 2 == 0) return usage();
     EvalArguments arguments;
     const std::map<std::string_view, std::string*> options{
@@ -91,9 +97,16 @@ Result<void> evaluate_text(const EvalArguments& arguments, const std::string& da
 }  // namespace
 
 int run_eval(const Invocation& invocation) {
-    if (!invocation.words.empty() && invocation.words[0] == "drift") return run_eval_drift(invocation);
-    if (!invocation.words.empty() && invocation.words[0] == "redaction") return run_eval_redaction(invocation);
-    const auto arguments = read_arguments(invocation.words);
+    const std::vector<std::string>& words = invocation.words;
+    const std::string_view what = words.empty() ? std::string_view() : std::string_view(words[0]);
+    if (what == "drift") return run_eval_drift(invocation);
+    if (what == "redaction") return run_eval_redaction(invocation);
+    for (const auto& one : invocation.settings.services) {
+        if (one->name() != what || one->evaluation_usage().empty()) continue;
+        const std::vector<std::string> rest(words.begin() + 1, words.end());
+        return one->evaluate(command_input(invocation.settings, rest));
+    }
+    const auto arguments = read_eval_arguments(words, invocation.settings);
     if (!arguments) return wrong_use(arguments.error().message);
     const auto done = evaluate_text(*arguments, invocation.settings.process.data_dir);
     if (done) return 0;

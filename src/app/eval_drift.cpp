@@ -27,7 +27,7 @@ using drift::FamilyScore;
 using drift::LabelledStream;
 using drift::Score;
 
-struct Arguments {
+struct DriftEvalArguments {
     std::string data;
     std::string out;           // Empty: printed only.
     std::size_t runs = 1'000;  // Without change.
@@ -83,7 +83,7 @@ constexpr std::size_t kDecisionsARun = 40'000;
 constexpr std::size_t kShiftRunsMax = 100;
 constexpr std::size_t kPatience = 6'000;
 
-struct Report {
+struct DriftEvalReport {
     std::size_t streams = 0;
     std::size_t runs = 0;
     MonitorReport monitor;
@@ -91,8 +91,8 @@ struct Report {
     std::vector<drift::WindowRow> windows;
 };
 
-Result<Arguments> read_arguments(const std::vector<std::string>& words) {
-    Arguments arguments;
+Result<DriftEvalArguments> read_drift_eval_arguments(const std::vector<std::string>& words) {
+    DriftEvalArguments arguments;
     std::string runs = "1000";
     std::string streams = "0";
     const std::map<std::string_view, std::string*> options{
@@ -231,8 +231,8 @@ MonitorReport evaluate_monitor(std::size_t runs, const Clock& clock) {
     return report;
 }
 
-Report evaluate(std::span<const LabelledStream> streams, std::size_t runs, const Clock& clock) {
-    Report report;
+DriftEvalReport evaluate(std::span<const LabelledStream> streams, std::size_t runs, const Clock& clock) {
+    DriftEvalReport report;
     report.streams = streams.size();
     report.runs = runs;
     const std::vector<LabelledStream> held_out = drift::held_out_streams();
@@ -253,13 +253,13 @@ const Baseline* baseline_of(std::string_view detector) {
     return found == kBaseline.end() ? nullptr : &*found;
 }
 
-std::string text_of(const Score& score) {
+std::string score_text(const Score& score) {
     return fmt::format("{:5.1f} {:4.2f} {:5.2f}", score.delay_mean(), score.hits_a_stream(),
                        score.false_alarms_a_stream());
 }
 
-void print_families(std::string_view title, const Report& report, std::vector<FamilyScore> DetectorReport::* part,
-                    bool with_baseline) {
+void print_families(std::string_view title, const DriftEvalReport& report,
+                    std::vector<FamilyScore> DetectorReport::* part, bool with_baseline) {
     fmt::print("{}\n{:<14}", title, "detector");
     for (const FamilyScore& family : report.detectors.front().*part) {
         fmt::print(" | {:<17}", fmt::format("{} ({})", family.family, family.score.streams));
@@ -267,7 +267,7 @@ void print_families(std::string_view title, const Report& report, std::vector<Fa
     fmt::print("{}\n", with_baseline ? " | ns/update | note: Sine1, Mixed, Circles" : "");
     for (const DetectorReport& one : report.detectors) {
         fmt::print("{:<14}", one.name);
-        for (const FamilyScore& family : one.*part) fmt::print(" | {:<17}", text_of(family.score));
+        for (const FamilyScore& family : one.*part) fmt::print(" | {:<17}", score_text(family.score));
         if (with_baseline) {
             fmt::print(" | {:9.1f} |", one.ns_per_update);
             if (const Baseline* baseline = baseline_of(one.name)) {
@@ -280,7 +280,7 @@ void print_families(std::string_view title, const Report& report, std::vector<Fa
     }
 }
 
-void print_report(const Report& report) {
+void print_report(const DriftEvalReport& report) {
     print_families("Public labelled streams: mean delay of the hits, hits and false alarms a stream", report,
                    &DetectorReport::open, true);
     print_families("\nOur streams from seeds that nothing was chosen on: the same", report, &DetectorReport::held_out,
@@ -370,7 +370,7 @@ void write_detector(JsonWriter& json, const DetectorReport& one) {
     json.end_object();
 }
 
-std::string json_of(const Report& report, UnixMillis now) {
+std::string drift_eval_json(const DriftEvalReport& report, UnixMillis now) {
     std::string out;
     JsonWriter json(out);
     const auto machine = provenance::text::machine_facts();
@@ -392,15 +392,15 @@ std::string json_of(const Report& report, UnixMillis now) {
     return out + "\n";
 }
 
-Result<void> run(const Arguments& arguments) {
+Result<void> run_drift_eval(const DriftEvalArguments& arguments) {
     const SystemClock clock;
     TG_TRY(const std::vector<LabelledStream> streams, read_streams(arguments.data, arguments.streams));
-    const Report report = evaluate(streams, arguments.runs, clock);
+    const DriftEvalReport report = evaluate(streams, arguments.runs, clock);
     print_report(report);
     print_monitor(report.monitor);
     if (arguments.out.empty()) return {};
     SystemDisk disk;
-    TG_CHECK(disk.write_atomic(arguments.out, json_of(report, clock.unix_ms())));
+    TG_CHECK(disk.write_atomic(arguments.out, drift_eval_json(report, clock.unix_ms())));
     fmt::print("stored in {}\n", arguments.out);
     return {};
 }
@@ -408,9 +408,9 @@ Result<void> run(const Arguments& arguments) {
 }  // namespace
 
 int run_eval_drift(const Invocation& invocation) {
-    const auto arguments = read_arguments(invocation.words);
+    const auto arguments = read_drift_eval_arguments(invocation.words);
     if (!arguments) return wrong_use(arguments.error().message);
-    const auto done = run(*arguments);
+    const auto done = run_drift_eval(*arguments);
     if (done) return 0;
     fmt::print(stderr, "tidegate: {}\n", done.error().message);
     return 1;

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "app/gate_assembly.h"
+#include "base/as_double.h"
 #include "pipeline/cache/store.h"
 #include "pipeline/spend/metrics.h"
 #include "pipeline/upstream/metrics.h"
@@ -13,10 +14,6 @@ namespace {
 using cache::StoreStats;
 using observe::MetricType;
 using observe::Samples;
-
-double as_double(std::uint64_t count) {
-    return static_cast<double>(count);
-}
 
 /// One line of a family with one label.
 struct Part {

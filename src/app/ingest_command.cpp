@@ -20,22 +20,22 @@ namespace {
 
 namespace ingest = compliance::ingest;
 
-constexpr std::string_view kUsage =
+constexpr std::string_view kIngestUsage =
     "ingest takes FILE or -, and --server URL [--key KEY] [--batch LINES] [--connections N]; without --server the "
     "decisions go "
     "into the log in data.dir, while no server runs";
 // Of the offline way: as many as a piece of a stream.
 constexpr std::size_t kTakeLines = 1024;
 
-struct Words {
+struct IngestWords {
     std::string file;
     std::optional<std::string> server;
     UploadOptions options;
 };
 
-Result<Words> read_words(const std::vector<std::string>& words) {
-    const auto wrong = [] { return fail(ErrorCode::kInvalidArgument, std::string(kUsage)); };
-    Words read;
+Result<IngestWords> read_ingest_words(const std::vector<std::string>& words) {
+    const auto wrong = [] { return fail(ErrorCode::kInvalidArgument, std::string(kIngestUsage)); };
+    IngestWords read;
     for (std::size_t i = 0; i < words.size(); ++i) {
         const std::string& word = words[i];
         if (word == "-" || !word.starts_with("--")) {
@@ -168,7 +168,7 @@ Result<UploadCounts> ingest_offline(std::istream& in, const AppSettings& setting
 }  // namespace
 
 int run_ingest(const Invocation& invocation) {
-    const auto words = read_words(invocation.words);
+    const auto words = read_ingest_words(invocation.words);
     if (!words) return wrong_use(words.error().message);
     std::ifstream file;
     if (words->file != "-") {

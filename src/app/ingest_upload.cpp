@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t kBatchBytesMax = 8 * 1024 * 1024;
 constexpr std::size_t kRefusalBytesMax = 4 * 1024;
-constexpr std::uint64_t kShownMax = 20;
+constexpr std::uint64_t kRefusalsShownMax = 20;
 
 /// Lines that go together.
 struct Batch {
@@ -36,7 +36,7 @@ struct Batch {
     }
 };
 
-struct Shared {
+struct SharedUpload {
     runtime::EventLoop& loop;
     http::Client& client;
     const UploadOptions& options;
@@ -44,15 +44,16 @@ struct Shared {
     std::uint64_t shown = 0;
 
     void show(std::uint64_t line, std::string_view what) {
-        if (++shown > kShownMax) return;
-        fmt::print(stderr, "line {}: {}{}\n", line, what, shown == kShownMax ? " (further ones are only counted)" : "");
+        if (++shown > kRefusalsShownMax) return;
+        fmt::print(stderr, "line {}: {}{}\n", line, what,
+                   shown == kRefusalsShownMax ? " (further ones are only counted)" : "");
     }
 };
 
 /// One connection's batch, from its first attempt to its last acknowledgement.
 class Sender final : public http::CallHandler, public std::enable_shared_from_this<Sender> {
   public:
-    explicit Sender(Shared& shared) : shared_(shared) {}
+    explicit Sender(SharedUpload& shared) : shared_(shared) {}
 
     bool idle() const { return !busy_ && batch_.lines == 0; }
     void give(Batch batch) {
@@ -165,7 +166,7 @@ class Sender final : public http::CallHandler, public std::enable_shared_from_th
         batch_ = {};
     }
 
-    Shared& shared_;
+    SharedUpload& shared_;
     Batch batch_;
     std::string pending_;
     std::uint64_t acknowledged_ = 0;  // Lines of the batch, in this attempt.
@@ -198,7 +199,7 @@ Result<UploadCounts> upload(std::istream& in, const UploadOptions& options) {
     runtime::WorkerPool names("resolve", 1, 16);
     http::ClientCounters counters;
     const auto client = http::make_client(*loop, names, {}, counters);
-    Shared shared{.loop = *loop, .client = *client, .options = options, .counts = {}};
+    SharedUpload shared{.loop = *loop, .client = *client, .options = options, .counts = {}};
     std::vector<std::shared_ptr<Sender>> senders;
     for (unsigned i = 0; i < options.connections; ++i) senders.push_back(std::make_shared<Sender>(shared));
     std::uint64_t next_line = 1;

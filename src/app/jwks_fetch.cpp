@@ -11,9 +11,9 @@ namespace {
 using pipeline::TokenKeys;
 
 /// Gathers one answer.
-class Gathering final : public http::CallHandler {
+class GatherKeys final : public http::CallHandler {
   public:
-    explicit Gathering(std::function<void(Result<std::string>)> done) : done_(std::move(done)) {}
+    explicit GatherKeys(std::function<void(Result<std::string>)> done) : done_(std::move(done)) {}
     void hold(http::CallPtr call) { call_ = std::move(call); }
 
     void on_head(http::ResponseHead head) override {
@@ -58,7 +58,7 @@ class Gathering final : public http::CallHandler {
     std::string body_;
 };
 
-std::unexpected<Error> wrong(const std::string& what) {
+std::unexpected<Error> wrong_jwks(const std::string& what) {
     return fail(ErrorCode::kInvalidArgument, "jwt.jwks_url: " + what);
 }
 
@@ -69,14 +69,14 @@ Result<JwksPlace> jwks_place(const pipeline::JwtSettings& settings) {
     const std::size_t scheme = url.find("://");
     const std::size_t path = scheme == std::string::npos ? scheme : url.find_first_of("/?#", scheme + 3);
     auto origin = http::parse_origin(std::string_view(url).substr(0, path));
-    if (!origin) return wrong(origin.error().message);
+    if (!origin) return wrong_jwks(origin.error().message);
     if (upstream::is_link_local(origin->host)) {
-        return wrong("this is a link-local address, where clouds keep their metadata");
+        return wrong_jwks("this is a link-local address, where clouds keep their metadata");
     }
     JwksPlace place{.origin = *std::move(origin), .target = path == std::string::npos ? "/" : url.substr(path)};
     if (place.target.starts_with('?')) place.target.insert(0, "/");
     if (std::ranges::any_of(place.target, [](char c) { return c <= ' ' || c > '~' || c == '#'; })) {
-        return wrong("its path holds what no path may");
+        return wrong_jwks("its path holds what no path may");
     }
     if (!settings.jwks_ca_file.empty() && !place.origin.tls) {
         return fail(ErrorCode::kInvalidArgument, "jwt.jwks_ca_file is of use with an https:// jwt.jwks_url only");
@@ -130,7 +130,7 @@ void JwksFetcher::begin(Done done) {
     request.target = place_.target;
     request.headers.add("Accept", "application/jwk-set+json, application/json");
     request.headers.add("User-Agent", "tidegate");
-    const auto gathering = std::make_shared<Gathering>(std::move(done));
+    const auto gathering = std::make_shared<GatherKeys>(std::move(done));
     gathering->hold(parts_->client->start(place_.origin, std::move(request), times_, gathering));
 }
 

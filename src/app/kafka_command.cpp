@@ -8,6 +8,7 @@
 #include <csignal>
 
 #include "app/commands.h"
+#include "app/failed.h"
 #include "audit/proof/merkle.h"
 #include "audit/segments/merkle.h"
 #include "audit/verify/verify.h"
@@ -20,19 +21,14 @@ namespace {
 
 namespace verify = audit::verify;
 
-constexpr std::string_view kUsage =
+constexpr std::string_view kKafkaUsage =
     "kafka takes one of:\n"
     "  worker\n"
     "  verify FOLDER [--key FILE] [--checkpoint FILE]";
-constexpr std::uint64_t kSmallFileMax = 1U << 20U;
-
-int failed(const Error& error) {
-    fmt::print(stderr, "tidegate: {}\n", error.message);
-    return 1;
-}
+constexpr std::uint64_t kKafkaFileMax = 1U << 20U;
 
 int run_worker(const Invocation& invocation) {
-    if (invocation.words.size() != 1) return wrong_use(std::string(kUsage));
+    if (invocation.words.size() != 1) return wrong_use(std::string(kKafkaUsage));
     ::umask(077);
     sigset_t signals;
     sigemptyset(&signals);
@@ -73,16 +69,16 @@ Result<Given> read_given(const std::vector<std::string>& words) {
     for (std::size_t i = 1; i < words.size(); ++i) {
         const bool has_value = i + 1 < words.size();
         if (words[i] == "--key" && has_value) {
-            TG_TRY(given.keys, disk.read(words[++i], kSmallFileMax));
+            TG_TRY(given.keys, disk.read(words[++i], kKafkaFileMax));
         } else if (words[i] == "--checkpoint" && has_value) {
-            TG_TRY(given.checkpoint, disk.read(words[++i], kSmallFileMax));
+            TG_TRY(given.checkpoint, disk.read(words[++i], kKafkaFileMax));
         } else if (!words[i].starts_with("--") && given.folder.empty()) {
             given.folder = words[i];
         } else {
-            return fail(ErrorCode::kInvalidArgument, std::string(kUsage));
+            return fail(ErrorCode::kInvalidArgument, std::string(kKafkaUsage));
         }
     }
-    if (given.folder.empty()) return fail(ErrorCode::kInvalidArgument, std::string(kUsage));
+    if (given.folder.empty()) return fail(ErrorCode::kInvalidArgument, std::string(kKafkaUsage));
     return given;
 }
 
@@ -153,7 +149,7 @@ Result<int> verify_all(const Given& given) {
     if (partitions.empty()) return fail(ErrorCode::kNotFound, "there is no partition's log in the folder");
     Outcome outcome;
     for (const std::uint32_t partition : partitions) TG_CHECK(verify_partition(given, partition, keys, outcome));
-    const auto own = SystemDisk().read(given.folder + "/" + std::string(bus::kSuperName), kSmallFileMax);
+    const auto own = SystemDisk().read(given.folder + "/" + std::string(bus::kSuperName), kKafkaFileMax);
     if (keys.empty() || !own) {
         outcome.not_judged = true;
         fmt::print("no super-checkpoint is checked: {}\n", keys.empty() ? "no key was given" : "there is none");
@@ -177,7 +173,7 @@ Result<int> verify_all(const Given& given) {
 int run_kafka(const Invocation& invocation) {
     const std::string verb = invocation.words.empty() ? std::string() : invocation.words.front();
     if (verb == "worker") return run_worker(invocation);
-    if (verb != "verify") return wrong_use(std::string(kUsage));
+    if (verb != "verify") return wrong_use(std::string(kKafkaUsage));
     const auto given = read_given(invocation.words);
     if (!given) return wrong_use(given.error().message);
     const auto status = verify_all(*given);

@@ -127,7 +127,7 @@ void answer_rotate(const ContextPtr& context, const KeyRouteParts& parts) {
     reply_new_key(context, parts.keys.rotate(context->path_parameter("id"), overlap, expires), parts);
 }
 
-void answer_list(const ContextPtr& context, const KeyRouteParts& parts) {
+void answer_keys(const ContextPtr& context, const KeyRouteParts& parts) {
     const auto records = parts.keys.list();
     if (!records) return context->fail(records.error());
     const auto limit = static_cast<std::size_t>(context->query_int("limit").value_or(50));
@@ -206,7 +206,7 @@ void register_key_routes(std::vector<Route>& routes, const KeyRouteParts& parts)
         Schema::object({required("items", Schema::array(record_schema())),
                         required("next_cursor", Schema::string().nullable()), required("total", Schema::integer())});
     list.example = "limit=5";
-    list.handler = [parts](const ContextPtr& context) { answer_list(context, parts); };
+    list.handler = [parts](const ContextPtr& context) { answer_keys(context, parts); };
     routes.push_back(std::move(list));
 
     const auto revoke = [parts](const ContextPtr& context) {

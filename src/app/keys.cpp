@@ -23,7 +23,7 @@ using pipeline::KeySpec;
 using pipeline::KeyStore;
 using pipeline::NewKey;
 
-constexpr std::string_view kUsage =
+constexpr std::string_view kKeysUsage =
     "keys takes one of:\n"
     "  create --name NAME [--admin] [--scope SCOPE]... [--tenant TENANT] [--rate 600/1m] [--daily-cap POINTS]\n"
     "         [--expires 90d | 2027-01-01T00:00:00Z] [--json]\n"
@@ -34,7 +34,7 @@ constexpr std::string_view kUsage =
 constexpr Duration kOverlapDefault = std::chrono::hours(24);
 
 /// The words after the verb, taken apart: `--name value`, `--json`, and the rest.
-struct Words {
+struct KeyWords {
     std::multimap<std::string, std::string> options;
     std::vector<std::string> rest;
     bool json = false;
@@ -46,12 +46,12 @@ struct Words {
     }
 };
 
-std::unexpected<Error> misused(std::string message) {
+std::unexpected<Error> misused_keys(std::string message) {
     return fail(ErrorCode::kInvalidArgument, std::move(message));
 }
 
-Result<Words> read_words(const std::vector<std::string>& words, const std::set<std::string>& known) {
-    Words read;
+Result<KeyWords> read_key_words(const std::vector<std::string>& words, const std::set<std::string>& known) {
+    KeyWords read;
     for (std::size_t i = 1; i < words.size(); ++i) {
         const std::string& word = words[i];
         if (word == "--json") {
@@ -61,11 +61,11 @@ Result<Words> read_words(const std::vector<std::string>& words, const std::set<s
         } else if (!word.starts_with("--")) {
             read.rest.push_back(word);
         } else if (!known.contains(word)) {
-            return misused("keys " + words[0] + " does not know " + word);
+            return misused_keys("keys " + words[0] + " does not know " + word);
         } else if (i + 1 == words.size()) {
-            return misused(word + " needs a value");
+            return misused_keys(word + " needs a value");
         } else if (read.options.contains(word) && word != "--scope") {
-            return misused(word + " is given twice");
+            return misused_keys(word + " is given twice");
         } else {
             read.options.emplace(word, words[++i]);
         }
@@ -77,11 +77,11 @@ Result<Words> read_words(const std::vector<std::string>& words, const std::set<s
 Result<Duration> read_duration(const std::string& name, const std::string& text) {
     const bool has_unit = !text.empty() && (text.back() < '0' || text.back() > '9');
     const auto duration = has_unit ? settings::parse_duration(text, std::chrono::seconds(1)) : std::nullopt;
-    if (!duration || *duration < Duration::zero()) return misused(name + " takes a time like 24h or 90d");
+    if (!duration || *duration < Duration::zero()) return misused_keys(name + " takes a time like 24h or 90d");
     return *duration;
 }
 
-Result<std::optional<UnixMillis>> read_expires(const Words& words, UnixMillis now) {
+Result<std::optional<UnixMillis>> read_expires(const KeyWords& words, UnixMillis now) {
     const auto text = words.one("--expires");
     if (!text) return std::optional<UnixMillis>();
     if (const auto time = parse_rfc3339(*text)) return std::optional(*time);
@@ -89,10 +89,10 @@ Result<std::optional<UnixMillis>> read_expires(const Words& words, UnixMillis no
     return std::optional(now + std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
 }
 
-Result<KeySpec> read_spec(const Words& words, UnixMillis now) {
+Result<KeySpec> read_spec(const KeyWords& words, UnixMillis now) {
     KeySpec spec;
     spec.name = words.one("--name").value_or(words.admin ? "admin" : "");
-    if (spec.name.empty()) return misused("keys create needs --name NAME");
+    if (spec.name.empty()) return misused_keys("keys create needs --name NAME");
     spec.tenant = words.one("--tenant").value_or("");
     const auto [first, last] = words.options.equal_range("--scope");
     for (auto scope = first; scope != last; ++scope) spec.scopes.push_back(scope->second);
@@ -103,7 +103,7 @@ Result<KeySpec> read_spec(const Words& words, UnixMillis now) {
     }
     if (const auto cap = words.one("--daily-cap")) {
         spec.daily_cap = parse_points(*cap);
-        if (!spec.daily_cap) return misused("--daily-cap takes points, with at most three decimals");
+        if (!spec.daily_cap) return misused_keys("--daily-cap takes points, with at most three decimals");
     }
     TG_TRY(spec.expires, read_expires(words, now));
     TG_CHECK(check(spec, now));
@@ -167,7 +167,7 @@ int print_list(const std::vector<KeyRecord>& records, bool json, UnixMillis now)
 }
 
 /// The verbs with their words read, against an open store.
-Result<int> run_verb(KeyStore& keys, const std::string& verb, const Words& words, UnixMillis now) {
+Result<int> run_verb(KeyStore& keys, const std::string& verb, const KeyWords& words, UnixMillis now) {
     if (verb == "create") {
         TG_TRY(const KeySpec spec, read_spec(words, now));
         TG_TRY(const NewKey made, keys.create(spec));
@@ -207,11 +207,11 @@ int run_keys(const Invocation& invocation) {
         {"rotate", {"--overlap", "--expires"}}};
     const auto& words = invocation.words;
     const auto verb = words.empty() ? kVerbs.end() : kVerbs.find(words[0]);
-    if (verb == kVerbs.end()) return wrong_use(std::string(kUsage));
-    const auto read = read_words(words, verb->second);
+    if (verb == kVerbs.end()) return wrong_use(std::string(kKeysUsage));
+    const auto read = read_key_words(words, verb->second);
     if (!read) return wrong_use(read.error().message);
     const std::size_t wanted = verb->first == "revoke" || verb->first == "rotate" ? 1 : 0;
-    if (read->rest.size() != wanted) return wrong_use(std::string(kUsage));
+    if (read->rest.size() != wanted) return wrong_use(std::string(kKeysUsage));
     const SystemClock clock;
     SystemRandom random;
     pipeline::IdentityCounters counters;

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "app/commands.h"
+#include "app/failed.h"
 #include "app/model_import.h"
 #include "model/folder.h"
 #include "model/loader.h"
@@ -21,20 +22,21 @@ namespace {
 using model::ModelPtr;
 using model::TensorInfo;
 
-constexpr std::string_view kUsage =
+constexpr std::string_view kModelUsage =
     "model takes one of:\n"
     "  list [--models FOLDER]\n"
     "  show NAME [--models FOLDER]\n"
     "  check [FOLDER]\n"
     "  import FILE --name NAME [--version N] [--models FOLDER] [--python PATH]";
 
-struct Words {
+struct ModelWords {
     std::map<std::string, std::string> options;
     std::vector<std::string> rest;
 };
 
-std::optional<Words> read_words(const std::vector<std::string>& words, const std::vector<std::string_view>& known) {
-    Words read;
+std::optional<ModelWords> read_model_words(const std::vector<std::string>& words,
+                                           const std::vector<std::string_view>& known) {
+    ModelWords read;
     for (std::size_t i = 1; i < words.size(); ++i) {
         if (!words[i].starts_with("--")) {
             read.rest.push_back(words[i]);
@@ -49,12 +51,7 @@ std::optional<Words> read_words(const std::vector<std::string>& words, const std
     return read;
 }
 
-int failed(const Error& error) {
-    fmt::print(stderr, "tidegate: {}\n", error.message);
-    return 1;
-}
-
-std::string folder_of(const Invocation& invocation, const Words& words) {
+std::string folder_of(const Invocation& invocation, const ModelWords& words) {
     if (const auto given = words.options.find("--models"); given != words.options.end()) return given->second;
     const std::string& set = invocation.settings.models.folder;
     return set.empty() ? invocation.settings.process.data_dir + "/models" : set;
@@ -127,7 +124,7 @@ int run_check(const Invocation& invocation, const std::string& path, const std::
     return all_good ? 0 : 1;
 }
 
-int run_import(const Invocation& invocation, const Words& words) {
+int run_import(const Invocation& invocation, const ModelWords& words) {
     ImportRequest request;
     request.file = words.rest.front();
     request.folder = folder_of(invocation, words);
@@ -142,7 +139,7 @@ int run_import(const Invocation& invocation, const Words& words) {
         if (!request.version) return wrong_use("--version takes a whole number from 1");
     }
     if (!model::is_model_name(request.name)) {
-        return wrong_use("--name takes letters, digits, `_`, `-`, `.`, at most 128\n" + std::string(kUsage));
+        return wrong_use("--name takes letters, digits, `_`, `-`, `.`, at most 128\n" + std::string(kModelUsage));
     }
     const auto imported = import_model(invocation.settings.models, request);
     if (!imported) return failed(imported.error());
@@ -159,8 +156,8 @@ int run_model(const Invocation& invocation) {
         verb == "import"  ? std::vector<std::string_view>{"--name", "--version", "--models", "--python"}
         : verb == "check" ? std::vector<std::string_view>{}
                           : std::vector<std::string_view>{"--models"};
-    const auto words = read_words(invocation.words, known);
-    if (!words) return wrong_use(std::string(kUsage));
+    const auto words = read_model_words(invocation.words, known);
+    if (!words) return wrong_use(std::string(kModelUsage));
     if (verb == "list" && words->rest.empty()) return run_list(folder_of(invocation, *words));
     if (verb == "show" && words->rest.size() == 1) {
         return run_check(invocation, folder_of(invocation, *words), words->rest.front());
@@ -169,7 +166,7 @@ int run_model(const Invocation& invocation) {
         return run_check(invocation, words->rest.empty() ? folder_of(invocation, *words) : words->rest.front(), "");
     }
     if (verb == "import" && words->rest.size() == 1) return run_import(invocation, *words);
-    return wrong_use(std::string(kUsage));
+    return wrong_use(std::string(kModelUsage));
 }
 
 }  // namespace tidegate::app

@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "app/model_assembly.h"
+#include "base/as_double.h"
 
 namespace tidegate::app {
 namespace {
@@ -12,9 +13,6 @@ using model::ModelStatistics;
 using observe::MetricType;
 using observe::Samples;
 
-double as_double(std::uint64_t count) {
-    return static_cast<double>(count);
-}
 double as_seconds(std::uint64_t ns) {
     return static_cast<double>(ns) / 1e9;
 }

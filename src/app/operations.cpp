@@ -1,5 +1,7 @@
 #include "app/operations.h"
 
+#include <algorithm>
+
 #include "app/cache_routes.h"
 #include "app/server.h"
 #include "app/usage_routes.h"
@@ -68,11 +70,14 @@ void write_cache(JsonWriter& writer, CacheAssembly& cache) {
     writer.end_object();
 }
 
-void reply_health(const ContextPtr& context, const OperationParts& parts, SteadyTime started) {
+void reply_server_health(const ContextPtr& context, const OperationParts& parts, SteadyTime started) {
     const audit::LogHealth log = parts.audit.log().health();
+    const std::string jobs_trouble = parts.jobs.trouble();
     const bool sound = is_ready(parts, log) && !log.degraded && !parts.audit.is_degraded() &&
                        !parts.compliance.is_degraded() && !parts.gate.is_degraded() && !parts.cache.is_degraded() &&
-                       !parts.models.is_degraded() && !parts.proxy.is_degraded(parts.clock.now());
+                       !parts.models.is_degraded() && !parts.proxy.is_degraded(parts.clock.now()) &&
+                       jobs_trouble.empty() &&
+                       std::ranges::none_of(parts.services, [](const auto& one) { return one.service->is_degraded(); });
     std::string body;
     JsonWriter writer(body);
     writer.begin_object();
@@ -104,6 +109,16 @@ void reply_health(const ContextPtr& context, const OperationParts& parts, Steady
     writer.key("models").begin_object().field("text_detector", parts.text_model_version);
     parts.models.append_status(writer);
     writer.end_object();
+    writer.key("jobs").begin_object().field("degraded", !jobs_trouble.empty());
+    if (!jobs_trouble.empty()) writer.field("reason", jobs_trouble);
+    writer.end_object();
+    writer.key("services").begin_object();
+    for (const RunningService& one : parts.services) {
+        writer.key(one.name).begin_object().field("degraded", one.service->is_degraded());
+        one.service->append_status(writer);
+        writer.end_object();
+    }
+    writer.end_object();
     writer.field("response_time_ms", context->elapsed_ms());
     writer.end_object();
     context->reply_json(std::move(body));
@@ -117,7 +132,7 @@ void reply_metrics(const ContextPtr& context, const OperationParts& parts) {
     context->reply(std::move(response));
 }
 
-Schema health_schema() {
+Schema server_health_schema() {
     return Schema::object({
         required("status", Schema::string().one_of({"ok", "degraded"})),
         required("version", Schema::string()),
@@ -136,6 +151,8 @@ Schema health_schema() {
                  Schema::object({}).open().doc("What it holds; `l2`: whether answers are shared through Redis.")),
         required("upstreams", Schema::array(Schema::object({}).open())),
         required("models", Schema::object({}).open().doc("What runs models, which of them serve, which fail and why.")),
+        required("jobs", Schema::object({}).open().doc("Whether durable work can be accepted and ended.")),
+        required("services", Schema::object({}).open().doc("Each service by name: whether it can do all of its work.")),
         required("response_time_ms", Schema::number().doc("Measured for this answer.")),
     });
 }
@@ -190,7 +207,14 @@ void register_cache(std::vector<Route>& routes, const OperationParts& parts) {
         {.hot_keys = parts.cache.hot_keys(), .proxy = parts.proxy, .clock = parts.clock, .routes = of_cache.routes});
     // Services have put theirs into the table before.
     for (const Route& route : routes) {
-        if (route.keep) of_cache.routes.push_back(route.operation);
+        if (!route.keep) continue;
+        of_cache.routes.push_back(route.operation);
+        // A service's models are known by the tags of what it keeps.
+        for (const std::string_view tag : route.keep->tags) {
+            if (!tag.starts_with("model:")) continue;
+            const std::string_view name = tag.substr(6);
+            if (std::ranges::find(of_cache.models, name) == of_cache.models.end()) of_cache.models.emplace_back(name);
+        }
     }
     register_cache_routes(routes, std::move(of_cache));
 }
@@ -213,10 +237,10 @@ void register_operations(std::vector<Route>& routes, const OperationParts& parts
     routes.push_back(std::move(ready));
 
     Route health = operation("/health", "health", "State of the parts, measured now.");
-    health.response = health_schema();
+    health.response = server_health_schema();
     if (parts.models.status_reads_folder()) health.work = Work::kBlocking;
     health.handler = [parts, started = parts.clock.now()](const ContextPtr& context) {
-        reply_health(context, parts, started);
+        reply_server_health(context, parts, started);
     };
     routes.push_back(std::move(health));
 

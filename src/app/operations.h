@@ -11,7 +11,9 @@
 #include "app/compliance_assembly.h"
 #include "app/gate_assembly.h"
 #include "app/model_assembly.h"
+#include "app/services.h"
 #include "base/clock.h"
+#include "jobs/jobs.h"
 #include "observe/metrics.h"
 #include "pipeline/route.h"
 #include "runtime/worker_pool.h"
@@ -32,6 +34,8 @@ struct OperationParts {
     proxy::Proxy& proxy;
     CacheAssembly& cache;
     const ModelAssembly& models;
+    const jobs::Jobs& jobs;
+    const std::vector<RunningService>& services;
     std::string_view text_model_version;
     bool metrics_enabled = true;  // Without it there is no /metrics.
 };

@@ -69,7 +69,13 @@ Duration LoopLag::take_worst() {
     for (const SteadyTime asked : state_->asked) {
         if (asked != SteadyTime{}) worst = std::max(worst, now - asked);
     }
+    state_->peak = std::max(state_->peak, worst);
     return worst;
+}
+
+Duration LoopLag::take_peak() {
+    const Lock lock(state_->mutex);
+    return std::exchange(state_->peak, Duration{});
 }
 
 void Performance::start(pipeline::LiveSampler::Sources sources) {

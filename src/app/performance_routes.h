@@ -33,6 +33,8 @@ class LoopLag final : public pipeline::LoopListener {
     void probe();
     /// The worst since the last call, with what a loop that has not answered yet has taken so far.
     Duration take_worst();
+    /// The worst of what take_worst() has given since the last call: for whoever looks less often.
+    Duration take_peak();
 
   private:
     // Tasks in a mailbox may outlive this.
@@ -41,6 +43,7 @@ class LoopLag final : public pipeline::LoopListener {
         const Clock& clock;
         Mutex mutex;
         Duration worst TG_GUARDED_BY(mutex){};
+        Duration peak TG_GUARDED_BY(mutex){};
         std::vector<SteadyTime> asked TG_GUARDED_BY(mutex);  // By loop; zero: answered.
     };
     const std::shared_ptr<State> state_;
@@ -60,6 +63,7 @@ class Performance {
     void stop();
     void register_routes(std::vector<pipeline::Route>& routes);
     pipeline::LoopListener* loop_listener() noexcept { return &lag_; }
+    LoopLag& loop_lag() noexcept { return lag_; }
 
   private:
     struct Listener {

@@ -20,7 +20,7 @@ namespace privacy = audit::privacy;
 constexpr std::size_t kSentences = 20'000;
 constexpr std::uint64_t kSeed = 4;
 
-struct Arguments {
+struct RedactionEvalArguments {
     std::uint64_t seed = kSeed;
     std::string out;
 };
@@ -32,8 +32,8 @@ struct Speed {
     double hmac_ns = 0;     // Of one commitment.
 };
 
-Result<Arguments> read_arguments(const std::vector<std::string>& words) {
-    Arguments arguments;
+Result<RedactionEvalArguments> read_redaction_eval_arguments(const std::vector<std::string>& words) {
+    RedactionEvalArguments arguments;
     const auto usage = [] {
         return fail(ErrorCode::kInvalidArgument, "eval takes: redaction [--seed N] [--out FILE]");
     };
@@ -108,8 +108,8 @@ void print(const privacy::RedactionScore& score, const Speed& speed) {
     for (const std::string& mistake : score.mistakes) fmt::print("  {}\n", mistake);
 }
 
-std::string json_of(const privacy::RedactionScore& score, const Speed& speed, const Arguments& arguments,
-                    UnixMillis now) {
+std::string redaction_eval_json(const privacy::RedactionScore& score, const Speed& speed,
+                                const RedactionEvalArguments& arguments, UnixMillis now) {
     const auto machine = provenance::text::machine_facts();
     std::string out;
     JsonWriter json(out);
@@ -134,7 +134,7 @@ std::string json_of(const privacy::RedactionScore& score, const Speed& speed, co
     return out + "\n";
 }
 
-Result<void> run(const Arguments& arguments) {
+Result<void> run_redaction_eval(const RedactionEvalArguments& arguments) {
     const SystemClock clock;
     const auto cases = privacy::redaction_cases(arguments.seed, kSentences);
     const privacy::RedactionScore score = privacy::score_redaction(cases);
@@ -142,7 +142,7 @@ Result<void> run(const Arguments& arguments) {
     print(score, speed);
     if (arguments.out.empty()) return {};
     SystemDisk disk;
-    TG_CHECK(disk.write_atomic(arguments.out, json_of(score, speed, arguments, clock.unix_ms())));
+    TG_CHECK(disk.write_atomic(arguments.out, redaction_eval_json(score, speed, arguments, clock.unix_ms())));
     fmt::print("stored in {}\n", arguments.out);
     return {};
 }
@@ -150,9 +150,9 @@ Result<void> run(const Arguments& arguments) {
 }  // namespace
 
 int run_eval_redaction(const Invocation& invocation) {
-    const auto arguments = read_arguments(invocation.words);
+    const auto arguments = read_redaction_eval_arguments(invocation.words);
     if (!arguments) return wrong_use(arguments.error().message);
-    const auto done = run(*arguments);
+    const auto done = run_redaction_eval(*arguments);
     if (done) return 0;
     fmt::print(stderr, "tidegate: {}\n", done.error().message);
     return 1;

@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -9,6 +10,7 @@
 
 #include "app/commands.h"
 #include "app/server.h"
+#include "runtime/service_manager.h"
 
 namespace tidegate::app {
 namespace {
@@ -24,12 +26,27 @@ sigset_t block_signals() {
     return set;
 }
 
-void wait_for_end(const sigset_t& set, TidegateServer& server) {
+/// The next of the signals; 0: `wait_max` has passed without one.
+int next_signal(const sigset_t& set, std::optional<Duration> wait_max) {
+    int number = 0;
+    if (!wait_max) return sigwait(&set, &number) == 0 ? number : 0;
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(*wait_max);
+    const timespec wait{seconds.count(), std::chrono::nanoseconds(*wait_max - seconds).count()};
+    return std::max(0, sigtimedwait(&set, nullptr, &wait));
+}
+
+void wait_for_end(const sigset_t& set, TidegateServer& server, const runtime::ServiceManager& manager) {
+    // Half of the time is for the loops to answer in.
+    std::optional<Duration> turn = manager.watchdog();
+    if (turn) *turn /= 4;
     for (;;) {
-        int number = 0;
-        if (sigwait(&set, &number) != 0) continue;
+        const int number = next_signal(set, turn);
+        if (number == 0) {
+            if (turn && server.loops_turn(*turn * 2)) manager.alive();
+            continue;
+        }
         if (number != SIGHUP) return;
-        server.log().reopen();
+        server.reopen_logs();
         server.log().line(observe::Level::kInfo, "log_reopened");
     }
 }
@@ -52,13 +69,17 @@ int run_serve(const Invocation& invocation) {
     // What it writes (records, keys, databases) is nobody else's.
     ::umask(077);
     const sigset_t signals = block_signals();
-    auto server = TidegateServer::create(invocation.settings);
+    auto server =
+        TidegateServer::create(invocation.settings, settings::render_described(invocation.table, invocation.resolved));
     if (!server) {
         fmt::print(stderr, "tidegate: cannot start: {}\n", server.error().message);
         return 1;
     }
+    const auto manager = runtime::ServiceManager::from_environment();
     (*server)->start();
-    wait_for_end(signals, **server);
+    manager.ready();
+    wait_for_end(signals, **server, manager);
+    manager.stopping();
     let_second_signal_kill();
     (*server)->shutdown(invocation.settings.server.drain_max);
     return 0;

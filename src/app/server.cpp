@@ -6,10 +6,12 @@
 #include <iterator>
 #include <thread>
 
+#include "app/alert_views.h"
 #include "app/dashboard_routes.h"
 #include "app/key_routes.h"
 #include "app/keys.h"
 #include "app/operations.h"
+#include "app/settings_routes.h"
 #include "base/file.h"
 #include "http/trusted_proxies.h"
 #include "services/provenance/provenance.h"
@@ -42,6 +44,12 @@ Result<void> check_listener(const AppSettings& settings) {
                     "127.0.0.1, require keys, or set server.open_network to true behind a gateway you trust");
 }
 
+/// What may hold a thread for as long as its reader likes, or for a whole log, has threads beside those of everybody else: both
+/// kinds of exports, reports, and the one verification at a time.
+std::uint32_t long_read_threads(const AppSettings& settings) {
+    return settings.compliance.exports_max + settings.provenance.exports_max + settings.reports.reports_max + 1;
+}
+
 /// Paths that meet, and more limits than one request can be counted by.
 Result<void> check_routes(const std::vector<pipeline::Route>& routes, const limits::RateLimiter& limiter) {
     http::Router router;
@@ -56,6 +64,12 @@ Result<void> check_routes(const std::vector<pipeline::Route>& routes, const limi
 Result<void> check_together(const AppSettings& settings) {
     const std::uint32_t records = settings.audit.queue_records_max;
     const std::uint32_t items = settings.provenance.batch_items_max;
+    if (settings.pipeline.access_log_format != "json" && settings.pipeline.access_log_path.empty()) {
+        return fail(
+            ErrorCode::kInvalidArgument,
+            "pipeline.access_log_format " + settings.pipeline.access_log_format +
+                " needs pipeline.access_log_path: the log itself is JSON, and no reader takes both in one file");
+    }
     if (records >= items) return {};
     return fail(ErrorCode::kInvalidArgument, "audit.queue_records_max (" + std::to_string(records) +
                                                  ") is less than provenance.batch_items_max (" + std::to_string(items) +
@@ -72,30 +86,47 @@ std::string database_path(const std::string& data_dir) {
     return data_dir + "/tidegate.db";
 }
 
-Result<std::unique_ptr<TidegateServer>> TidegateServer::create(const AppSettings& settings) {
+Result<std::unique_ptr<TidegateServer>> TidegateServer::create(const AppSettings& settings,
+                                                               std::string described_settings) {
     TG_CHECK(check_listener(settings));
     TG_CHECK(check_together(settings));
     std::unique_ptr<TidegateServer> server(new TidegateServer(settings));
+    server->described_settings_ = std::move(described_settings);
     TG_TRY(const observe::Level level, observe::parse_level(settings.process.log_level));
     TG_TRY(server->log_, observe::Logger::open({.level = level, .path = settings.process.log_path}, server->clock_));
+    if (!settings.pipeline.access_log_path.empty()) {
+        TG_TRY(server->access_log_, observe::Logger::open({.path = settings.pipeline.access_log_path}, server->clock_));
+    }
     TG_TRY(server->text_detector_, provenance::text::TextDetector::embedded());
     TG_CHECK(server->open_storage());
+    TG_TRY(
+        server->jobs_,
+        JobAssembly::open(
+            {.settings = server->settings_, .clock = server->clock_, .random = server->random_, .log = *server->log_}));
     server->make_pools();
     TG_TRY(server->models_,
            ModelAssembly::open({.settings = server->settings_, .clock = server->clock_, .log = *server->log_}));
     TG_CHECK(server->make_gate());
+    TG_TRY(server->tracing_, Tracing::create(server->settings_.tracing, version(), server->clock_, server->random_));
     TG_CHECK(server->make_dispatcher());
     TG_CHECK(server->open_listener());
     TG_CHECK(make_first_key(server->gate_->identity()));
     server->declare_metrics();
+    TG_CHECK(server->jobs_->watch(server->metrics_, {.proxy = *server->proxy_,
+                                                     .compliance = *server->compliance_,
+                                                     .levels = server->measures_->levels(),
+                                                     .clock = server->clock_}));
     return server;
 }
 
 TidegateServer::~TidegateServer() {
+    if (jobs_) jobs_->stop_watch();
+    if (measures_) measures_->stop();
     if (http_) http_->stop();
     if (gate_) gate_->stop();
     if (cpu_) cpu_->stop();
     if (blocking_) blocking_->stop();
+    if (jobs_) jobs_->stop();
     if (models_) models_->stop();
     if (compliance_) compliance_->stop();
     if (audit_) audit_->stop();
@@ -127,12 +158,8 @@ Result<void> TidegateServer::open_storage() {
 void TidegateServer::make_pools() {
     const ProcessSettings& process = settings_.process;
     cpu_ = std::make_unique<runtime::WorkerPool>("cpu", one_a_core(process.cpu_threads), process.cpu_queue_max);
-    // What may hold a thread for as long as its reader likes, or for a whole log, has threads beside those of everybody else:
-    // both kinds of exports, reports, and the one verification at a time.
-    const std::uint32_t long_reads =
-        settings_.compliance.exports_max + settings_.provenance.exports_max + settings_.reports.reports_max + 1;
-    blocking_ = std::make_unique<runtime::WorkerPool>("blocking", process.blocking_threads + long_reads,
-                                                      process.blocking_queue_max);
+    blocking_ = std::make_unique<runtime::WorkerPool>(
+        "blocking", process.blocking_threads + long_read_threads(settings_), process.blocking_queue_max);
 }
 
 Result<void> TidegateServer::make_gate() {
@@ -147,6 +174,15 @@ Result<void> TidegateServer::make_gate() {
                                         .decisions = audit_->reader()}));
     cache_ = std::make_unique<CacheAssembly>(
         CacheNeeds{.settings = settings_, .clock = clock_, .random = random_, .cpu = *cpu_});
+    TG_TRY(measures_, PerformanceAssembly::open({.settings = settings_,
+                                                 .clock = clock_,
+                                                 .log = *log_,
+                                                 .cpu = *cpu_,
+                                                 .blocking = *blocking_,
+                                                 .cache = *cache_,
+                                                 .loop_lag = performance_.loop_lag(),
+                                                 .database_path = database_path_,
+                                                 .long_read_threads = long_read_threads(settings_)}));
     TG_TRY(proxy_, proxy::Proxy::create(settings_.upstreams, settings_.routes,
                                         {.clock = clock_,
                                          .random = random_,
@@ -161,6 +197,25 @@ Result<void> TidegateServer::make_gate() {
     return {};
 }
 
+Result<void> TidegateServer::open_services() {
+    const service::House house{.clock = clock_,
+                               .random = random_,
+                               .disk = disk_,
+                               .log = *log_,
+                               .jobs = jobs_->jobs(),
+                               .blocking = *blocking_,
+                               .data_dir = settings_.process.data_dir,
+                               .database_path = database_path_,
+                               .drop_answers = [this](std::string_view tag) {
+                                   return cache_->invalidator().erase_tag(cache::tag_hash(tag), clock_.unix_ms());
+                               }};
+    for (const auto& module : settings_.services) {
+        TG_TRY(auto one, module->open(house));
+        services_.push_back({.name = std::string(module->name()), .service = std::move(one)});
+    }
+    return {};
+}
+
 Result<void> TidegateServer::make_dispatcher() {
     std::vector<pipeline::Route> routes;
     provenance::register_provenance(routes, {.clock = clock_,
@@ -168,6 +223,8 @@ Result<void> TidegateServer::make_dispatcher() {
                                              .history = &audit_->history(),
                                              .statistics = &audit_->statistics(),
                                              .settings = settings_.provenance});
+    TG_CHECK(open_services());
+    for (const RunningService& one : services_) one.service->register_routes(routes);
     register_operations(routes, {.clock = clock_,
                                  .metrics = metrics_,
                                  .audit = *audit_,
@@ -179,6 +236,8 @@ Result<void> TidegateServer::make_dispatcher() {
                                  .proxy = *proxy_,
                                  .cache = *cache_,
                                  .models = *models_,
+                                 .jobs = jobs_->jobs(),
+                                 .services = services_,
                                  .text_model_version = text_detector_->model_version(),
                                  .metrics_enabled = settings_.process.metrics_enabled});
     compliance_->register_routes(routes, *audit_);
@@ -187,7 +246,12 @@ Result<void> TidegateServer::make_dispatcher() {
     proxy_->register_routes(elsewhere);
     models_->register_routes(routes, elsewhere, *cpu_, [this] { return is_ready(*audit_, stopping_); }, version());
     std::ranges::move(elsewhere, std::back_inserter(routes));
+    const bool loopback = is_loopback(settings_.server.address);
+    jobs_->register_routes(routes, loopback && !pipeline::keys_required(settings_.identity, loopback));
     performance_.register_routes(routes);
+    measures_->register_routes(routes);
+    register_settings(routes, std::move(described_settings_));
+    profiles_.register_routes(routes);
     register_dashboard(routes);
     openapi_ = register_openapi(routes);
     TG_CHECK(check_routes(routes, gate_->limiter()));
@@ -200,7 +264,8 @@ Result<void> TidegateServer::make_dispatcher() {
                                 .blocking = *blocking_,
                                 .answer_after = settings_.audit.answer_after == "accepted"
                                                     ? pipeline::AnswerAfter::kAccepted
-                                                    : pipeline::AnswerAfter::kDurable};
+                                                    : pipeline::AnswerAfter::kDurable,
+                                .access = access_log_.get()};
     TG_CHECK(pipeline::check_answers(settings_.pipeline.answers, routes));
     pipeline::Gate gate = gate_->gate();
     gate.store = &cache_->store();
@@ -208,7 +273,11 @@ Result<void> TidegateServer::make_dispatcher() {
     gate.build = version();
     gate.privacy = compliance_->privacy();
     for (pipeline::LoopListener* listener : compliance_->loop_listeners()) gate.listeners.push_back(listener);
+    gate.listeners.push_back(&profiles_);
+    if (tracing_.sender) gate.listeners.push_back(tracing_.sender.get());
+    gate.spans = tracing_.exporter.get();
     gate.listeners.push_back(performance_.loop_listener());
+    gate.listeners.push_back(&heartbeat_);
     gate.listeners.push_back(&models_->listener());
     gate.listeners.push_back(proxy_.get());
     gate.listeners.push_back(cache_.get());  // Last: what uses the second level of a loop ends before it.
@@ -248,12 +317,16 @@ void TidegateServer::start() {
         .field("version", version())
         .field("text_model", text_detector_->model_version());
     gate_->start();
+    profiles_.start(*log_);
+    if (tracing_.exporter) tracing_.exporter->start();
     http_->start();
+    jobs_->start();
     performance_.start({.http = dispatcher_->http_metrics(),
                         .families = route_families_,
                         .cache = [this] { return cache_->store().stats(); },
                         .spend_milli = [this] { return gate_->book().counters().charged_milli.value(); },
                         .loop_lag = {}});
+    measures_->start(*dispatcher_, audit_->log(), [this] { return gate_->book().counters().charged_milli.value(); });
 }
 
 void TidegateServer::shutdown(Duration wait_max) {
@@ -261,12 +334,18 @@ void TidegateServer::shutdown(Duration wait_max) {
     log_->line(observe::Level::kInfo, "draining");
     compliance_->close_streams();
     performance_.stop();
+    profiles_.stop();
+    jobs_->stop_watch();
     const bool drained = http_->drain(wait_max);
     // The wait is over: cut those that are left, so that what waits for a thread is not done for nobody.
     if (!drained) http_->stop();
+    if (tracing_.exporter) tracing_.exporter->stop();
     cpu_->stop();
     blocking_->stop();
+    jobs_->stop();
+    for (const RunningService& one : services_) one.service->stop();
     models_->stop();
+    measures_->stop();
     compliance_->stop();
     audit_->stop();
     compliance_->save();

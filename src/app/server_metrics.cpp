@@ -110,12 +110,19 @@ void TidegateServer::declare_metrics() {
     compliance_->declare_metrics(metrics_);
     gate_->declare_metrics(metrics_, cache_->store(), *proxy_);
     cache_->declare_metrics(metrics_);
+    measures_->declare_metrics(metrics_);
     models_->declare_metrics(metrics_);
+    for (const RunningService& one : services_) one.service->declare_metrics(metrics_);
+    jobs_->declare_metrics(metrics_);
+    profiles_.declare_metrics(metrics_);
+    if (tracing_.exporter) tracing_.exporter->declare_metrics(metrics_);
     proxy::declare_metrics(metrics_, proxy_->warmup_counts());
     metrics_.callback({.name = "tidegate_log_lines_dropped_total",
                        .help = "Log lines dropped because the output was too slow.",
                        .when_it_rises = "Look at the disk of log.path."},
-                      MetricType::kCounter, [this](Samples& out) { out.add({}, as_double(log_->dropped())); });
+                      MetricType::kCounter, [this](Samples& out) {
+                          out.add({}, as_double(log_->dropped() + (access_log_ ? access_log_->dropped() : 0)));
+                      });
     metrics_.callback({.name = "tidegate_build_info",
                        .help = "Always 1; the labels say what runs.",
                        .labels = {"version", "text_model"},

@@ -1,5 +1,7 @@
 #include "app/settings.h"
 
+#include "app/services.h"
+
 namespace tidegate::app {
 namespace {
 
@@ -89,9 +91,15 @@ void declare(settings::Table& table, AppSettings& s) {
     compliance::declare(table, s.reports);  // In the group `compliance`.
     compliance::declare(table, s.drift);
     compliance::ingest::declare(table, s.ingest);
+    performance::declare(table, s.performance);
+    telemetry::declare(table, s.tracing);
     provenance::declare(table, s.provenance);
+    s.services = make_services();
+    for (const auto& one : s.services) one->declare(table);
     model::declare(table, s.models);
     inference::declare(table, s.inference);
+    jobs::declare(table, s.jobs);
+    alerts::declare(table, s.alerts);
 }
 
 }  // namespace tidegate::app

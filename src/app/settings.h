@@ -2,14 +2,19 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <vector>
 
+#include "alerts/settings.h"
 #include "audit/keep/settings.h"
 #include "audit/privacy/settings.h"
 #include "audit/settings.h"
 #include "bus/settings.h"
 #include "http/settings.h"
+#include "jobs/settings.h"
 #include "model/settings.h"
+#include "performance/settings.h"
 #include "pipeline/cache/settings.h"
 #include "pipeline/identity/settings.h"
 #include "pipeline/limits/settings.h"
@@ -21,10 +26,12 @@
 #include "services/compliance/query_settings.h"
 #include "services/compliance/reports/settings.h"
 #include "services/inference/settings.h"
+#include "services/module/module.h"
 #include "services/provenance/settings.h"
 #include "services/proxy/settings.h"
 #include "settings/load.h"
 #include "settings/table.h"
+#include "telemetry/settings.h"
 
 namespace tidegate::app {
 
@@ -73,9 +80,15 @@ struct AppSettings {
     cache::CacheSettings cache;
     std::vector<upstream::UpstreamOptions> upstreams;
     std::vector<proxy::RouteOptions> routes;
+    telemetry::TracingSettings tracing;
     provenance::ProvenanceSettings provenance;
+    /// Those of app/services.cpp, each with its settings; copies of this share them.
+    std::vector<std::shared_ptr<service::Module>> services;
+    performance::PerformanceSettings performance;
     model::ModelSettings models;
     inference::InferenceSettings inference;
+    jobs::JobSettings jobs;
+    alerts::AlertSettings alerts;
 };
 
 void declare(settings::Table& table, AppSettings& s);

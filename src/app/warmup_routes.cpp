@@ -14,7 +14,7 @@ using pipeline::optional;
 using pipeline::required;
 using pipeline::Route;
 using pipeline::Schema;
-using Parts = std::shared_ptr<const WarmupRouteParts>;
+using WarmupParts = std::shared_ptr<const WarmupRouteParts>;
 
 // Whoever asks waits for the answer: shorter than proxies and clients commonly wait.
 constexpr Duration kDeadline = std::chrono::seconds(20);
@@ -34,7 +34,7 @@ std::vector<cache::HotKey> take_top(const WarmupRouteParts& parts, std::uint64_t
     return keys;
 }
 
-void reply_report(const ContextPtr& context, const proxy::WarmupReport& report) {
+void reply_warmup(const ContextPtr& context, const proxy::WarmupReport& report) {
     std::string body;
     JsonWriter writer(body);
     writer.begin_object().field("keys", report.keys).field("asked", report.asked).field("fresh", report.fresh);
@@ -54,7 +54,7 @@ void warm_up(const ContextPtr& context, const WarmupRouteParts& parts) {
     const std::uint64_t count = top ? static_cast<std::uint64_t>(top->as_int()) : kTopDefault;
     const bool begun =
         parts.proxy.warm_up(take_top(parts, count, route), kDeadline,
-                            [context](const proxy::WarmupReport& report) { reply_report(context, report); });
+                            [context](const proxy::WarmupReport& report) { reply_warmup(context, report); });
     if (!begun) context->fail({ErrorCode::kUnavailable, "the server is starting or stopping"});
 }
 
@@ -73,7 +73,7 @@ void show_hot(const ContextPtr& context, const WarmupRouteParts& parts) {
     context->reply_json(std::move(body));
 }
 
-Route admin(http::Method method, std::string path, std::string operation, std::string summary) {
+Route warmup_route(http::Method method, std::string path, std::string operation, std::string summary) {
     Route route;
     route.method = method;
     route.path = std::move(path);
@@ -105,8 +105,8 @@ Schema report_schema() {
 void register_warmup_routes(std::vector<Route>& routes, WarmupRouteParts all_parts) {
     const auto parts = std::make_shared<const WarmupRouteParts>(std::move(all_parts));
 
-    Route warm = admin(http::Method::kPost, "/api/v1/cache/warmup", "cache_warmup",
-                       "Asks upstreams again for what was requested most and is not fresh in the cache.");
+    Route warm = warmup_route(http::Method::kPost, "/api/v1/cache/warmup", "cache_warmup",
+                              "Asks upstreams again for what was requested most and is not fresh in the cache.");
     warm.request = Schema::object({
         optional("top", Schema::integer().range(1, static_cast<double>(kTopMax)).doc("So many keys; 100.")),
         optional("route", Schema::string().size(1, 128).doc("Of this route of the settings alone.")),
@@ -117,9 +117,9 @@ void register_warmup_routes(std::vector<Route>& routes, WarmupRouteParts all_par
     warm.handler = [parts](const ContextPtr& context) { warm_up(context, *parts); };
     routes.push_back(std::move(warm));
 
-    Route hot =
-        admin(http::Method::kGet, "/api/v1/cache/hot", "cache_hot",
-              "The most requested keys of the last one to two hours, as far as nobody's credential is part of them.");
+    Route hot = warmup_route(
+        http::Method::kGet, "/api/v1/cache/hot", "cache_hot",
+        "The most requested keys of the last one to two hours, as far as nobody's credential is part of them.");
     const auto number = [](const char* name, const char* doc) { return required(name, Schema::integer().doc(doc)); };
     hot.response = Schema::object(
         {required("keys", Schema::array(Schema::object({

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -48,6 +49,10 @@ class LogReader {
 
     /// kNotFound: not yet written, or removed by retention.
     virtual Result<segments::Record> read(std::uint64_t leaf) const = 0;
+    /// Calls `visit` for those of `leaves` that the log has, in that order, until it gives false. What lies close together is read at once:
+    /// a page of neighbours costs one read instead of one each. The record lives until `visit` comes back.
+    using VisitRecord = std::function<bool(std::uint64_t leaf, const segments::RecordView& record)>;
+    virtual Result<void> read_each(std::span<const std::uint64_t> leaves, const VisitRecord& visit) const = 0;
     /// The newest with that id; nothing when there is none.
     virtual Result<std::optional<segments::Record>> find_id(const Uuid& id) const = 0;
     /// Newest first, `limit` at most; only leaves that `wanted` takes (empty: all) are read.

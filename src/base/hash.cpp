@@ -2,6 +2,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include <memory>
 
@@ -26,6 +27,18 @@ Sha256 sha256(std::string_view bytes) {
     TG_ASSERT(EVP_DigestUpdate(shared.context.get(), bytes.data(), bytes.size()) == 1);
     TG_ASSERT(EVP_DigestFinal_ex(shared.context.get(), digest.data(), &size) == 1 && size == digest.size());
     return digest;
+}
+
+Sha256 hmac_sha256(std::string_view key, std::string_view message) {
+    Sha256 code;
+    unsigned size = 0;
+    const auto* const bytes = reinterpret_cast<const unsigned char*>(message.data());
+    // An empty key may have no address, which OpenSSL would take for "the key of before".
+    const char* const secret = key.empty() ? "" : key.data();
+    TG_ASSERT(HMAC(EVP_sha256(), secret, static_cast<int>(key.size()), bytes, message.size(), code.data(), &size) !=
+              nullptr);
+    TG_ASSERT(size == code.size());
+    return code;
 }
 
 std::string to_hex(const std::uint8_t* bytes, std::size_t size) {

@@ -17,6 +17,9 @@ std::string to_hex(const std::uint8_t* bytes, std::size_t size);
 void write_hex(const std::uint8_t* bytes, std::size_t size, char* out) noexcept;
 std::string to_hex(const Sha256& digest);
 
+/// RFC 2104 with SHA-256. Any length of key; of an empty one too.
+Sha256 hmac_sha256(std::string_view key, std::string_view message);
+
 /// 64-bit mix for tables; not for adversaries.
 constexpr std::uint64_t mix64(std::uint64_t x) noexcept {
     // Finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection, so no two keys collide.

@@ -1,18 +1,9 @@
 #include "base/ids.h"
 
 #include "base/hash.h"
+#include "base/hex_value.h"
 
 namespace tidegate {
-namespace {
-
-int hex_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-}  // namespace
 
 Uuid make_uuid7(const Clock& clock, Random& random) {
     Uuid uuid;

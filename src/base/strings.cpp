@@ -4,6 +4,8 @@
 #include <charconv>
 #include <numeric>
 
+#include "base/hex_value.h"
+
 namespace tidegate {
 namespace {
 
@@ -17,12 +19,6 @@ std::optional<T> parse_number(std::string_view text) noexcept {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
     return value;
-}
-
-int hex_value(char c) noexcept {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (lower(c) >= 'a' && lower(c) <= 'f') return lower(c) - 'a' + 10;
-    return -1;
 }
 
 }  // namespace

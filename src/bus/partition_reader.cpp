@@ -5,7 +5,7 @@
 namespace tidegate::bus {
 namespace {
 
-constexpr int kPollMs = 100;
+constexpr int kBatchWaitMs = 100;
 // Blocks of 256 KiB: 4 MiB at a time.
 constexpr std::size_t kMessagesAtOnce = 16;
 
@@ -42,7 +42,8 @@ void PartitionReader::stop() {
 void PartitionReader::run() {
     std::array<rd_kafka_message_t*, kMessagesAtOnce> messages{};
     while (!stopping_ && !failed_) {
-        const ssize_t count = rd_kafka_consume_batch_queue(queue_.get(), kPollMs, messages.data(), messages.size());
+        const ssize_t count =
+            rd_kafka_consume_batch_queue(queue_.get(), kBatchWaitMs, messages.data(), messages.size());
         for (ssize_t i = 0; i < count; ++i) {
             const std::unique_ptr<rd_kafka_message_t, DestroyMessage> message(messages[static_cast<std::size_t>(i)]);
             // What is left of the batch when it stops is fetched again by whoever comes next.

@@ -12,7 +12,7 @@ namespace {
 
 // A block of one longest record, with room for what the protocol puts around it.
 constexpr std::size_t kMessageBytesMax = kBlockBytesMax + 64U * 1024;
-constexpr int kPollMs = 100;
+constexpr int kReportsPollMs = 100;
 
 struct Outgoing {
     std::string message;
@@ -33,7 +33,7 @@ struct Producer::Impl {
     std::optional<std::string> fatal TG_GUARDED_BY(mutex);
 
     void poll() {
-        while (!stopping.load(std::memory_order_relaxed)) rd_kafka_poll(kafka.get(), kPollMs);
+        while (!stopping.load(std::memory_order_relaxed)) rd_kafka_poll(kafka.get(), kReportsPollMs);
     }
 
     void delivered(const rd_kafka_message_t& message) {

@@ -11,7 +11,7 @@
 namespace tidegate::bus {
 namespace {
 
-constexpr int kPollMs = 100;
+constexpr int kMessagePollMs = 100;
 constexpr Duration kReopenInterval = std::chrono::seconds(1);
 constexpr int kWatermarkMs = 5'000;
 
@@ -294,7 +294,7 @@ void Worker::Impl::sign() {
 void Worker::Impl::poll() {
     while (!stopping) {
         // Messages come to the partitions' own queues; what comes here is events and errors.
-        if (rd_kafka_message_t* message = rd_kafka_consumer_poll(kafka.get(), kPollMs)) {
+        if (rd_kafka_message_t* message = rd_kafka_consumer_poll(kafka.get(), kMessagePollMs)) {
             // A message here is missing there: the partition sees the jump and goes back for it.
             if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) strayed.insert(static_cast<Partition>(message->partition));
             note(message->err != RD_KAFKA_RESP_ERR_NO_ERROR

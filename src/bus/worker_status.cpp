@@ -1,6 +1,7 @@
 // What a worker shows: the members of /health and the metrics.
 #include <algorithm>
 
+#include "base/as_double.h"
 #include "bus/worker.h"
 
 namespace tidegate::bus {
@@ -8,10 +9,6 @@ namespace {
 
 using observe::MetricType;
 using observe::Samples;
-
-double as_double(std::uint64_t count) {
-    return static_cast<double>(count);
-}
 
 }  // namespace
 

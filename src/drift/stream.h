@@ -47,7 +47,7 @@ struct FeatureLook {
     double p_adjusted = 1;
     bool drifted = false;
     double contribution = 0;
-    std::vector<MovedCell> moved;  // The largest three, of a drifted feature.
+    std::vector<MovedCell> moved;  // Of a drifted feature, the largest change first; sixteen at most.
 };
 
 struct Look {

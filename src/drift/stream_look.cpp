@@ -10,7 +10,8 @@
 namespace tidegate::drift {
 namespace {
 
-constexpr std::size_t kMovedShown = 3;
+/// All cells of a number (its deciles, below, above, missing: 13), so that both histograms can be drawn; the first words of a category.
+constexpr std::size_t kMovedShown = 16;
 
 std::string cell_name(const NumericCells& cells, std::size_t cell, bool is_log) {
     const auto edge = [is_log](double value) { return fmt::format("{:.4g}", is_log ? std::exp(value) : value); };

@@ -10,7 +10,7 @@
 namespace tidegate::drift {
 namespace {
 
-std::size_t total(Counts counts) {
+std::size_t values_in(Counts counts) {
     return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
 }
 
@@ -57,7 +57,7 @@ double effect_of(TestKind kind, double statistic, double degrees, double n, doub
 }
 
 TestResult by_cells(TestKind kind, Counts reference, Counts window, const TestOptions& options, NullTables& tables) {
-    TestResult result = started(kind, total(window), total(reference), options);
+    TestResult result = started(kind, values_in(window), values_in(reference), options);
     if (!result.enough) return result;
     const auto n = static_cast<double>(result.n);
     const auto m = static_cast<double>(result.m);

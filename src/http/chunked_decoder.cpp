@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/hex_value.h"
+
 namespace tidegate::http {
 namespace {
 
@@ -10,13 +12,6 @@ namespace {
 constexpr std::uint32_t kExtensionBytesMax = 32 * 1024;
 constexpr std::uint32_t kTrailerBytesMax = 8 * 1024;
 constexpr std::uint8_t kSizeDigitsMax = 16;
-
-int hex_digit(char c) noexcept {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return -1;
-}
 
 bool in_class(char c, std::uint8_t character_class) noexcept {
     return (syntax::kClasses[static_cast<unsigned char>(c)] & character_class) != 0;
@@ -30,7 +25,7 @@ bool ChunkedDecoder::fail(int status, std::string_view detail) noexcept {
 }
 
 bool ChunkedDecoder::take_size(char c) {
-    const int digit = hex_digit(c);
+    const int digit = hex_value(c);
     if (digit >= 0) {
         if (++digits_ > kSizeDigitsMax) return fail(400, "a chunk size of more than 16 digits");
         left_ = left_ * 16 + static_cast<std::uint64_t>(digit);

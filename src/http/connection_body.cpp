@@ -3,15 +3,10 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "http/client_gone.h"
 #include "http/connection.h"
 
 namespace tidegate::http {
-namespace {
-
-constexpr int kStatusClientGone = 499;
-
-}  // namespace
-
 /// Hands on what comes, until the application pauses it or has lost its interest.
 class ReceiverSink final : public BodySink {
   public:

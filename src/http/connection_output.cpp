@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "http/client_gone.h"
 #include "http/connection.h"
 
 namespace tidegate::http {
@@ -19,8 +20,6 @@ constexpr std::size_t kPiecesPerWrite = 64;
 // 9112, 9.6).
 constexpr Duration kLingerMax = std::chrono::seconds(5);
 constexpr Duration kLingerDrainingMax = std::chrono::seconds(1);
-// The log's word for a client that left (nginx's 499); never sent.
-constexpr int kStatusClientGone = 499;
 
 void append_chunk_size(std::string& out, std::size_t bytes) {
     std::array<char, 16> digits;

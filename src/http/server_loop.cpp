@@ -1,6 +1,7 @@
 #include "http/server_loop.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -52,6 +53,7 @@ void ServerLoop::start() {
 }
 
 void ServerLoop::run() {
+    ::pthread_setname_np(::pthread_self(), "loop");
     // So that what is posted from in there, too, knows that it is on the loop.
     loop_->mailbox()->adopt();
     shared_.application.on_loop_start(*loop_, context_.link->index);

@@ -1,5 +1,6 @@
 #include "http/target.h"
 
+#include "base/hex_value.h"
 #include "base/strings.h"
 #include "base/utf8.h"
 
@@ -8,13 +9,6 @@ namespace {
 
 using syntax::all;
 
-int hex_digit(char c) noexcept {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return -1;
-}
-
 /// Decodes into `out`; an empty view when well-formed, else what is wrong.
 std::string_view decode_path(std::string_view raw, std::string& out) {
     bool beyond_ascii = false;
@@ -22,8 +16,8 @@ std::string_view decode_path(std::string_view raw, std::string& out) {
         char c = raw[i];
         if (c == '\\') return "a backslash in the path";
         if (c == '%') {
-            const int high = i + 2 < raw.size() ? hex_digit(raw[i + 1]) : -1;
-            const int low = i + 2 < raw.size() ? hex_digit(raw[i + 2]) : -1;
+            const int high = i + 2 < raw.size() ? hex_value(raw[i + 1]) : -1;
+            const int low = i + 2 < raw.size() ? hex_value(raw[i + 2]) : -1;
             if (high < 0 || low < 0) return "a broken percent escape in the path";
             const int value = high * 16 + low;
             if (value < 0x20 || value == 0x7F) return "an encoded control character in the path";
@@ -86,7 +80,7 @@ bool is_valid_authority(std::string_view text) noexcept {
         if (end == std::string_view::npos || end < 3) return false;
         host = text.substr(1, end - 1);
         for (const char c : host) {
-            if (hex_digit(c) < 0 && c != ':' && c != '.') return false;
+            if (hex_value(c) < 0 && c != ':' && c != '.') return false;
         }
         port = text.substr(end + 1);
         if (!port.empty() && port.front() != ':') return false;

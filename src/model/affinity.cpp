@@ -13,7 +13,7 @@ constexpr std::string_view kNode = "numa:";
 
 Result<std::vector<unsigned>> parse_list(std::string_view text) {
     std::vector<unsigned> cpus;
-    for (const std::string_view part : split(text, ',')) {
+    for (const std::string_view part : tidegate::split(text, ',')) {
         const std::string_view range = trim(part);
         const std::size_t dash = range.find('-');
         const auto first = parse_u64(range.substr(0, dash));

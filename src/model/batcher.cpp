@@ -15,7 +15,7 @@ namespace {
 // More threads than this for one model is a slip of the pen.
 constexpr unsigned kInstancesMax = 256;
 constexpr unsigned kPrioritiesMax = 64;
-constexpr std::uint32_t kRowsMax = 65'536;
+constexpr std::uint32_t kPassRowsMax = 65'536;
 // Of its deadline a request may use so much by the estimate: the estimate is a mean, and half of what just fits would miss.
 constexpr double kDeadlineShare = 0.8;
 // A full queue is looked through for clients that have gone at most so often.
@@ -57,8 +57,8 @@ Result<void> check(const BatcherOptions& options, std::span<const std::shared_pt
     if (options.instances == 0 || options.instances > kInstancesMax) {
         return bad(fmt::format("instances is {}; 1 to {} are possible", options.instances, kInstancesMax));
     }
-    if (options.rows_max == 0 || options.rows_max > kRowsMax) {
-        return bad(fmt::format("rows_max is {}; 1 to {} are possible", options.rows_max, kRowsMax));
+    if (options.rows_max == 0 || options.rows_max > kPassRowsMax) {
+        return bad(fmt::format("rows_max is {}; 1 to {} are possible", options.rows_max, kPassRowsMax));
     }
     if (options.queue_rows_max < options.rows_max) {
         return bad(fmt::format("queue_rows_max ({}) is less than the rows of one pass ({})", options.queue_rows_max,

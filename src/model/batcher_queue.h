@@ -5,8 +5,8 @@
 //             all, so whoever waits is overtaken only by more urgent ones that come within that time after it.
 // Algorithm   One first-in first-out lane for each kind (wanted outputs, types, shapes beyond the first dimension), level and
 //             length class. A batch takes its first lane, then lanes of the same kind by nearness of length: a class spans a
-//             factor of 1.5 (1.33), the neighbouring class joins while at most a quarter of the pass is filling.
-//             Kinds are found by hash and compared whole before they share a pass.
+//             factor of 1.5 (1.33), the neighbouring class joins as well. Of a small pass at most a quarter is filling, of one with
+//             128 tokens a twelfth. Kinds are found by hash and compared whole before they share a pass.
 // Memory      Nodes are kept for reuse: as many as ever waited at once. Empty lanes beyond kLanesKept are freed.
 // Threads     None of its own; the caller locks.
 #pragma once
@@ -107,8 +107,7 @@ class BatchQueue {
     bool fits(const Batch& batch, const BatchRequest& request) const noexcept;
     void take(Waiting& waiting, Batch& batch) noexcept;
     Waiting* anchor(SteadyTime now, const RunTimes& times, std::vector<Dropped>& dropped);
-    bool fill(Lane& lane, const BatchRequest& like, bool near, SteadyTime now, Batch& batch,
-              std::vector<Dropped>& dropped);
+    bool fill(Lane& lane, const BatchRequest& like, SteadyTime now, Batch& batch, std::vector<Dropped>& dropped);
     bool same_kind(const BatchRequest& a, const BatchRequest& b) const noexcept;
     void learn(const Batch& batch, bool left_out) noexcept;
     std::uint32_t load(const BatchRequest& request) const noexcept { return options_.batches ? request.rows : 1; }

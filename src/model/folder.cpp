@@ -70,13 +70,13 @@ std::unexpected<Error> failure(const std::string& path, int number) {
 bool is_plain(std::string_view path) {
     if (path.empty()) return true;
     if (path.find('\0') != std::string_view::npos) return false;
-    return std::ranges::none_of(split(path, '/'),
+    return std::ranges::none_of(tidegate::split(path, '/'),
                                 [](std::string_view part) { return part.empty() || part == "." || part == ".."; });
 }
 
 Result<Descriptor> walk(int folder, const std::string& path, int flags) {
     Descriptor at(::openat(folder, ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
-    const auto parts = split(path, '/');
+    const auto parts = tidegate::split(path, '/');
     for (std::size_t i = 0; i < parts.size(); ++i) {
         const bool is_last = i + 1 == parts.size();
         const int how = is_last ? flags | O_NOFOLLOW : O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;

@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "base/strings.h"
+#include "model/affinity.h"
 #include "model/device.h"
 #include "model/model_state.h"
 #include "model/text/tokenizer.h"
@@ -238,6 +239,10 @@ Result<void> Loader::finish(Model::State& state) const {
     }
     BatcherOptions options = batcher_options(state.config);
     options.inline_below = options_.defaults.inline_below;
+    if (!options_.session.cpus.empty()) {
+        // What was given could be used when the program started; a processor that went away since leaves the thread where it is.
+        options.thread_began = [cpus = options_.session.cpus](unsigned) { static_cast<void>(pin_thread(cpus)); };
+    }
     set_padding(state, options);
     TG_TRY(state.batcher, Batcher::create(state.name, std::move(options), state.sessions, clock_));
     state.loaded_at = clock_.unix_ms();

@@ -76,7 +76,7 @@ SteadyTime Model::deadline_of(const InferRequest& request) const {
     return deadline;
 }
 
-InferAnswer Model::answer_of(BatchAnswer batch, const std::vector<std::uint32_t>& wanted) {
+Result<InferAnswer> Model::answer_of(BatchAnswer batch, const std::vector<std::uint32_t>& wanted) {
     InferAnswer answer{.model = shared_from_this(),
                        .outputs = {},
                        .owner = std::move(batch.owner),
@@ -88,7 +88,12 @@ InferAnswer Model::answer_of(BatchAnswer batch, const std::vector<std::uint32_t>
     answer.outputs.reserve(batch.outputs.size());
     for (std::size_t i = 0; i < batch.outputs.size(); ++i) {
         TensorView& view = batch.outputs[i];
-        view.shape = client_shape(state_->config, state_->config.outputs[wanted[i]], view.shape);
+        auto shape = client_shape(state_->config, state_->config.outputs[wanted[i]], view.shape);
+        if (!shape) {  // The model's fault or its config's, not the request's.
+            return fail(ErrorCode::kInternal,
+                        "output `" + state_->outputs[wanted[i]].name + "`: " + std::move(shape).error().message);
+        }
+        view.shape = *shape;
         answer.outputs.push_back({state_->outputs[wanted[i]].name, view});
     }
     return answer;

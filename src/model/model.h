@@ -131,7 +131,7 @@ class Model : public std::enable_shared_from_this<Model> {
     Result<void> check_rows(CheckedRequest& checked) const;
     Result<void> check_outputs(const InferRequest& request, CheckedRequest& checked) const;
     SteadyTime deadline_of(const InferRequest& request) const;
-    InferAnswer answer_of(BatchAnswer batch, const std::vector<std::uint32_t>& wanted);
+    Result<InferAnswer> answer_of(BatchAnswer batch, const std::vector<std::uint32_t>& wanted);
 
     std::unique_ptr<State> state_;
     std::atomic<std::uint64_t> infer_ns_{0};  // Over requests; the batcher's own sum is over passes.

@@ -4,17 +4,13 @@
 #include <algorithm>
 
 #include "model/model_state.h"
+#include "model/shown.h"
 
 namespace tidegate::model {
 namespace {
 
 std::unexpected<Error> refuse(std::string message) {
     return fail(ErrorCode::kInvalidArgument, std::move(message));
-}
-
-/// A client's name in a message: cut, so that nobody is answered with a megabyte of his own.
-std::string shown(std::string_view name) {
-    return std::string(name.substr(0, 128));
 }
 
 std::string names_of(const std::vector<TensorInfo>& infos) {
@@ -91,7 +87,9 @@ Result<CheckedRequest> Model::check(const InferRequest& request) const {
         if (config.text.padding.contains(config.inputs[i].name)) {
             checked.tokens = std::max(checked.tokens, static_cast<std::uint32_t>(checked.inputs[i].shape[1]));
         }
-        checked.inputs[i].shape = session_shape(config, config.inputs[i], checked.inputs[i].shape);
+        auto shape = session_shape(config, config.inputs[i], checked.inputs[i].shape);
+        if (!shape) return refuse(fmt::format("input `{}`: {}", state.inputs[i].name, shape.error().message));
+        checked.inputs[i].shape = *shape;
     }
     if (request.tokens > 0) checked.tokens = request.tokens;
     TG_CHECK(check_outputs(request, checked));
@@ -108,8 +106,8 @@ Result<void> Model::check_rows(CheckedRequest& checked) const {
                                   checked.inputs[i].shape[0], state_->inputs[0].name, rows));
     }
     // A request that shares its passes may take several of them; one that has its own may not.
-    constexpr std::int64_t kRowsMax = 1LL << 24U;
-    const std::int64_t rows_max = config.merges ? kRowsMax : static_cast<std::int64_t>(config.max_batch_size);
+    constexpr std::int64_t kRowsInTurnMax = 1LL << 24U;
+    const std::int64_t rows_max = config.merges ? kRowsInTurnMax : static_cast<std::int64_t>(config.max_batch_size);
     if (rows > rows_max) {
         return refuse(
             fmt::format("input `{}` has {} rows, and a request may have {}", state_->inputs[0].name, rows, rows_max));

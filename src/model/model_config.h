@@ -156,9 +156,10 @@ BatcherOptions batcher_options(const ModelConfig& config);
 TensorInfo client_info(const ModelConfig& config, const TensorConfig& tensor);
 
 /// The shape that the session sees for a client's `given` (with its batch dimension): `given` itself without a reshape.
-Shape session_shape(const ModelConfig& config, const TensorConfig& tensor, const Shape& given);
+/// kFailedValidation: the reshape leaves another number of elements.
+Result<Shape> session_shape(const ModelConfig& config, const TensorConfig& tensor, const Shape& given);
 /// The way back, for an output.
-Shape client_shape(const ModelConfig& config, const TensorConfig& tensor, const Shape& given);
+Result<Shape> client_shape(const ModelConfig& config, const TensorConfig& tensor, const Shape& given);
 
 /// The config as Triton's `/v2/models/NAME/config` has it, a JSON object.
 std::string to_triton_json(const ModelConfig& config);

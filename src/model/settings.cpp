@@ -1,5 +1,7 @@
 #include "model/settings.h"
 
+#include <thread>
+
 #include "model/affinity.h"
 #include "model/device.h"
 
@@ -46,8 +48,9 @@ void declare(settings::Table& table, ModelSettings& s) {
     table.add("models.cpu_affinity", s.cpu_affinity, "")
         .check(check_cpus, "CPUS or numa:NODE")
         .doc(
-            "Threads that compute run on these processors only: `0-3,8`, or all of a memory node: `numa:0`; empty: on "
-            "any.");
+            "Threads of models (each instance's, and those inside operators) run on these processors only: `0-3,8`, or "
+            "all of a memory node: `numa:0`; empty: on any. A pass under models.inline_below_us runs on the event "
+            "loop, wherever that is. Where none of them may be used the start stops.");
     table.add("models.arena_bytes_max", s.arena_bytes_max, 4ULL * 1024 * 1024 * 1024)
         .range(1024ULL * 1024, 1024ULL * 1024 * 1024 * 1024)
         .bytes()
@@ -67,13 +70,27 @@ void declare(settings::Table& table, ModelSettings& s) {
             "thread and back costs as much. 0: never.");
     table.add("models.fold_constants", s.fold_constants, true)
         .doc(
-            "Compute what depends on constants alone once, as a model is loaded. That memory is not bounded: off where "
-            "the files are not your own.");
+            "Compute what depends on constants alone once, as a model is loaded. ONNX Runtime bounds neither memory "
+            "nor time of that: a file of a few bytes can ask for all there is. Off where the files are not your own: "
+            "then that is left to the passes, which models.arena_bytes_max bounds.");
 }
+
+namespace {
+
+/// On a thread of its own: the caller's stays where it is.
+Result<void> try_cpus(std::span<const unsigned> cpus) {
+    Result<void> tried;
+    std::thread([&] { tried = pin_thread(cpus); }).join();
+    if (tried) return {};
+    return fail(tried.error().code, "models.cpu_affinity: " + tried.error().message);
+}
+
+}  // namespace
 
 Result<SessionOptions> session_options(const ModelSettings& s, const Backend& backend, std::string& note) {
     SessionOptions options;
     TG_TRY(options.cpus, cpus_of(s.cpu_affinity));
+    TG_CHECK(try_cpus(options.cpus));
     TG_TRY(DeviceDecision decision, decide_device(backend, s.device, s.device_index));
     options.device = decision.device;
     note = std::move(decision.note);

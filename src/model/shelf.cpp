@@ -6,16 +6,12 @@
 #include <ranges>
 
 #include "model/loader.h"
+#include "model/shown.h"
 
 namespace tidegate::model {
 namespace {
 
 constexpr std::string_view kUnloaded = "unloaded";
-
-/// A client's name in a message: cut.
-std::string shown(std::string_view name) {
-    return std::string(name.substr(0, 128));
-}
 
 }  // namespace
 

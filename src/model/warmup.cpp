@@ -162,10 +162,8 @@ Result<void> run_sample(Session& session, const ModelConfig& config, const Warmu
         texts[i].assign(tensors.back().strings().begin(), tensors.back().strings().end());
     }
     for (std::size_t i = 0; i < tensors.size(); ++i) {
-        views.push_back({.type = tensors[i].type(),
-                         .shape = session_shape(config, config.inputs[i], tensors[i].shape()),
-                         .bytes = tensors[i].bytes(),
-                         .strings = texts[i]});
+        TG_TRY(const Shape shape, session_shape(config, config.inputs[i], tensors[i].shape()));
+        views.push_back({.type = tensors[i].type(), .shape = shape, .bytes = tensors[i].bytes(), .strings = texts[i]});
     }
     std::vector<std::uint32_t> wanted(session.outputs().size());
     for (std::uint32_t i = 0; i < wanted.size(); ++i) wanted[i] = i;

@@ -54,6 +54,11 @@ class HistogramSnapshot {
     void merge(const HistogramSnapshot& other);
     /// What was counted between `earlier`, a snapshot of the same histogram, and this one. Its max is that of all time.
     HistogramSnapshot since(const HistogramSnapshot& earlier) const;
+    /// Calls visit(step, count) for each fine step that holds something, ascending (Histogram::middle_of()).
+    template <class Visit>
+    void each_step(Visit&& visit) const {
+        for (std::size_t i = 0; i < steps_.size(); ++i) visit(steps_[i], counts_[i]);
+    }
 
   private:
     friend class Histogram;

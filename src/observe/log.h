@@ -84,6 +84,10 @@ class Logger {
 
     /// `event` is a short stable name in snake case: `request`, `listening`, `commit_failed`.
     Line line(Level level, std::string_view event) { return Line(enabled(level) ? this : nullptr, level, event); }
+    /// A line of another format, whole and with its newline; at kInfo.
+    void write(std::string_view whole_line) noexcept {
+        if (enabled(Level::kInfo)) submit(whole_line, Level::kInfo);
+    }
     bool enabled(Level level) const noexcept { return level >= level_.load(std::memory_order_relaxed); }
     void set_level(Level level) noexcept { level_.store(level, std::memory_order_relaxed); }
     /// Opens the file anew before the next write (after a rotation). Any thread.

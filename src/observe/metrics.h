@@ -127,6 +127,11 @@ class Registry {
     /// of series.
     std::string render(Exposition exposition) const;
 
+    /// The values of one family now: visit(label values, value) for each series; a histogram's `NAME_count` and `NAME_sum` are
+    /// asked for by these names. False: there is no such family. Not for an event loop.
+    bool read(std::string_view name,
+              const std::function<void(const std::vector<std::string>& label_values, double value)>& visit) const;
+
     struct Described {
         FamilySpec spec;
         MetricType type;

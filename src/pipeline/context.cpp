@@ -64,6 +64,10 @@ observe::TraceContext Context::trace() const {
         const auto parsed = parent ? observe::parse_traceparent(*parent) : std::nullopt;
         Random& random = dispatcher_.parts_.random;
         trace_ = parsed ? observe::child_of(*parsed, random) : observe::start_trace(random);
+        if (parsed) parent_span_ = parsed->span_id;
+        if (const observe::SpanSink* sink = dispatcher_.gate_.spans) {
+            trace_->flags = sink->sampler().takes(parsed, trace_->trace_id) ? 1 : 0;
+        }
     }
     return *trace_;
 }
@@ -315,6 +319,7 @@ void Context::record(std::vector<audit::Decision> decisions, std::move_only_func
         decision.latency_stated = true;
         decision.stages = stages;
     }
+    note_use(decisions);
     Points spent;
     for (const audit::Decision& decision : decisions) spent += decision.spend_points;
     // What is recorded is what is charged: the decisions are the ledger's durable form.
@@ -335,12 +340,13 @@ void Context::record(std::vector<audit::Decision> decisions, std::move_only_func
 void Context::reply_recorded(std::vector<audit::Decision> decisions, std::string body) {
     http::Response response;
     response.headers.add("Content-Type", "application/json");
-    if (recall_) {
-        response.body = std::move(body);
-        return recall_->reply(*this, std::move(decisions), std::move(response));
-    }
-    response.headers.add("Cache-Control", "no-store");
     response.body = std::move(body);
+    reply_recorded(std::move(decisions), std::move(response));
+}
+
+void Context::reply_recorded(std::vector<audit::Decision> decisions, http::Response response) {
+    if (recall_) return recall_->reply(*this, std::move(decisions), std::move(response));
+    response.headers.add("Cache-Control", "no-store");
     // Compressed here, on the worker: the writer thread that calls back has every other caller waiting.
     compress(response, choose_coding(response));
     end_stage("render");

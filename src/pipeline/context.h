@@ -21,6 +21,7 @@
 #include "base/result.h"
 #include "http/compress.h"
 #include "http/exchange.h"
+#include "observe/span.h"
 #include "observe/trace.h"
 #include "pipeline/body_pipe.h"
 #include "pipeline/loop_parts.h"
@@ -40,6 +41,8 @@ class Context {
     const std::string& request_id() const noexcept { return request_id_; }
     /// The caller's trace with a span of ours, or a new one; made at the first call.
     observe::TraceContext trace() const;
+    /// What an upstream is told: the span of our call of it, in the same trace.
+    observe::TraceContext upstream_trace() const;
     /// Closes a stage: the time since the last one ended counts under this name. A literal, at most 16 a
     /// request.
     void end_stage(const char* name) noexcept { end_stage(name, clock().now()); }
@@ -104,6 +107,8 @@ class Context {
     /// Records the decisions, then answers with `body`; when they cannot be made durable the answer is 503
     /// instead.
     void reply_recorded(std::vector<audit::Decision> decisions, std::string body);
+    /// The same for an answer that is no JSON: status 200, with its Content-Type.
+    void reply_recorded(std::vector<audit::Decision> decisions, http::Response response);
     /// The same for an answer that is sent as it is.
     void send_recorded(std::vector<audit::Decision> decisions, http::Response response);
 
@@ -140,6 +145,8 @@ class Context {
     bool answer_not_modified(http::Response& response, http::Coding coding);
     void finish(http::Response response);
     void charge(Points points) noexcept;
+    void note_use(const std::vector<audit::Decision>& decisions);
+    void tell_trace(int status, Duration took, std::uint64_t body_bytes) const;
     void watch_stream();
     void decorate(http::Response& response) const;
     ContextPtr self() const;
@@ -152,6 +159,9 @@ class Context {
     // A client that leaves is logged and counted on the loop while a worker may be at work for it still.
     mutable Mutex told_mutex_;
     mutable std::optional<observe::TraceContext> trace_ TG_GUARDED_BY(told_mutex_);  // Once made it never changes.
+    mutable observe::SpanId parent_span_ TG_GUARDED_BY(told_mutex_){};               // The caller's; zero: none.
+    mutable observe::SpanId upstream_span_ TG_GUARDED_BY(told_mutex_){};             // Zero: no upstream was asked.
+    std::optional<observe::ModelUse> use_ TG_GUARDED_BY(told_mutex_);
     observe::StageTimes stages_ TG_GUARDED_BY(told_mutex_);
     Duration lap_ TG_GUARDED_BY(told_mutex_){};  // Elapsed time at the end of the last stage.
     std::atomic<int> stream_failure_{0};         // Status of fail_stream().

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/ids.h"
 #include "base/strings.h"
+#include "pipeline/access_log.h"
 #include "pipeline/problem.h"
 
 namespace tidegate::pipeline {
@@ -44,6 +45,12 @@ constexpr std::uint8_t kQueue = index_of(&Stages::hand_over);
 
 Context& context_of(const http::Exchange& exchange) {
     return *static_cast<Context*>(exchange.attachment.get());
+}
+
+/// A stream of events, until its listener leaves, or a profile: how long it takes says nothing of the server.
+bool lasts_as_wanted(const Route& route) {
+    return (route.method == http::Method::kGet && route.response_type == "text/event-stream") ||
+           route.path == "/debug/pprof/profile" || route.path == "/debug/pprof/flame";
 }
 
 }  // namespace
@@ -282,6 +289,22 @@ void Dispatcher::sent(Context& context, const http::Exchange::Sent& outcome) {
     report(context, outcome);
 }
 
+void Dispatcher::write_access_line(const Context& context, int status, std::uint64_t bytes) {
+    const http::RequestHead& head = context.head();
+    observe::Logger& log = parts_.access != nullptr ? *parts_.access : parts_.log;
+    log.write(access_line({.client = head.client(),
+                           .who = context.caller() ? std::string_view(context.caller()->actor) : std::string_view(),
+                           .ended_at = parts_.clock.unix_ms(),
+                           .method = head.method_text,
+                           .target = head.target,
+                           .http_1_1 = head.http_1_1,
+                           .status = status,
+                           .bytes = bytes,
+                           .referer = head.headers.get("Referer").value_or(""),
+                           .agent = head.headers.get("User-Agent").value_or("")},
+                          settings_.access_log_format == "combined"));
+}
+
 void Dispatcher::report(Context& context, const http::Exchange::Sent& outcome) {
     // 499 is for the log and the metrics: a client that has left gets nothing. A stream that we cut is not the client's
     // doing.
@@ -289,8 +312,17 @@ void Dispatcher::report(Context& context, const http::Exchange::Sent& outcome) {
     const int status = outcome.complete ? outcome.status : cut != 0 ? cut : 499;
     const Duration took = parts_.clock.now() - context.exchange_.received_at();
     (context.route_ != nullptr ? context.route_->metrics : unmatched_).finished(status, took, outcome.body_bytes);
-    if (!settings_.access_log || !parts_.log.enabled(observe::Level::kInfo)) return;
-    auto line = parts_.log.line(observe::Level::kInfo, "request");
+    const observe::StageTimes times = context.stages();
+    if (context.route_ != nullptr && !lasts_as_wanted(context.route_->route)) {
+        context.route_->metrics.stages().add(times, took);
+    }
+    context.tell_trace(status, took, outcome.body_bytes);
+    observe::Logger& log = parts_.access != nullptr ? *parts_.access : parts_.log;
+    if (!settings_.access_log || !log.enabled(observe::Level::kInfo)) return;
+    if (settings_.access_log_format == "combined" || settings_.access_log_format == "common") {
+        return write_access_line(context, status, outcome.body_bytes);
+    }
+    auto line = log.line(observe::Level::kInfo, "request");
     line.field("request_id", context.request_id_);
     line.field("trace_id", observe::trace_id_hex(context.trace().trace_id));
     line.field("method", http::to_string(context.head().method));
@@ -304,7 +336,6 @@ void Dispatcher::report(Context& context, const http::Exchange::Sent& outcome) {
     stages.clear();
     JsonWriter writer(stages);
     writer.begin_object();
-    const observe::StageTimes times = context.stages();
     for (const auto& stage : times.stages()) writer.field(stage.name, static_cast<double>(stage.ns) / 1e6);
     writer.end_object();
     line.json("stages_ms", stages);

@@ -37,6 +37,7 @@ struct Parts {
     runtime::WorkerPool& cpu;
     runtime::WorkerPool& blocking;
     AnswerAfter answer_after = AnswerAfter::kDurable;
+    observe::Logger* access = nullptr;  // Of requests; null: `log`.
 };
 
 /// A route with what was prepared for it at start.
@@ -87,6 +88,7 @@ class Dispatcher final : public http::Application {
     void answer_for_dropped(Context& context);
     void sent(Context& context, const http::Exchange::Sent& outcome);
     void report(Context& context, const http::Exchange::Sent& outcome);
+    void write_access_line(const Context& context, int status, std::uint64_t bytes);
 
     Parts parts_;
     const PipelineSettings settings_;

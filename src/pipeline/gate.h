@@ -16,6 +16,7 @@
 
 #include "base/result.h"
 #include "observe/metrics.h"
+#include "observe/span.h"
 #include "pipeline/cache/flights.h"
 #include "pipeline/cache/store.h"
 #include "pipeline/identity/cors.h"
@@ -59,6 +60,7 @@ struct Gate {
     cache::Flights* flights = nullptr;
     std::string build;                                 // Of the program: part of the key of what it keeps.
     audit::privacy::PrivacyPolicy* privacy = nullptr;  // Every record passes it before it is appended.
+    observe::SpanSink* spans = nullptr;                // Takes the requests that are traced; null: none is.
     StreamWatch* streams = nullptr;  // Ends streams whose key or token is good no more; one of the listeners as well.
     /// Makes what a loop has of its own, on its thread.
     std::function<std::unique_ptr<LoopParts>(runtime::EventLoop&, unsigned)> make_loop;

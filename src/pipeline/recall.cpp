@@ -1,6 +1,7 @@
 #include "pipeline/recall.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/assert.h"
@@ -34,9 +35,11 @@ void append_line(std::string& head, std::string_view name, std::string_view valu
     head.append(name).append(": ").append(value).append("\r\n");
 }
 
-bool all_succeeded(const std::vector<audit::Decision>& decisions) {
-    return std::ranges::all_of(decisions, [](const auto& one) { return one.status == audit::Status::kSuccess; });
-}
+/// A larger body that is passed on unread is not hashed on the loop for the sake of a hit.
+constexpr std::size_t kRawBytesMax = std::size_t{256} * 1024;
+/// What says how a raw body is to be read, and how the answer is to be written.
+constexpr std::array kRawFields{std::string_view("Content-Type"), std::string_view("Inference-Header-Content-Length"),
+                                std::string_view("Accept")};
 
 }  // namespace
 
@@ -58,21 +61,42 @@ std::string Recall::key_text(const Context& context) {
         text += "\ntenant ";
         if (context.caller_) append_percent(text, context.caller_->tenant);
     }
+    if (plan_.version_of) {
+        text += "\nby ";
+        append_percent(text, version_);
+    }
     if (route.request) {
         text += "\nbody ";
         json::append_canonical(text, context.body(), plan_.decimals);
+    } else if (route.raw_body) {
+        const Sha256 digest = sha256(context.raw_body());
+        text += "\nraw " + to_hex(digest.data(), digest.size());
+        for (const std::string_view field : kRawFields) {
+            text += '\n';
+            append_percent(text, context.head().headers.get(field).value_or(""));
+        }
     }
     return text;
+}
+
+bool Recall::may_keep(const std::vector<audit::Decision>& decisions) const {
+    if (!keeps_) return false;
+    return std::ranges::all_of(decisions, [&](const audit::Decision& one) {
+        return one.status == audit::Status::kSuccess && (!plan_.version_of || one.model_version == version_);
+    });
 }
 
 rules::Use Recall::look_up(const Context& context) {
     // What asks with a body is kept as the answer to a GET is: the key holds the body. Nothing here is given in parts.
     facts_ = rules::read_request(http::Method::kGet, context.head().headers, false);
     facts_.range = false;
-    key_.emplace(key_text(context));
+    if (plan_.version_of) version_ = plan_.version_of(context);
+    const bool known = !plan_.version_of || !version_.empty();
+    const bool readable = !context.route_->route.raw_body || context.raw_body().size() <= kRawBytesMax;
+    key_.emplace(known && readable ? key_text(context) : std::string());
     keeps_ = !facts_.directives.no_store;
     leads_ = rules::may_lead(facts_);
-    if (rules::way_of(facts_, plan_.policy) == rules::Way::kPass) {
+    if (!known || !readable || rules::way_of(facts_, plan_.policy) == rules::Way::kPass) {
         forward_ = rules::Forward::kBypass;
         looked_ = leads_ = keeps_ = false;
         return rules::Use::kFetch;
@@ -177,7 +201,7 @@ void Recall::reply(Context& context, std::vector<audit::Decision> decisions, htt
     const Sha256 digest = sha256(*response.shared_body);
     response.headers.set("ETag", "\"" + to_hex(digest.data(), 8) + "\"");
     const bool fits = response.shared_body->size() <= plan_.store.options().object_bytes_max;
-    if (keeps_ && all_succeeded(decisions)) {
+    if (may_keep(decisions)) {
         Kept& kept = kept_.emplace();
         for (const auto& [name, value] : response.headers.fields()) append_line(kept.head, name, value);
         if (!decisions.empty()) append_line(kept.head, kDecisionsLine, pack_decisions(decisions));

@@ -43,8 +43,9 @@ struct RecallPlan {
     unsigned decimals = 0;
     bool shared = false;
     cache::rules::RoutePolicy policy;
-    std::string key_lines;    // Of the key: what changes every answer of the route.
-    cache::CommonPtr common;  // Their tags.
+    std::string key_lines;                                  // Of the key: what changes every answer of the route.
+    std::function<std::string(const Context&)> version_of;  // KeptAnswer::version_of
+    cache::CommonPtr common;                                // Their tags.
     observe::Counter hits, coalesced, misses, bypassed;
 };
 
@@ -120,6 +121,7 @@ class Recall : public std::enable_shared_from_this<Recall> {
     void store(Kept kept, cache::Flights::Leader leader) const;
     void drop_lease();
     std::string key_text(const Context& context);
+    bool may_keep(const std::vector<audit::Decision>& decisions) const;
     void dress(Context& context, http::Response& response, cache::rules::XCache word,
                const cache::rules::CacheStatus& status) const;
 
@@ -137,6 +139,7 @@ class Recall : public std::enable_shared_from_this<Recall> {
     cache::rules::RequestFacts facts_;
     std::optional<cache::Key> key_;
     std::string target_;
+    std::string version_;  // By the plan's version_of.
     cache::EntryPtr found_;
     cache::Flights::Leader leader_;
     cache::Flights::Waiter waiter_;

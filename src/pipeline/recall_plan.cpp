@@ -49,7 +49,8 @@ std::unique_ptr<RecallPlan> plan_recall(const Route& route, const std::vector<An
                                         cache::ResponseStore* store, cache::Flights* flights, const Clock& clock,
                                         std::string_view build) {
     if (!route.keep || store == nullptr || flights == nullptr) return nullptr;
-    TG_ASSERT(!route.raw_body && !route.any_method);
+    // A body that nobody reads here is known by its hash, and says nothing of what answers it.
+    TG_ASSERT((!route.raw_body || route.keep->version_of) && !route.any_method);
     KeptAnswer rule = *route.keep;
     cache::rules::RoutePolicy policy;
     policy.wishes = cache::rules::ClientWishes::all();
@@ -69,6 +70,7 @@ std::unique_ptr<RecallPlan> plan_recall(const Route& route, const std::vector<An
     plan->shared = rule.shared;
     plan->policy = policy;
     std::string& lines = plan->key_lines;
+    plan->version_of = std::move(rule.version_of);
     lines = "\nversion ";
     append_percent(lines, rule.version);
     lines += "\nbuild ";

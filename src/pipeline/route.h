@@ -51,6 +51,9 @@ struct KeptAnswer {
     bool shared = false;            // Tenants share answers.
     std::vector<std::string> tags;  // What the answer reads: `model:text_detector`.
     std::string version;            // Of what makes the answer: another one asks anew.
+    /// The same where each request names what answers it. Empty: this one's answer is not kept. On the loop, so nothing slow. An
+    /// answer is kept only when its decisions name this very version: what was reloaded in the meantime is not kept as the other.
+    std::function<std::string(const Context&)> version_of;
 };
 
 /// When an answer that leaves a Decision may go out.

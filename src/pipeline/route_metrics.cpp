@@ -28,7 +28,15 @@ HttpMetrics::HttpMetrics(observe::Registry& registry)
                                 .labels = {"method", "handler"},
                                 .unit = "bytes",
                                 .when_it_rises = "Larger answers, or answers that are no longer compressed."},
-                               observe::HistogramSpec::sizes())) {}
+                               observe::HistogramSpec::sizes())),
+      stages(registry.histograms(
+          {.name = "tidegate_stage_duration_seconds",
+           .help = "Time that requests of routes spent in a stage; `send`: what no other has named.",
+           .labels = {"stage"},
+           .unit = "seconds",
+           .when_it_rises = "GET /api/v1/performance/report says which routes it makes slow.",
+           .series_max = 64},
+          observe::HistogramSpec::latency())) {}
 
 RouteMetrics::RouteMetrics(HttpMetrics& families, std::string_view method, std::string_view handler)
     : families_(families),
@@ -36,7 +44,8 @@ RouteMetrics::RouteMetrics(HttpMetrics& families, std::string_view method, std::
       handler_(handler),
       duration_(families.duration.with({method, handler})),
       size_(families.size.with({method, handler})),
-      in_progress_(families.in_progress.with({method, handler})) {}
+      in_progress_(families.in_progress.with({method, handler})),
+      stages_(families.stages) {}
 
 void RouteMetrics::finished(int status, Duration took, std::uint64_t body_bytes) {
     in_progress_.add(-1);

@@ -1,4 +1,4 @@
-// RouteMetrics: the four HTTP metrics of one route, resolved once so that counting costs no look-up.
+// RouteMetrics: the HTTP metrics of one route and the times of its stages, resolved once so that counting costs no look-up.
 //
 // Threads     Any.
 #pragma once
@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "observe/metrics.h"
+#include "pipeline/route_stages.h"
 
 namespace tidegate::pipeline {
 
@@ -21,6 +22,7 @@ struct HttpMetrics {
     observe::Family<observe::Counter>& requests;    // method, handler, status
     observe::Family<observe::Gauge>& in_progress;   // method, handler
     observe::Family<observe::Histogram>& size;      // method, handler
+    observe::Family<observe::Histogram>& stages;    // stage
 };
 
 class RouteMetrics {
@@ -29,6 +31,7 @@ class RouteMetrics {
     void started() noexcept { in_progress_.add(1); }
     /// `status` is the one that was sent, 100 to 599.
     void finished(int status, Duration took, std::uint64_t body_bytes);
+    RouteStages& stages() noexcept { return stages_; }
 
   private:
     observe::Counter& count_of(int status);
@@ -39,6 +42,7 @@ class RouteMetrics {
     observe::Histogram& duration_;
     observe::Histogram& size_;
     observe::Gauge& in_progress_;
+    RouteStages stages_;
     std::array<std::atomic<observe::Counter*>, 500> by_status_{};  // Index: status - 100.
 };
 

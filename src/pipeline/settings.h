@@ -20,6 +20,8 @@ struct AnswerOptions {
 
 struct PipelineSettings {
     bool access_log = true;
+    std::string access_log_format;
+    std::string access_log_path;
     std::uint32_t compress_bytes_min = 1024;
     std::uint32_t json_depth_max = 64;
     std::vector<std::string> shadow;
@@ -44,6 +46,11 @@ inline void declare_answer(settings::Table& table, AnswerOptions& s) {
 inline void declare(settings::Table& table, PipelineSettings& s) {
     table.group("pipeline", "What happens to every request");
     table.add("pipeline.access_log", s.access_log, true).doc("Write one log line for each request.");
+    table.add("pipeline.access_log_format", s.access_log_format, "json")
+        .choices({"json", "combined", "common"})
+        .doc("How those lines are written; `combined` and `common` are Apache's and need pipeline.access_log_path.");
+    table.add("pipeline.access_log_path", s.access_log_path, "")
+        .doc("File for those lines; empty: they stand in the log. SIGHUP opens it anew.");
     table.add("pipeline.compress_bytes_min", s.compress_bytes_min, 1024)
         .range(256, 1'000'000)
         .bytes()

@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 
+#include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "base/assert.h"
@@ -9,8 +11,9 @@
 namespace tidegate::runtime {
 
 WorkerPool::WorkerPool(std::string name, unsigned threads, std::size_t queue_max)
-    : name_(std::move(name)), thread_count_(threads), queue_max_(queue_max) {
+    : name_(std::move(name)), threads_configured_(threads), thread_count_(threads), queue_max_(queue_max) {
     TG_ASSERT(threads > 0 && queue_max > 0);
+    const Lock lock(resize_mutex_);
     threads_.reserve(threads);
     for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
 }
@@ -42,7 +45,56 @@ void WorkerPool::stop() {
         stopping_ = true;
     }
     wake_.notify_all();
+    const Lock lock(resize_mutex_);
     threads_.clear();  // Joins.
+}
+
+bool WorkerPool::resize(unsigned threads) {
+    TG_ASSERT(threads > 0);
+    // Not waited for: stop() holds it while it waits for the threads, and one of them may be here.
+    if (!resize_mutex_.try_lock()) return false;
+    const bool done = resize_to(threads);
+    resize_mutex_.unlock();
+    return done;
+}
+
+bool WorkerPool::resize_to(unsigned threads) {
+    join_retired();
+    std::size_t more = 0;
+    {
+        const Lock lock(mutex_);
+        if (stopping_) return false;
+        const std::size_t now = thread_count();
+        if (threads < now) {
+            retiring_ += now - threads;
+        } else {
+            // Those that were to end and have not yet go on instead.
+            more = threads - now;
+            const std::size_t kept = std::min(more, retiring_);
+            retiring_ -= kept;
+            more -= kept;
+        }
+        thread_count_.store(threads, std::memory_order_relaxed);
+    }
+    wake_.notify_all();
+    try {
+        for (; more > 0; --more) threads_.emplace_back([this] { run(); });
+    } catch (const std::system_error&) {
+        // The system gives no more of them (a container's limit): those that are there go on.
+        thread_count_.fetch_sub(more, std::memory_order_relaxed);
+        return false;
+    }
+    return true;
+}
+
+void WorkerPool::join_retired() {
+    std::vector<std::thread::id> ended;
+    {
+        const Lock lock(mutex_);
+        ended.swap(retired_);
+    }
+    std::erase_if(threads_,
+                  [&](const std::jthread& thread) { return std::ranges::find(ended, thread.get_id()) != ended.end(); });
 }
 
 void WorkerPool::run() {
@@ -51,10 +103,17 @@ void WorkerPool::run() {
         Task task;
         {
             const Lock lock(mutex_);
-            while (queue_.empty() && !stopping_) {
+            while (queue_.empty() && !stopping_ && retiring_ == 0) {
                 ++idle_;
                 wake_.wait(mutex_);
                 --idle_;
+            }
+            if (retiring_ > 0 && !stopping_) {
+                --retiring_;
+                retired_.push_back(std::this_thread::get_id());
+                // A task that was told to this thread alone is taken by another.
+                if (!queue_.empty()) wake_.notify_one();
+                return;
             }
             if (queue_.empty()) return;
             task = std::move(queue_.front());

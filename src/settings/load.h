@@ -82,6 +82,9 @@ std::vector<NameValue> process_environment();
 std::string render_table(const Resolved& resolved);
 /// `{"settings":[{"name":...,"value":...,"source":...}]}`.
 std::string render_json(const Resolved& resolved);
+/// The same with what each setting is: `{"groups":[{"name","title"}],"settings":[{"name","group","value","source","default","type",
+/// "unit","range","doc"}]}`; a member of a list of groups (`routes[0].path`) without the last five.
+std::string render_described(const Table& table, const Resolved& resolved);
 /// One line: how many settings there are and where those that are set come from.
 std::string render_check(const Resolved& resolved);
 /// docs/settings.md: a Markdown table a group, from the declarations alone.

@@ -32,11 +32,34 @@ std::string other_names(const Entry& entry) {
     return fmt::format("{}", fmt::join(names, ", "));
 }
 
-std::string initial_cell(const Entry& entry) {
+std::string initial_text(const Entry& entry) {
     if (entry.is_required) return "required";
     if (entry.is_secret()) return "not set";
-    const std::string initial = default_text(entry);
+    return default_text(entry);
+}
+
+std::string initial_cell(const Entry& entry) {
+    if (entry.is_required || entry.is_secret()) return initial_text(entry);
+    const std::string initial = initial_text(entry);
     return initial.empty() ? "empty" : code(initial);
+}
+
+/// What may hold a key without being a Secret, as JSON for the network: of a URL only the place (the path of a chat service's webhook
+/// is its key), and of a field that is set for an upstream only that it is.
+std::string shown_json(const ResolvedSetting& setting) {
+    std::string shown = setting.value;
+    if (setting.name.contains("request_headers[") && setting.name.ends_with(".value")) {
+        if (!shown.empty()) shown = "set";
+    } else if (const std::size_t scheme = shown.find("://");
+               setting.name.ends_with(".url") && scheme != std::string::npos) {
+        const std::size_t path = shown.find_first_of("/?#", scheme + 3);
+        if (path != std::string::npos && path + 1 < shown.size()) shown.replace(path, std::string::npos, "/...");
+    } else {
+        return setting.value_json;
+    }
+    std::string out;
+    JsonWriter(out).value(shown);
+    return out;
 }
 
 void append_row(std::string& out, const Entry& entry) {
@@ -92,6 +115,28 @@ std::string render_json(const Resolved& resolved) {
     for (const ResolvedSetting& setting : resolved.settings()) {
         json.begin_object().field("name", setting.name).key("value").raw(setting.value_json);
         json.field("source", setting.source).end_object();
+    }
+    json.end_array().end_object();
+    return out;
+}
+
+std::string render_described(const Table& table, const Resolved& resolved) {
+    std::string out;
+    JsonWriter json(out);
+    json.begin_object().key("groups").begin_array();
+    for (const Group& group : table.groups()) {
+        json.begin_object().field("name", group.name).field("title", group.title).end_object();
+    }
+    json.end_array().key("settings").begin_array();
+    for (const ResolvedSetting& setting : resolved.settings()) {
+        json.begin_object().field("name", setting.name).field("group", setting.group);
+        json.key("value").raw(shown_json(setting));
+        json.field("source", setting.source);
+        if (const Entry* const entry = table.find(setting.name); entry != nullptr) {
+            json.field("default", initial_text(*entry)).field("type", type_name(*entry)).field("unit", entry->unit);
+            json.field("range", range_text(*entry)).field("doc", entry->doc);
+        }
+        json.end_object();
     }
     json.end_array().end_object();
     return out;

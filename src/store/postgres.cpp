@@ -12,6 +12,7 @@
 #include "base/assert.h"
 #include "base/strings.h"
 #include "store/postgres_bytes.h"
+#include "store/query_times.h"
 
 namespace tidegate::store {
 namespace {
@@ -211,12 +212,14 @@ Result<PostgresRows> PostgresLink::last_of_all(Duration patience) {
 
 Result<PostgresRows> PostgresLink::run(const std::string& statements, Duration patience) {
     if (broken_) return std::unexpected(broken("the connection was lost"));
+    const QueryTimer timer(statements);
     TG_CHECK(sent(PQsendQuery(connection_.get(), statements.c_str())));
     return last_of_all(patience);
 }
 
 Result<PostgresRows> PostgresLink::run(const std::string& statement, const PostgresValues& values) {
     if (broken_) return std::unexpected(broken("the connection was lost"));
+    const QueryTimer timer(statement);
     std::vector<const char*> pointers;
     std::vector<int> lengths;
     for (const auto& [owned, borrowed] : values.values_) {

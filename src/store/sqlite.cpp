@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include "base/assert.h"
+#include "store/query_times.h"
 #include "store/sqlite_error.h"
 
 namespace tidegate::store {
@@ -67,6 +68,7 @@ Result<Database> Database::open(const OpenOptions& options) {
         sqlite3_open_v2(options.path.c_str(), &handle, access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
                         options.vfs.empty() ? nullptr : options.vfs.c_str());
     Database database(handle);
+    if (handle != nullptr) database_times().connection_opened();
     if (code != SQLITE_OK)
         return std::unexpected(sqlite_error(handle, code, "cannot open the database " + options.path));
     sqlite3_busy_timeout(handle, options.busy_timeout_ms);
@@ -92,11 +94,13 @@ Database& Database::operator=(Database&& other) noexcept {
 }
 
 Database::~Database() {
+    if (handle_ != nullptr) database_times().connection_closed();
     // _v2 waits for statements that outlive us instead of refusing.
     sqlite3_close_v2(handle_);
 }
 
 Result<void> Database::execute(std::string_view sql) {
+    const QueryTimer timer(sql);
     const int code = sqlite3_exec(handle_, std::string(sql).c_str(), nullptr, nullptr, nullptr);
     if (code != SQLITE_OK) return std::unexpected(sqlite_error(handle_, code, "cannot execute"));
     return {};

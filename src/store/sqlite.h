@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/result.h"
 
 // Named, not included: sqlite3.h stays in store/*.cpp.
@@ -80,8 +81,10 @@ class Statement {
   private:
     friend class Database;
     explicit Statement(sqlite3_stmt* statement) : statement_(statement) {}
+    void count_run() noexcept;
     sqlite3_stmt* statement_ = nullptr;
     int bind_error_ = 0;
+    Duration spent_{};  // In the steps of this run (store/query_times.h).
 };
 
 class Database {

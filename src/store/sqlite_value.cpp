@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "store/query_times.h"
 #include "store/sqlite.h"
 #include "store/sqlite_error.h"
 
@@ -14,18 +15,32 @@ int keep_first(int before, int now) {
     return before != SQLITE_OK ? before : now;
 }
 
+int timed_step(sqlite3_stmt* statement, Duration& spent) {
+    const SystemClock clock;
+    const SteadyTime began = clock.now();
+    database_times().step_begun();
+    const int code = sqlite3_step(statement);
+    database_times().step_ended();
+    spent += clock.now() - began;
+    return code;
+}
+
 }  // namespace
 
 Statement::~Statement() {
+    if (statement_ != nullptr) count_run();
     sqlite3_finalize(statement_);
 }
 
 Statement::Statement(Statement&& other) noexcept
-    : statement_(std::exchange(other.statement_, nullptr)), bind_error_(other.bind_error_) {}
+    : statement_(std::exchange(other.statement_, nullptr)),
+      bind_error_(other.bind_error_),
+      spent_(std::exchange(other.spent_, Duration{})) {}
 
 Statement& Statement::operator=(Statement&& other) noexcept {
     std::swap(statement_, other.statement_);
     std::swap(bind_error_, other.bind_error_);
+    std::swap(spent_, other.spent_);
     return *this;
 }
 
@@ -63,9 +78,12 @@ Result<bool> Statement::step() {
     TG_ASSERT(statement_ != nullptr);
     sqlite3* const handle = sqlite3_db_handle(statement_);
     if (bind_error_ != SQLITE_OK) return std::unexpected(sqlite_error(nullptr, bind_error_, "cannot bind"));
-    const int code = sqlite3_step(statement_);
+    const int code = timed_step(statement_, spent_);
     if (code == SQLITE_ROW) return true;
-    if (code == SQLITE_DONE) return false;
+    if (code == SQLITE_DONE) {
+        count_run();
+        return false;
+    }
     Error error = sqlite_error(handle, code, "cannot run");
     reset();
     return std::unexpected(std::move(error));
@@ -80,7 +98,16 @@ Result<void> Statement::run() {
     return {};
 }
 
+// Two readings of the clock a step.
+void Statement::count_run() noexcept {
+    if (spent_ == Duration{}) return;
+    const char* const text = sqlite3_sql(statement_);
+    const SteadyTime now = SystemClock().now();
+    database_times().add(text == nullptr ? "" : text, now - std::exchange(spent_, Duration{}), now);
+}
+
 void Statement::reset() noexcept {
+    count_run();
     sqlite3_reset(statement_);
     bind_error_ = SQLITE_OK;
 }

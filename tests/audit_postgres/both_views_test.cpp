@@ -277,6 +277,14 @@ TYPED_TEST(BothViews, RetentionRemovesOnlyWhatIsOldSaysSoFirstAndAHoldStopsIt) {
         EXPECT_EQ(reader.scan(0, 10, [](std::uint64_t, segments::Bytes) { return true; }).error().code,
                   ErrorCode::kNotFound);
         EXPECT_EQ(reader.read(first)->decision, this->sent_[first]);
+        const std::vector<std::uint64_t> several{first + 40, first, first - 1, reader.end_leaf(), first + 1};
+        std::vector<std::uint64_t> given;
+        EXPECT_TRUE(reader.read_each(several, [&](std::uint64_t leaf, const segments::RecordView& record) {
+            EXPECT_EQ(segments::to_decision(record), this->sent_[leaf]);
+            given.push_back(leaf);
+            return given.size() < 3;
+        }));
+        EXPECT_EQ(given, (std::vector<std::uint64_t>{first + 40, first, first + 1}));
         const auto gone = reader.find_id(this->sent_[first - 1].id);
         EXPECT_TRUE(gone && !*gone);
         const auto by_request = reader.find_request(this->sent_[0].request_id, 10);

@@ -277,6 +277,12 @@ TEST_F(FailingDisk, DamageToSealedSegmentsIsFoundWhenTheyAreRead) {
     auto log = open();
     EXPECT_EQ(log->reader().read(0).error().code, ErrorCode::kDataLoss);
     EXPECT_TRUE(log->reader().read(100));
+    std::size_t given = 0;
+    const std::vector<std::uint64_t> three{2, 1, 0};
+    const auto together = log->reader().read_each(three, [&](std::uint64_t, const RecordView&) { return ++given > 0; });
+    ASSERT_FALSE(together);
+    EXPECT_EQ(together.error().code, ErrorCode::kDataLoss);
+    EXPECT_EQ(given, 2U);
     EXPECT_EQ(log->reader().scan(0, 5, [](std::uint64_t, Bytes) { return true; }).error().code, ErrorCode::kDataLoss);
     log.reset();
 
@@ -291,6 +297,10 @@ TEST_F(FailingDisk, DamageToSealedSegmentsIsFoundWhenTheyAreRead) {
     for (std::size_t at = 8192; at < disk_.bytes(index_name(1)).size(); at += 256) disk_.bytes(index_name(1))[at] ^= 1U;
     log = open();
     EXPECT_EQ(log->reader().find_request("request-1", 1).error().code, ErrorCode::kDataLoss);
+    const std::vector<std::uint64_t> one{5};
+    const auto unknown_place = log->reader().read_each(one, [](std::uint64_t, const RecordView&) { return true; });
+    ASSERT_FALSE(unknown_place);
+    EXPECT_EQ(unknown_place.error().code, ErrorCode::kDataLoss);
 }
 
 TEST_F(FailingDisk, WhatIsMissingIsNoticed) {

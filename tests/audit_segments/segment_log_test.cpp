@@ -83,6 +83,56 @@ TEST_F(SegmentLogTest, GivesLeavesInOrderAndReadsThemBackFromSealedAndOpenSegmen
     EXPECT_EQ(log->reader().read(1000).error().code, ErrorCode::kNotFound);
 }
 
+TEST_F(SegmentLogTest, SeveralReadTogetherAreThoseReadOneByOne) {
+    auto log = open();
+    append(*log, 700);
+    expected_.push_back(make_decision(random_, 700));
+    expected_.back().output = '"' + std::string(9000, 'x') + '"';  // Longer than what is read at first.
+    log->append(expected_.back(), acks_.next());
+    append(*log, 299);
+    log->settle();
+    ASSERT_GT(log->health().keeper.seals, 2U);
+    std::vector<std::uint64_t> newest_first;
+    std::vector<std::uint64_t> spread;
+    for (std::uint64_t leaf = 1000; leaf-- > 0;) newest_first.push_back(leaf);
+    for (std::uint64_t i = 0; i < 300; ++i) spread.push_back(random_.next_u64() % 1000);
+    for (const auto& leaves : {newest_first, spread}) {
+        std::size_t next = 0;
+        ASSERT_TRUE(log->reader().read_each(leaves, [&](std::uint64_t leaf, const RecordView& record) {
+            EXPECT_EQ(leaf, leaves[next++]);
+            EXPECT_EQ(to_decision(record), expected_[static_cast<std::size_t>(leaf)]);
+            return true;
+        }));
+        EXPECT_EQ(next, leaves.size());
+    }
+    // What is not there is left out, and nobody is asked after a no.
+    std::vector<std::uint64_t> given;
+    const std::vector<std::uint64_t> some{999, 1000, 5'000'000, 3, 7, 11};
+    ASSERT_TRUE(log->reader().read_each(some, [&](std::uint64_t leaf, const RecordView&) {
+        given.push_back(leaf);
+        return leaf != 7;
+    }));
+    EXPECT_EQ(given, (std::vector<std::uint64_t>{999, 3, 7}));
+}
+
+TEST_F(SegmentLogTest, WhatRetentionHasTakenIsLeftOutOfSeveral) {
+    auto log = open();
+    append(*log, 1000);
+    log->settle();
+    log->drop_before(700);
+    log->settle();
+    const std::uint64_t first = log->reader().first_leaf();
+    ASSERT_GT(first, 1U);
+    std::vector<std::uint64_t> given;
+    const std::vector<std::uint64_t> asked{first + 1, first, first - 1, 0, 999};
+    ASSERT_TRUE(log->reader().read_each(asked, [&](std::uint64_t leaf, const RecordView& record) {
+        EXPECT_EQ(to_decision(record), expected_[static_cast<std::size_t>(leaf)]);
+        given.push_back(leaf);
+        return true;
+    }));
+    EXPECT_EQ(given, (std::vector<std::uint64_t>{first + 1, first, 999}));
+}
+
 TEST_F(SegmentLogTest, AnEmptyLogHasNothingAndSaysSo) {
     auto log = open();
     log->settle();

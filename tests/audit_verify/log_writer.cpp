@@ -12,7 +12,7 @@
 namespace tidegate::audit::verify {
 namespace {
 
-constexpr std::size_t kBlock = 4096;
+constexpr std::size_t kWrittenBlock = 4096;
 
 std::string_view chars(const Hash& hash) {
     return {reinterpret_cast<const char*>(hash.data()), hash.size()};
@@ -26,7 +26,7 @@ std::string magic(const char* letters, unsigned version = 1) {
 }
 
 void seal_block(std::string& block) {
-    put_le(block, kBlock - 4, crc32c_bitwise(std::string_view(block).substr(0, kBlock - 4)), 4);
+    put_le(block, kWrittenBlock - 4, crc32c_bitwise(std::string_view(block).substr(0, kWrittenBlock - 4)), 4);
 }
 
 std::string batch_text(const TestLog& log, std::uint64_t generation, std::uint64_t sequence, std::uint64_t first_leaf,
@@ -38,7 +38,7 @@ std::string batch_text(const TestLog& log, std::uint64_t generation, std::uint64
                        le(1'700'000'000'000, 8);
     text.resize(124);
     text += le(crc32c_bitwise(text + payload), 4) + payload;
-    text.resize((text.size() + kBlock - 1) / kBlock * kBlock);
+    text.resize((text.size() + kWrittenBlock - 1) / kWrittenBlock * kWrittenBlock);
     return text;
 }
 
@@ -57,7 +57,7 @@ std::string segment_header(const TestLog& log, std::uint64_t generation, std::ui
                         log.log_id + le(generation, 8) + le(first_leaf, 8) + le(log.file_size, 8) +
                         le(1'700'000'000'000, 8) + std::string(32, '\0') + std::string(chars(log.root(first_leaf))) +
                         peaks_of(log.leaves(), first_leaf);
-    block.resize(kBlock);
+    block.resize(kWrittenBlock);
     seal_block(block);
     return block;
 }
@@ -91,7 +91,7 @@ std::string footer_text(const TestLog& log, const TestLog::Segment& segment, std
                         le(first_leaf, 8) + le(records, 8) + le(segment.batches.size(), 8) + le(data_end, 8) +
                         le(records == 0 ? 0 : earliest, 8) + le(latest, 8) + le(0, 8) +
                         std::string(chars(log.root(end))) + peaks;
-    block.resize(kBlock);
+    block.resize(kWrittenBlock);
     seal_block(block);
     return block;
 }
@@ -250,11 +250,11 @@ void TestLog::write(const std::string& folder) const {
             leaf += segments[i].batches[sequence].size();
         }
         const std::uint64_t data_end = file.size();
-        TG_ASSERT(data_end + kBlock <= file_size);
+        TG_ASSERT(data_end + kWrittenBlock <= file_size);
         file.resize(file_size);
         if (segments[i].sealed) {
             const std::string footer = footer_text(*this, segments[i], i + 1, first_leaf, data_end);
-            file.replace(file.size() - kBlock, kBlock, footer);
+            file.replace(file.size() - kWrittenBlock, kWrittenBlock, footer);
             sealed_generation = i + 1;
             sealed_leaves = leaf;
         }

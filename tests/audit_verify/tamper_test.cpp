@@ -6,21 +6,21 @@ namespace {
 
 using Tamper = LogFolderTest;
 
-constexpr std::size_t kBlock = 4096;
+constexpr std::size_t kBlockBytes = 4096;
 
 TEST_F(Tamper, AnyFlippedBitOfASealedSegmentIsFound) {
     signed_log().write(folder_);
     const std::string whole = read_bytes(segment(1));
     // Header block, the data of the three batches (their padding is no part of the log), footer block.
     std::vector<std::size_t> places;
-    for (std::size_t i = 0; i < kBlock; i += 41) places.push_back(i);
+    for (std::size_t i = 0; i < kBlockBytes; i += 41) places.push_back(i);
     for (std::size_t batch = 0; batch < 3; ++batch) {
-        const std::size_t at = (batch + 1) * kBlock;
+        const std::size_t at = (batch + 1) * kBlockBytes;
         const auto payload =
             static_cast<std::uint8_t>(whole[at + 56]) + 256U * static_cast<std::uint8_t>(whole[at + 57]);
         for (std::size_t i = 0; i < 128 + payload; i += i < 128 ? 3 : 17) places.push_back(at + i);
     }
-    for (std::size_t i = 0; i < kBlock; i += 29) places.push_back(whole.size() - kBlock + i);
+    for (std::size_t i = 0; i < kBlockBytes; i += 29) places.push_back(whole.size() - kBlockBytes + i);
     for (const std::size_t place : places) {
         const unsigned bit = static_cast<unsigned>(place % 8);
         flip(segment(1), place, bit);
@@ -36,9 +36,9 @@ TEST_F(Tamper, AnyFlippedBitOfTheOpenSegmentsSignedRecordsIsFound) {
     signed_log().write(folder_);
     for (std::size_t batch = 0; batch < 3; ++batch) {
         for (std::size_t i = 0; i < 1000; i += 11) {
-            flip(segment(3), (batch + 1) * kBlock + i, 5);
+            flip(segment(3), (batch + 1) * kBlockBytes + i, 5);
             ASSERT_EQ(verify().exit_code(), 1) << batch << ", " << i;
-            flip(segment(3), (batch + 1) * kBlock + i, 5);
+            flip(segment(3), (batch + 1) * kBlockBytes + i, 5);
         }
     }
 }
@@ -94,7 +94,7 @@ TEST_F(Tamper, ADeletedRecordIsFoundWithoutAKeyWhereOnlyItsBatchWasMadeAnew) {
     const std::string all = read_bytes(segment(1));
     shorter.write(folder_);
     std::string changed = read_bytes(segment(1));
-    changed.replace(changed.size() - kBlock, kBlock, all.substr(all.size() - kBlock));
+    changed.replace(changed.size() - kBlockBytes, kBlockBytes, all.substr(all.size() - kBlockBytes));
     signed_log().write(folder_);
     write_bytes(segment(1), changed);
     const Report report = verify_log({folder_, {}, {}}).value();
@@ -106,7 +106,7 @@ TEST_F(Tamper, ADeletedRecordIsFoundWithoutAKeyWhereOnlyItsBatchWasMadeAnew) {
 TEST_F(Tamper, ABatchOfRightChecksumWhoseRecordsDoNotFillItIsDamageAndEndsTheScan) {
     signed_log().write(folder_);
     std::string bytes = read_bytes(segment(1));
-    const std::size_t at = 2 * kBlock;
+    const std::size_t at = 2 * kBlockBytes;
     const auto payload = static_cast<std::uint8_t>(bytes[at + 56]) + 256U * static_cast<std::uint8_t>(bytes[at + 57]);
     put_le(bytes, at + 12, 4, 4);  // Four records instead of five.
     put_le(bytes, at + 124, crc32c_bitwise(bytes.substr(at, 124) + bytes.substr(at + 128, payload)), 4);
@@ -123,7 +123,7 @@ TEST_F(Tamper, SwappedRecordsAreFound) {
 TEST_F(Tamper, SwappedBatchesAreFound) {
     signed_log().write(folder_);
     std::string bytes = read_bytes(segment(2));
-    for (std::size_t i = 0; i < kBlock; ++i) std::swap(bytes[kBlock + i], bytes[2 * kBlock + i]);
+    for (std::size_t i = 0; i < kBlockBytes; ++i) std::swap(bytes[kBlockBytes + i], bytes[2 * kBlockBytes + i]);
     write_bytes(segment(2), bytes);
     EXPECT_TRUE(found(verify(), Kind::kBatchDamaged));
 }
@@ -161,7 +161,7 @@ TEST_F(Tamper, ALostLastSegmentAndACutFileAreFound) {
     std::filesystem::remove(segment(2));
     EXPECT_TRUE(found(verify(), Kind::kTruncated));
     signed_log().write(folder_);
-    std::filesystem::resize_file(segment(2), 3 * kBlock);
+    std::filesystem::resize_file(segment(2), 3 * kBlockBytes);
     EXPECT_EQ(verify().exit_code(), 1);
 }
 

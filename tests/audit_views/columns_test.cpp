@@ -9,7 +9,7 @@
 namespace tidegate::audit {
 namespace {
 
-constexpr std::uint64_t kEnd = kChunkLeaves + 5000;
+constexpr std::uint64_t kColumnsEnd = kChunkLeaves + 5000;
 // Rare decisions that a look through all must find in either chunk.
 constexpr std::array<std::uint64_t, 3> kRare{7, kChunkLeaves - 1, kChunkLeaves + 11};
 
@@ -19,11 +19,11 @@ class ColumnsTest : public ::testing::Test {
         made_ = std::make_unique<TestLog>(16U * 1024 * 1024);
         made_->open();
         std::vector<Decision> batch;
-        for (std::uint64_t n = 0; n < kEnd; ++n) {
+        for (std::uint64_t n = 0; n < kColumnsEnd; ++n) {
             Decision d = decision_at(n);
             if (std::ranges::find(kRare, n) != kRare.end()) d.tenant = "rare";
             batch.push_back(std::move(d));
-            if (batch.size() == 2000 || n + 1 == kEnd) made_->append(std::exchange(batch, {}));
+            if (batch.size() == 2000 || n + 1 == kColumnsEnd) made_->append(std::exchange(batch, {}));
         }
         made_->columns->settle();
         made_->close();
@@ -52,7 +52,7 @@ class ColumnsTest : public ::testing::Test {
         EXPECT_FALSE(page->next_cursor.empty());
         const auto events = log().history->page({.filter = {.kind = RecordKind::kEvent}, .limit = 1});
         ASSERT_TRUE(events.has_value());
-        EXPECT_EQ(events->total, kEnd / 50);
+        EXPECT_EQ(events->total, kColumnsEnd / 50);
     }
     std::string read_file() { return SystemDisk().read(log().columns_file(0), 1U << 30U).value(); }
     void write_file(const std::string& bytes) { std::ofstream(log().columns_file(0), std::ios::binary) << bytes; }
@@ -63,7 +63,7 @@ class ColumnsTest : public ::testing::Test {
 TEST_F(ColumnsTest, AFullChunkIsReadFromItsFileAndTheRestFromTheLog) {
     log().open();
     EXPECT_EQ(log().position_at_open, kChunkLeaves);
-    EXPECT_EQ(log().columns->position(), kEnd);
+    EXPECT_EQ(log().columns->position(), kColumnsEnd);
     expect_all_found();
     EXPECT_EQ(log().columns->health().rebuilt, 0U);
 }
@@ -177,7 +177,7 @@ TEST_F(ColumnsTest, WhatRetentionRemovesIsNotFoundAndItsFileGoes) {
     EXPECT_EQ(find_rare(), (std::vector<std::uint64_t>{kRare[1], kRare[2]}));
     const auto page = log().history->page({.filter = {.kind = RecordKind::kEvent}, .limit = 1});
     ASSERT_TRUE(page.has_value());
-    EXPECT_EQ(page->total, kEnd / 50 - first / 50) << "part of the chunk is gone";
+    EXPECT_EQ(page->total, kColumnsEnd / 50 - first / 50) << "part of the chunk is gone";
     std::filesystem::remove(log().columns_file(0));
     log().close();
     log().open();

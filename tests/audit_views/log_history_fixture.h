@@ -134,11 +134,11 @@ class TestLog {
     std::uint64_t next_ = 0;
 };
 
-/// What a filter must give, by looking at everything; oldest first.
-inline std::vector<std::uint64_t> naive(const HistoryFilter& filter, std::uint64_t end) {
+/// What a filter must give of [begin, end), by looking at everything; oldest first.
+inline std::vector<std::uint64_t> naive(const HistoryFilter& filter, std::uint64_t end, std::uint64_t begin = 0) {
     const auto same = [](const auto& wanted, const auto& have) { return !wanted || *wanted == have; };
     std::vector<std::uint64_t> found;
-    for (std::uint64_t n = 0; n < end; ++n) {
+    for (std::uint64_t n = begin; n < end; ++n) {
         const Decision d = decision_at(n);
         if (d.kind != filter.kind || !same(filter.tenant, d.tenant) || !same(filter.service, d.service)) continue;
         if (!same(filter.operation, d.operation) || !same(filter.band, d.band)) continue;

@@ -3,20 +3,21 @@
 
 #include <map>
 #include <set>
+#include <utility>
 
 #include "audit_views/log_history_fixture.h"
 
 namespace tidegate::audit {
 namespace {
 
-constexpr std::uint64_t kEnd = 6000;
+constexpr std::uint64_t kHistoryEnd = 6000;
 
 class LogHistoryTest : public ::testing::Test {
   protected:
     void SetUp() override {
         test_.open();
-        test_.fill(kEnd);
-        for (std::uint64_t n = 0; n < kEnd; ++n) numbers_[decision_at(n).id] = n;
+        test_.fill(kHistoryEnd);
+        for (std::uint64_t n = 0; n < kHistoryEnd; ++n) numbers_[decision_at(n).id] = n;
     }
     std::vector<std::uint64_t> numbers(const std::vector<Decision>& items) {
         std::vector<std::uint64_t> out;
@@ -75,8 +76,8 @@ HistoryFilter random_filter(SeededRandom& random) {
     if (one_in(4)) filter.model = one_in(2) ? "other" : "text_detector";
     if (one_in(4)) filter.model_version = "1.0.0";
     if (one_in(4)) filter.actor = "key:" + std::to_string(random.next_u64() % 8);
-    if (one_in(3)) filter.from = kTestBegin + static_cast<UnixMillis>(random.next_u64() % (kEnd * 12));
-    if (one_in(3)) filter.to = kTestBegin + static_cast<UnixMillis>(random.next_u64() % (kEnd * 12));
+    if (one_in(3)) filter.from = kTestBegin + static_cast<UnixMillis>(random.next_u64() % (kHistoryEnd * 12));
+    if (one_in(3)) filter.to = kTestBegin + static_cast<UnixMillis>(random.next_u64() % (kHistoryEnd * 12));
     if (one_in(6)) filter = {.tenant = filter.tenant, .kind = RecordKind::kEvent};
     return filter;
 }
@@ -86,7 +87,7 @@ TEST_F(LogHistoryTest, EveryFilterGivesWhatALookAtEveryRecordGives) {
     std::size_t matched = 0;
     for (int i = 0; i < 60; ++i) {
         const HistoryFilter filter = random_filter(random);
-        const auto expected = naive(filter, kEnd);
+        const auto expected = naive(filter, kHistoryEnd);
         matched += expected.size();
         EXPECT_EQ(all_pages({.filter = filter, .limit = 1 + random.next_u64() % 500}), expected);
         EXPECT_EQ(streamed(filter, Order::kNewestFirst), expected);
@@ -105,7 +106,7 @@ TEST_F(LogHistoryTest, AnOffsetSkipsMatchesAndIsBounded) {
     for (const bool actor : {false, true}) {
         HistoryFilter filter{.tenant = "north"};
         if (actor) filter.actor = "key:3";
-        auto expected = naive(filter, kEnd);
+        auto expected = naive(filter, kHistoryEnd);
         std::ranges::reverse(expected);
         const auto page = test_.history->page({.filter = filter, .limit = 10, .offset = 70});
         ASSERT_TRUE(page.has_value());
@@ -121,10 +122,10 @@ TEST_F(LogHistoryTest, AnOffsetSkipsMatchesAndIsBounded) {
 
 TEST_F(LogHistoryTest, PagesGiveEachRecordOnceWhileOthersAreAppended) {
     const HistoryFilter filter{.service = "provenance"};
-    auto expected = naive(filter, kEnd);
+    auto expected = naive(filter, kHistoryEnd);
     HistoryQuery query{.filter = filter, .limit = 100};
     std::vector<std::uint64_t> all;
-    std::uint64_t end = kEnd;
+    std::uint64_t end = kHistoryEnd;
     do {
         const auto page = test_.history->page(query);
         ASSERT_TRUE(page.has_value());
@@ -137,6 +138,112 @@ TEST_F(LogHistoryTest, PagesGiveEachRecordOnceWhileOthersAreAppended) {
     EXPECT_EQ(all, expected);
 }
 
+TEST_F(LogHistoryTest, TheTotalIsWhatTheLogHoldsAtThatInstantHoweverOftenItWasCounted) {
+    // A few filters again and again while the log grows under them.
+    struct Asked {
+        HistoryFilter filter;
+        std::uint64_t end = 0;
+        std::uint64_t matches = 0;
+    };
+    SeededRandom random(17);
+    std::vector<Asked> asked(12);
+    for (Asked& one : asked) {
+        one.filter = random_filter(random);
+        one.filter.actor.reset();
+    }
+    std::uint64_t end = kHistoryEnd;
+    for (int i = 0; i < 120; ++i) {
+        Asked& one = asked[static_cast<std::size_t>(random.next_u64() % asked.size())];
+        one.matches += naive(one.filter, end, one.end).size();
+        one.end = end;
+        const auto page = test_.history->page({.filter = one.filter, .limit = 1});
+        ASSERT_TRUE(page.has_value());
+        ASSERT_TRUE(page->total.has_value());
+        EXPECT_EQ(*page->total, one.matches);
+        if (!page->next_cursor.empty()) {
+            // Of the filter, not of the rest.
+            const auto second = test_.history->page({.filter = one.filter, .limit = 1, .cursor = page->next_cursor});
+            ASSERT_TRUE(second.has_value());
+            EXPECT_EQ(second->total, page->total);
+        }
+        if (i % 2 == 0) test_.fill(end += 13);
+    }
+}
+
+TEST(LogHistoryBlocks, WhatIsRareIsFoundAmongMoreKindsThanABlockTellsApart) {
+    // 200 models share 64 bits, one of them comes once in 3,000 records, and some come only after a page was asked for.
+    TestLog test;
+    test.open();
+    const auto model_of = [](std::uint64_t n) {
+        if (n % 3000 == 1500) return std::string("rare");
+        return "model-" + std::to_string(n / 400 * 7 % 200);
+    };
+    std::uint64_t end = 0;
+    const auto fill_to = [&](std::uint64_t to) {
+        std::vector<Decision> batch;
+        for (; end < to; ++end) {
+            Decision one = decision_at(end);
+            one.model = model_of(end);
+            batch.push_back(std::move(one));
+            if (batch.size() == 1000) test.append(std::exchange(batch, {}));
+        }
+        if (!batch.empty()) test.append(std::move(batch));
+    };
+    for (const std::uint64_t to : {1'000U, 5'000U, 9'001U}) {
+        fill_to(to);
+        for (const std::string model : {"rare", "model-0", "model-7", "model-64", "model-193", "none"}) {
+            std::vector<Uuid> expected;
+            for (std::uint64_t n = end; n-- > 0;) {
+                const Decision one = decision_at(n);
+                if (model_of(n) == model && one.kind == RecordKind::kDecision) expected.push_back(one.id);
+            }
+            const auto page = test.history->page({.filter = {.model = model}, .limit = 500});
+            ASSERT_TRUE(page.has_value());
+            EXPECT_EQ(page->total, expected.size()) << model;
+            expected.resize(std::min<std::size_t>(expected.size(), 500));
+            std::vector<Uuid> given;
+            for (const Decision& one : page->items) given.push_back(one.id);
+            EXPECT_EQ(given, expected) << model;
+        }
+    }
+    test.close();
+}
+
+TEST_F(LogHistoryTest, WhatIsGivenAsItLiesInTheLogIsThePage) {
+    const HistoryQuery query{.filter = {.service = "flood"}, .limit = 40};
+    const auto owned = test_.history->page(query);
+    ASSERT_TRUE(owned.has_value());
+    std::vector<Decision> given;
+    const auto end = test_.history->page(
+        query, [&](const segments::RecordView& record) { given.push_back(segments::to_decision(record)); });
+    ASSERT_TRUE(end.has_value());
+    EXPECT_EQ(given, owned->items);
+    EXPECT_EQ(end->next_cursor, owned->next_cursor);
+    EXPECT_EQ(end->total, owned->total);
+}
+
+TEST(RowCounts, ACountFromAnotherRowOrOfMoreRowsIsNoHelp) {
+    RowCounts counts;
+    const HistoryFilter filter{.tenant = "north"};
+    counts.put(filter, {.chunk = 3, .from = 10, .to = 50, .matches = 7});
+    const auto known = counts.find(filter, 3, 10, 60);
+    ASSERT_TRUE(known.has_value());
+    EXPECT_EQ(known->to, 50U);
+    EXPECT_EQ(known->matches, 7U);
+    EXPECT_FALSE(counts.find(filter, 3, 11, 60)) << "retention has moved the first row";
+    EXPECT_FALSE(counts.find(filter, 3, 10, 49)) << "it counts rows that are not asked for";
+    EXPECT_FALSE(counts.find(filter, 2, 10, 60));
+    EXPECT_FALSE(counts.find({.tenant = "south"}, 3, 10, 60));
+    counts.put(filter, {.chunk = 3, .from = 10, .to = 40, .matches = 5});
+    EXPECT_EQ(counts.find(filter, 3, 10, 60)->to, 50U) << "one that was slower does not take it back";
+    counts.put(filter, {.chunk = 3, .from = 20, .to = 30, .matches = 1});
+    EXPECT_EQ(counts.find(filter, 3, 20, 60)->matches, 1U);
+    for (std::uint64_t chunk = 10; chunk < 10 + RowCounts::kKept; ++chunk) {
+        counts.put(filter, {.chunk = chunk, .from = 0, .to = 1, .matches = 0});
+    }
+    EXPECT_FALSE(counts.find(filter, 3, 20, 60)) << "the one unused longest goes";
+}
+
 TEST_F(LogHistoryTest, ACursorThatIsNotOneOfOursIsRefused) {
     const auto page = test_.history->page({.limit = 5});
     ASSERT_TRUE(page.has_value());
@@ -146,7 +253,7 @@ TEST_F(LogHistoryTest, ACursorThatIsNotOneOfOursIsRefused) {
     other.front() = other.front() == '1' ? '2' : '1';
     TestLog another;
     another.open();
-    another.fill(kEnd);
+    another.fill(kHistoryEnd);
     EXPECT_FALSE(another.history->page({.cursor = good}).has_value());
     for (const std::string& bad : {other, good + "0", good.substr(1), std::string("-"), std::string("x"), "0" + good,
                                    std::string("fffffffffffffffffff-00000000")}) {
@@ -163,14 +270,14 @@ TEST_F(LogHistoryTest, ADecisionIsFoundByItsIdByItsTenantOnly) {
     EXPECT_EQ(test_.history->get(wanted.id).value(), wanted);
     EXPECT_EQ(test_.history->get(wanted.id, wanted.tenant).value(), wanted);
     EXPECT_EQ(test_.history->get(wanted.id, "another").error().code, ErrorCode::kNotFound);
-    EXPECT_EQ(test_.history->get(decision_at(kEnd + 1).id).error().code, ErrorCode::kNotFound);
+    EXPECT_EQ(test_.history->get(decision_at(kHistoryEnd + 1).id).error().code, ErrorCode::kNotFound);
     EXPECT_EQ(test_.history->get(decision_at(49).id).error().code, ErrorCode::kNotFound) << "an event";
 }
 
 TEST_F(LogHistoryTest, RequestsAndInputsAreFoundWithinATenant) {
     for (const std::string& tenant : {std::string("north"), std::string("south"), std::string()}) {
         std::vector<std::uint64_t> by_request, by_input;
-        for (std::uint64_t n = kEnd; n-- > 0;) {
+        for (std::uint64_t n = kHistoryEnd; n-- > 0;) {
             const Decision d = decision_at(n);
             if (d.tenant != tenant || d.kind != RecordKind::kDecision) continue;
             if (d.request_id == "request-500") by_request.push_back(n);
@@ -187,7 +294,7 @@ TEST_F(LogHistoryTest, RequestsAndInputsAreFoundWithinATenant) {
 TEST_F(LogHistoryTest, AnotherTenantsRecordsOfOneNameHideNothing) {
     std::vector<Decision> many;
     for (std::uint64_t i = 0; i < 3000; ++i) {
-        Decision d = decision_at(kEnd + 1000 + i);
+        Decision d = decision_at(kHistoryEnd + 1000 + i);
         d.kind = RecordKind::kDecision;
         d.tenant = i == 5 ? "victim" : "flooder";
         d.request_id = "shared";

@@ -35,6 +35,15 @@ TEST(Sha256Digest, ThreadsDoNotDisturbEachOther) {
     EXPECT_EQ(wrong, std::vector<int>(4));
 }
 
+TEST(HmacSha256, EqualsTheVectorsOfRfc4231) {
+    EXPECT_EQ(to_hex(hmac_sha256("Jefe", "what do ya want for nothing?")),
+              "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    EXPECT_EQ(to_hex(hmac_sha256(std::string(131, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First")),
+              "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+    // python3 -c 'import hmac; print(hmac.new(b"", b"", "sha256").hexdigest())'
+    EXPECT_EQ(to_hex(hmac_sha256({}, {})), "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+}
+
 TEST(Hex, IsLowerCaseAndKeepsLeadingZeros) {
     const std::uint8_t bytes[] = {0x00, 0x0F, 0xF0, 0xAB};
     EXPECT_EQ(to_hex(bytes, sizeof bytes), "000ff0ab");

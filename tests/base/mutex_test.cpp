@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
 #include <vector>
 
@@ -45,6 +46,39 @@ TEST(Mutex, TryLockFailsWhileAnotherThreadHoldsIt) {
     }).join();
     mutex.unlock();
     EXPECT_FALSE(got);
+}
+
+std::atomic<int> waits{0};
+std::atomic<std::int64_t> waited{0};
+void count_wait(std::int64_t waited_ns) noexcept {
+    waited += waited_ns;
+    ++waits;
+}
+
+TEST(Mutex, OnlyAWaitIsToldToTheHook) {
+    set_contention_hook(&count_wait);
+    Box box;
+    for (int i = 0; i < 1000; ++i) {
+        const Lock lock(box.mutex);
+        ++box.value;
+    }
+    EXPECT_EQ(waits, 0);
+    // The second thread may come late and find the lock free: again, until it did not.
+    for (int i = 0; i < 1000 && waits == 0; ++i) {
+        std::atomic<bool> there{false};
+        box.mutex.lock();
+        std::thread other([&] {
+            there = true;
+            const Lock lock(box.mutex);
+        });
+        while (!there) std::this_thread::yield();
+        for (int yields = 0; yields < 100; ++yields) std::this_thread::yield();
+        box.mutex.unlock();
+        other.join();
+    }
+    set_contention_hook(nullptr);
+    EXPECT_GT(waits, 0);
+    EXPECT_GT(waited, 0);
 }
 
 TEST(Condition, AWaiterSeesWhatTheNotifierWrote) {

@@ -10,7 +10,11 @@ binary=$(readlink -f "${1:?usage: run.sh BINARY WORK_DIR}")
 mkdir -p "${2:?usage: run.sh BINARY WORK_DIR}"
 work=$(readlink -f "$2")
 
-cp "$here/package.json" "$here/run.mjs" "$work/"
+cp "$here/package.json" "$here"/*.mjs "$work/"
+# Models are tried where ./dev setup has put the runtime; elsewhere the pages must say that there is none.
+runtime=$here/../../build/deps/onnxruntime/lib/libonnxruntime.so.1
+if [ -z "${ONNX_RUNTIME_LIBRARY:-}" ] && [ -e "$runtime" ]; then ONNX_RUNTIME_LIBRARY=$(readlink -f "$runtime"); fi
+export ONNX_RUNTIME_LIBRARY=${ONNX_RUNTIME_LIBRARY:-}
 if [ ! -d "$work/node_modules/playwright-core" ] || ! cmp -s "$here/package.json" "$work/.fetched"; then
     (cd "$work" && npm install --ignore-scripts --no-audit --no-fund --no-package-lock >npm.log 2>&1) || { tail -5 "$work/npm.log"; exit 77; }
     cp "$here/package.json" "$work/.fetched"

@@ -13,7 +13,7 @@
 namespace tidegate::drift {
 namespace {
 
-constexpr UnixMillis kStart = 1'700'000'000'000;
+constexpr UnixMillis kAlertsStart = 1'700'000'000'000;
 constexpr UnixMillis kHour = 3'600'000;
 
 AlertKey key_of(const std::string& feature) {
@@ -29,42 +29,42 @@ Evidence evidence(double effect) {
 
 TEST(Alerts, ARepetitionAddsToTheLiveAlertAndTellsNobodyAgain) {
     Alerts alerts;
-    const auto first = alerts.raise(key_of("length"), evidence(0.3), kStart);
+    const auto first = alerts.raise(key_of("length"), evidence(0.3), kAlertsStart);
     EXPECT_EQ(first.raised, Raised::kOpened);
-    const auto second = alerts.raise(key_of("length"), evidence(0.5), kStart + 1);
+    const auto second = alerts.raise(key_of("length"), evidence(0.5), kAlertsStart + 1);
     EXPECT_EQ(second.raised, Raised::kRepeated);
     EXPECT_EQ(second.id, first.id);
-    EXPECT_EQ(alerts.raise(key_of("length"), evidence(0.1), kStart + 2).raised, Raised::kRepeated);
+    EXPECT_EQ(alerts.raise(key_of("length"), evidence(0.1), kAlertsStart + 2).raised, Raised::kRepeated);
     const Alert* alert = alerts.find(first.id);
     ASSERT_NE(alert, nullptr);
     EXPECT_EQ(alert->seen, 3U);
     EXPECT_EQ(alert->worst.effect, 0.5);
     EXPECT_EQ(alert->latest.effect, 0.1);
-    EXPECT_EQ(alert->last_seen, kStart + 2);
+    EXPECT_EQ(alert->last_seen, kAlertsStart + 2);
     EXPECT_EQ(alert->history.size(), 1U);
 }
 
 TEST(Alerts, EachPartOfTheKeyMakesAnAlertOfItsOwn) {
     Alerts alerts;
     AlertKey key = key_of("length");
-    alerts.raise(key, evidence(1), kStart);
+    alerts.raise(key, evidence(1), kAlertsStart);
     for (std::string AlertKey::* part : {&AlertKey::service, &AlertKey::model, &AlertKey::tenant, &AlertKey::feature}) {
         AlertKey other = key;
         other.*part = "another";
-        EXPECT_EQ(alerts.raise(other, evidence(1), kStart).raised, Raised::kOpened);
+        EXPECT_EQ(alerts.raise(other, evidence(1), kAlertsStart).raised, Raised::kOpened);
     }
     EXPECT_EQ(alerts.live(), 5U);
 }
 
 TEST(Alerts, EveryChangeOfStateIsOnRecord) {
     Alerts alerts;
-    const auto id = alerts.raise(key_of("length"), evidence(1), kStart).id;
-    ASSERT_TRUE(alerts.acknowledge(id, "key-1", "looking", kStart + 10).has_value());
-    ASSERT_TRUE(alerts.suppress(id, kStart + 100, "key-2", "known", kStart + 20).has_value());
-    EXPECT_EQ(alerts.raise(key_of("length"), evidence(1), kStart + 30).raised, Raised::kSuppressed);
-    EXPECT_TRUE(alerts.tick(kStart + 99).empty());
-    EXPECT_EQ(alerts.tick(kStart + 100), std::vector<std::uint64_t>{id});
-    ASSERT_TRUE(alerts.resolve(id, "key-1", "retrained", kStart + 200).has_value());
+    const auto id = alerts.raise(key_of("length"), evidence(1), kAlertsStart).id;
+    ASSERT_TRUE(alerts.acknowledge(id, "key-1", "looking", kAlertsStart + 10).has_value());
+    ASSERT_TRUE(alerts.suppress(id, kAlertsStart + 100, "key-2", "known", kAlertsStart + 20).has_value());
+    EXPECT_EQ(alerts.raise(key_of("length"), evidence(1), kAlertsStart + 30).raised, Raised::kSuppressed);
+    EXPECT_TRUE(alerts.tick(kAlertsStart + 99).empty());
+    EXPECT_EQ(alerts.tick(kAlertsStart + 100), std::vector<std::uint64_t>{id});
+    ASSERT_TRUE(alerts.resolve(id, "key-1", "retrained", kAlertsStart + 200).has_value());
     const Alert& alert = *alerts.find(id);
     ASSERT_EQ(alert.history.size(), 5U);
     const std::vector<AlertState> states{AlertState::kOpen, AlertState::kAcknowledged, AlertState::kSuppressed,
@@ -83,50 +83,51 @@ TEST(Alerts, EveryChangeOfStateIsOnRecord) {
 
 TEST(Alerts, WhatTheStateDoesNotAllowIsRefusedAndChangesNothing) {
     Alerts alerts;
-    const auto id = alerts.raise(key_of("length"), evidence(1), kStart).id;
-    EXPECT_EQ(alerts.acknowledge(id + 1, "k", "", kStart).error().code, ErrorCode::kNotFound);
-    EXPECT_EQ(alerts.suppress(id, kStart, "k", "", kStart).error().code, ErrorCode::kInvalidArgument);
-    ASSERT_TRUE(alerts.acknowledge(id, "k", "", kStart).has_value());
-    EXPECT_EQ(alerts.acknowledge(id, "k", "", kStart).error().code, ErrorCode::kConflict);
-    ASSERT_TRUE(alerts.resolve(id, "k", "", kStart).has_value());
-    EXPECT_EQ(alerts.resolve(id, "k", "", kStart).error().code, ErrorCode::kConflict);
-    EXPECT_EQ(alerts.acknowledge(id, "k", "", kStart).error().code, ErrorCode::kConflict);
-    EXPECT_EQ(alerts.suppress(id, kStart + 9, "k", "", kStart).error().code, ErrorCode::kConflict);
+    const auto id = alerts.raise(key_of("length"), evidence(1), kAlertsStart).id;
+    EXPECT_EQ(alerts.acknowledge(id + 1, "k", "", kAlertsStart).error().code, ErrorCode::kNotFound);
+    EXPECT_EQ(alerts.suppress(id, kAlertsStart, "k", "", kAlertsStart).error().code, ErrorCode::kInvalidArgument);
+    ASSERT_TRUE(alerts.acknowledge(id, "k", "", kAlertsStart).has_value());
+    EXPECT_EQ(alerts.acknowledge(id, "k", "", kAlertsStart).error().code, ErrorCode::kConflict);
+    ASSERT_TRUE(alerts.resolve(id, "k", "", kAlertsStart).has_value());
+    EXPECT_EQ(alerts.resolve(id, "k", "", kAlertsStart).error().code, ErrorCode::kConflict);
+    EXPECT_EQ(alerts.acknowledge(id, "k", "", kAlertsStart).error().code, ErrorCode::kConflict);
+    EXPECT_EQ(alerts.suppress(id, kAlertsStart + 9, "k", "", kAlertsStart).error().code, ErrorCode::kConflict);
     EXPECT_EQ(alerts.find(id)->history.size(), 3U);
 }
 
 TEST(Alerts, AfterAResolutionTheKeyIsQuietForTheCoolDownAndThenOpensAnew) {
     Alerts alerts({.cool_down_ms = kHour});
-    const auto id = alerts.raise(key_of("length"), evidence(1), kStart).id;
-    ASSERT_TRUE(alerts.resolve(id, "k", "", kStart).has_value());
-    const auto cooling = alerts.raise(key_of("length"), evidence(1), kStart + kHour - 1);
+    const auto id = alerts.raise(key_of("length"), evidence(1), kAlertsStart).id;
+    ASSERT_TRUE(alerts.resolve(id, "k", "", kAlertsStart).has_value());
+    const auto cooling = alerts.raise(key_of("length"), evidence(1), kAlertsStart + kHour - 1);
     EXPECT_EQ(cooling.raised, Raised::kCooling);
     EXPECT_EQ(cooling.id, id);
-    EXPECT_EQ(alerts.raise(key_of("other"), evidence(1), kStart + 1).raised, Raised::kOpened) << "another key is not";
-    const auto anew = alerts.raise(key_of("length"), evidence(1), kStart + kHour);
+    EXPECT_EQ(alerts.raise(key_of("other"), evidence(1), kAlertsStart + 1).raised, Raised::kOpened)
+        << "another key is not";
+    const auto anew = alerts.raise(key_of("length"), evidence(1), kAlertsStart + kHour);
     EXPECT_EQ(anew.raised, Raised::kOpened);
     EXPECT_NE(anew.id, id);
 }
 
 TEST(Alerts, OneThatNobodySeesAnyMoreResolvesItself) {
     Alerts alerts({.quiet_ms = 5 * kHour});
-    const auto id = alerts.raise(key_of("length"), evidence(1), kStart).id;
-    alerts.raise(key_of("length"), evidence(1), kStart + kHour);
-    EXPECT_TRUE(alerts.tick(kStart + 6 * kHour - 1).empty());
-    EXPECT_EQ(alerts.tick(kStart + 6 * kHour), std::vector<std::uint64_t>{id});
+    const auto id = alerts.raise(key_of("length"), evidence(1), kAlertsStart).id;
+    alerts.raise(key_of("length"), evidence(1), kAlertsStart + kHour);
+    EXPECT_TRUE(alerts.tick(kAlertsStart + 6 * kHour - 1).empty());
+    EXPECT_EQ(alerts.tick(kAlertsStart + 6 * kHour), std::vector<std::uint64_t>{id});
     EXPECT_EQ(alerts.find(id)->state, AlertState::kResolved);
     EXPECT_EQ(alerts.find(id)->history.back().actor, "system");
 }
 
 TEST(Alerts, TheOldestResolvedMakesRoomAndWithoutOneTheNewIsDroppedAndCounted) {
     Alerts alerts({.alerts_max = 3});
-    const auto first = alerts.raise(key_of("0"), evidence(1), kStart).id;
-    alerts.raise(key_of("1"), evidence(1), kStart);
-    alerts.raise(key_of("2"), evidence(1), kStart);
-    EXPECT_EQ(alerts.raise(key_of("3"), evidence(1), kStart).raised, Raised::kDropped);
+    const auto first = alerts.raise(key_of("0"), evidence(1), kAlertsStart).id;
+    alerts.raise(key_of("1"), evidence(1), kAlertsStart);
+    alerts.raise(key_of("2"), evidence(1), kAlertsStart);
+    EXPECT_EQ(alerts.raise(key_of("3"), evidence(1), kAlertsStart).raised, Raised::kDropped);
     EXPECT_EQ(alerts.dropped(), 1U);
-    ASSERT_TRUE(alerts.resolve(first, "k", "", kStart).has_value());
-    EXPECT_EQ(alerts.raise(key_of("3"), evidence(1), kStart).raised, Raised::kOpened);
+    ASSERT_TRUE(alerts.resolve(first, "k", "", kAlertsStart).has_value());
+    EXPECT_EQ(alerts.raise(key_of("3"), evidence(1), kAlertsStart).raised, Raised::kOpened);
     EXPECT_EQ(alerts.find(first), nullptr);
     EXPECT_EQ(alerts.list(10, false).size(), 3U);
     EXPECT_EQ(alerts.list(1, true).front()->key.feature, "3");
@@ -134,10 +135,10 @@ TEST(Alerts, TheOldestResolvedMakesRoomAndWithoutOneTheNewIsDroppedAndCounted) {
 
 TEST(Alerts, TheHistoryIsBoundedAndKeepsItsBeginning) {
     Alerts alerts({.history_max = 5});
-    const auto id = alerts.raise(key_of("length"), evidence(1), kStart).id;
+    const auto id = alerts.raise(key_of("length"), evidence(1), kAlertsStart).id;
     for (UnixMillis i = 1; i <= 20; ++i) {
-        ASSERT_TRUE(alerts.suppress(id, kStart + 10 * i + 5, "k", "", kStart + 10 * i).has_value());
-        alerts.tick(kStart + 10 * i + 5);
+        ASSERT_TRUE(alerts.suppress(id, kAlertsStart + 10 * i + 5, "k", "", kAlertsStart + 10 * i).has_value());
+        alerts.tick(kAlertsStart + 10 * i + 5);
     }
     EXPECT_EQ(alerts.find(id)->history.size(), 5U);
     EXPECT_EQ(alerts.find(id)->history.front().note, "opened");
@@ -146,18 +147,18 @@ TEST(Alerts, TheHistoryIsBoundedAndKeepsItsBeginning) {
 
 TEST(Alerts, StoredOnesGoOnAfterARestart) {
     Alerts before({.cool_down_ms = kHour});
-    const auto live = before.raise(key_of("live"), evidence(1), kStart).id;
-    const auto over = before.raise(key_of("over"), evidence(1), kStart).id;
-    ASSERT_TRUE(before.acknowledge(live, "k", "", kStart).has_value());
-    ASSERT_TRUE(before.resolve(over, "k", "", kStart).has_value());
+    const auto live = before.raise(key_of("live"), evidence(1), kAlertsStart).id;
+    const auto over = before.raise(key_of("over"), evidence(1), kAlertsStart).id;
+    ASSERT_TRUE(before.acknowledge(live, "k", "", kAlertsStart).has_value());
+    ASSERT_TRUE(before.resolve(over, "k", "", kAlertsStart).has_value());
 
     Alerts after({.cool_down_ms = kHour});
     for (const Alert* alert : before.list(10, false)) ASSERT_TRUE(after.restore(*alert).has_value());
     EXPECT_EQ(after.live(), 1U);
     EXPECT_EQ(after.find(live)->state, AlertState::kAcknowledged);
-    EXPECT_EQ(after.raise(key_of("live"), evidence(1), kStart + 1).raised, Raised::kRepeated);
-    EXPECT_EQ(after.raise(key_of("over"), evidence(1), kStart + 1).raised, Raised::kCooling);
-    EXPECT_EQ(after.raise(key_of("new"), evidence(1), kStart + 1).id, over + 1);
+    EXPECT_EQ(after.raise(key_of("live"), evidence(1), kAlertsStart + 1).raised, Raised::kRepeated);
+    EXPECT_EQ(after.raise(key_of("over"), evidence(1), kAlertsStart + 1).raised, Raised::kCooling);
+    EXPECT_EQ(after.raise(key_of("new"), evidence(1), kAlertsStart + 1).id, over + 1);
     EXPECT_EQ(after.restore(*before.find(live)).error().code, ErrorCode::kConflict);
     EXPECT_EQ(after.restore(Alert{}).error().code, ErrorCode::kInvalidArgument);
 }
@@ -166,7 +167,7 @@ TEST(Alerts, StoredOnesGoOnAfterARestart) {
 TEST(Alerts, NoOrderOfStepsBreaksThePromises) {
     Dice dice(42);
     Alerts alerts({.alerts_max = 12, .history_max = 6, .cool_down_ms = 50, .quiet_ms = 400});
-    UnixMillis now = kStart;
+    UnixMillis now = kAlertsStart;
     std::uint64_t newest = 0;
     for (int step = 0; step < 20'000; ++step) {
         now += static_cast<UnixMillis>(dice.below(40));

@@ -10,7 +10,7 @@
 namespace tidegate::drift {
 namespace {
 
-constexpr UnixMillis kStart = 1'700'000'000'000;
+constexpr UnixMillis kMonitorStart = 1'700'000'000'000;
 
 MonitorOptions small_options() {
     MonitorOptions options;
@@ -46,7 +46,7 @@ std::string state_of(const Stream& stream) {
 Observation decision(Dice& dice, std::size_t i, std::size_t change) {
     Traffic traffic;
     if (i >= change) traffic = {.score_shift = 1, .ai_share = 0.5, .error_rate = 0.2, .latency_factor = 2};
-    Observation seen = draw_decision(dice, kStart + static_cast<UnixMillis>(i) * 1000, traffic);
+    Observation seen = draw_decision(dice, kMonitorStart + static_cast<UnixMillis>(i) * 1000, traffic);
     if (i % 3 == 0) seen.segments = {"domain=news"};
     return seen;
 }
@@ -182,12 +182,12 @@ TEST(Monitor, CountsWhatNoStreamHasRoomForAndLetsAnIdleStreamMakeRoom) {
         seen.at = at;
         monitor.add(seen, findings);
     };
-    add("a", kStart);
-    add("b", kStart + 5'000);
-    add("c", kStart + 9'000);
+    add("a", kMonitorStart);
+    add("b", kMonitorStart + 5'000);
+    add("c", kMonitorStart + 9'000);
     EXPECT_EQ(monitor.size(), 2U);
     EXPECT_EQ(monitor.unwatched(), 1U);
-    add("c", kStart + 12'000);
+    add("c", kMonitorStart + 12'000);
     EXPECT_EQ(monitor.size(), 2U);
     EXPECT_EQ(monitor.unwatched(), 1U);
     const auto evicted = monitor.take_evicted();
@@ -212,16 +212,16 @@ TEST(Monitor, ATenantHasItsShareOfTheStreamsAndItsOwnIdleOnesMakeRoom) {
         seen.key.segment = {};
         return monitor.find(seen.key) != nullptr;
     };
-    EXPECT_TRUE(add("south", "old", kStart));
-    EXPECT_TRUE(add("north", "a", kStart + 1'000));
-    EXPECT_TRUE(add("north", "b", kStart + 9'000));
-    EXPECT_FALSE(add("north", "c", kStart + 9'500));
+    EXPECT_TRUE(add("south", "old", kMonitorStart));
+    EXPECT_TRUE(add("north", "a", kMonitorStart + 1'000));
+    EXPECT_TRUE(add("north", "b", kMonitorStart + 9'000));
+    EXPECT_FALSE(add("north", "c", kMonitorStart + 9'500));
     EXPECT_EQ(monitor.unwatched(), 1U);
     EXPECT_EQ(monitor.unwatched_of_tenants(), 1U);
-    EXPECT_TRUE(add("south", "new", kStart + 9'600));
-    EXPECT_TRUE(add("", "whole", kStart + 9'700));
+    EXPECT_TRUE(add("south", "new", kMonitorStart + 9'600));
+    EXPECT_TRUE(add("", "whole", kMonitorStart + 9'700));
     // All five are taken. North's own oldest goes, not the older one of south.
-    EXPECT_TRUE(add("north", "c", kStart + 12'000));
+    EXPECT_TRUE(add("north", "c", kMonitorStart + 12'000));
     const auto evicted = monitor.take_evicted();
     ASSERT_EQ(evicted.size(), 1U);
     EXPECT_EQ(evicted.front().tenant, "north");
@@ -278,8 +278,9 @@ TEST(Monitor, TellsWhatChangedByItsShare) {
     Traffic shifted;
     shifted.length_factor = 3;
     for (std::size_t i = 0; i < 1'500; ++i) {
-        monitor.add(draw_decision(dice, kStart + static_cast<UnixMillis>(i) * 1000, i < 900 ? Traffic{} : shifted),
-                    findings);
+        monitor.add(
+            draw_decision(dice, kMonitorStart + static_cast<UnixMillis>(i) * 1000, i < 900 ? Traffic{} : shifted),
+            findings);
     }
     const Look& look = std::as_const(monitor).streams().front()->last_look();
     ASSERT_GE(look.features.size(), 2U);
@@ -307,7 +308,7 @@ TEST(Monitor, AQuietStreamIsLookedAtByAge) {
     Dice dice(3);
     std::vector<Finding> findings;
     for (std::size_t i = 0; i < 720; ++i) {
-        monitor.add(draw_decision(dice, kStart + static_cast<UnixMillis>(i) * 40'000, {}), findings);
+        monitor.add(draw_decision(dice, kMonitorStart + static_cast<UnixMillis>(i) * 40'000, {}), findings);
     }
     // 90 decisions an hour are under window_min: a look at the hundredth, 4,000 s after the baseline.
     const Look& look = std::as_const(monitor).streams().front()->last_look();

@@ -11,7 +11,7 @@
 namespace tidegate::http {
 namespace {
 
-using Outcome = Stream::Outcome;
+using StreamOutcome = Stream::Outcome;
 
 /// Everything behind the status line and the Date.
 std::string answer_to(const std::string& request, const std::function<void(const ExchangePtr&)>& handler,
@@ -38,7 +38,7 @@ std::string streamed(const std::string& request, std::optional<std::uint64_t> le
             response.content_length = length;
             const auto stream = exchange->start_stream(std::move(response));
             for (const std::string& piece : pieces) {
-                if (stream->write(piece) == Outcome::kGone) return;
+                if (stream->write(piece) == StreamOutcome::kGone) return;
             }
             if (finish) stream->finish();
         },
@@ -84,9 +84,9 @@ TEST(StreamLength, AClientThatOnlyStopsSendingStillGetsItAndAnEndlessStreamIsCut
         Response response;
         if (known) response.content_length = 6;
         const auto stream = held[0]->start_stream(std::move(response));
-        EXPECT_EQ(stream->write("abc"), known ? Outcome::kAccepted : Outcome::kGone);
+        EXPECT_EQ(stream->write("abc"), known ? StreamOutcome::kAccepted : StreamOutcome::kGone);
         bench.run();
-        EXPECT_EQ(stream->write("def"), known ? Outcome::kAccepted : Outcome::kGone);
+        EXPECT_EQ(stream->write("def"), known ? StreamOutcome::kAccepted : StreamOutcome::kGone);
         stream->finish();
         bench.run();
         EXPECT_EQ(wire.output.ends_with("abcdef"), known);
@@ -242,7 +242,7 @@ TEST(Room, IsToldOnceWhenHalfOfTheBufferIsFreeAndNeverFromInside) {
     wire.full = true;
     const std::string piece(10'000, 'x');
     int written = 0;
-    while (stream->write(piece) == Outcome::kAccepted) ++written;
+    while (stream->write(piece) == StreamOutcome::kAccepted) ++written;
     EXPECT_EQ(written, 10);
     EXPECT_EQ(stream->buffered(), 100'000U);
     int told = 0;
@@ -286,10 +286,10 @@ TEST(Room, IsOnlyToldWhenThePieceThatWasRefusedFits) {
     bench.run();
     const auto stream = held.at(0)->start_stream(Response{});
     wire.full = true;
-    EXPECT_EQ(stream->write(std::string(40'000, 'x')), Outcome::kAccepted);
+    EXPECT_EQ(stream->write(std::string(40'000, 'x')), StreamOutcome::kAccepted);
     std::string large(90'000, 'y');
     const std::string& same = large;
-    EXPECT_EQ(stream->write_owned(std::move(large)), Outcome::kFull);
+    EXPECT_EQ(stream->write_owned(std::move(large)), StreamOutcome::kFull);
     EXPECT_EQ(same.size(), 90'000U) << "untouched";
     int told = 0;
     stream->on_room([&] { ++told; });
@@ -298,7 +298,7 @@ TEST(Room, IsOnlyToldWhenThePieceThatWasRefusedFits) {
     wire.full = false;
     bench.run();
     EXPECT_EQ(told, 1);
-    EXPECT_EQ(stream->write_owned(std::string(same)), Outcome::kAccepted);
+    EXPECT_EQ(stream->write_owned(std::string(same)), StreamOutcome::kAccepted);
     stream->finish();
     bench.run();
     EXPECT_TRUE(wire.output.ends_with("y\r\n0\r\n\r\n"));
@@ -313,11 +313,11 @@ TEST(Room, AWriterThatWaitsHearsOfAClientThatLeaves) {
     hold_requests(bench, held);
     bench.run();
     const auto stream = held.at(0)->start_stream(Response{});
-    EXPECT_EQ(stream->write(std::string(2000, 'x')), Outcome::kAccepted);
-    std::vector<Outcome> heard;
+    EXPECT_EQ(stream->write(std::string(2000, 'x')), StreamOutcome::kAccepted);
+    std::vector<StreamOutcome> heard;
     stream->on_room([&] { heard.push_back(stream->write("more")); });
     bench.cut();
-    EXPECT_EQ(heard, std::vector{Outcome::kGone});
+    EXPECT_EQ(heard, std::vector{StreamOutcome::kGone});
 }
 
 TEST(Room, AWriterThatAlwaysHasMoreSendsItAllInOrder) {
@@ -331,9 +331,9 @@ TEST(Room, AWriterThatAlwaysHasMoreSendsItAllInOrder) {
         std::uint64_t next = 0;
         std::function<void()> fill = [&] {
             while (next < 50'000) {
-                const Outcome outcome = stream->write(std::to_string(next) + ",");
-                if (outcome == Outcome::kFull) return stream->on_room([&] { fill(); });
-                ASSERT_EQ(outcome, Outcome::kAccepted);
+                const StreamOutcome outcome = stream->write(std::to_string(next) + ",");
+                if (outcome == StreamOutcome::kFull) return stream->on_room([&] { fill(); });
+                ASSERT_EQ(outcome, StreamOutcome::kAccepted);
                 ++next;
             }
             stream->finish();
@@ -361,8 +361,8 @@ TEST(Turn, HeadPiecesAndEndOfAnAnswerGivenFromOutsideLeaveInOneWrite) {
     hold_requests(bench, held);
     bench.run();
     const auto stream = held.at(0)->start_stream(Response{});
-    EXPECT_EQ(stream->write("abc"), Outcome::kAccepted);
-    EXPECT_EQ(stream->write("def"), Outcome::kAccepted);
+    EXPECT_EQ(stream->write("abc"), StreamOutcome::kAccepted);
+    EXPECT_EQ(stream->write("def"), StreamOutcome::kAccepted);
     stream->finish();
     EXPECT_EQ(wire.output, "");
     bench.take_turn();
@@ -425,7 +425,7 @@ TEST(Gone, IsToldOfAStreamThatIsCutAndOfAFollowerThatIsNeverServed) {
     const auto stream = held[0]->start_stream(Response{});
     streaming.cut();
     EXPECT_EQ(gone, "bs");
-    EXPECT_EQ(stream->write("x"), Outcome::kGone);
+    EXPECT_EQ(stream->write("x"), StreamOutcome::kGone);
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 namespace tidegate::http {
 namespace {
 
-struct Outcome {
+struct Parsed {
     RequestParser::Status status = RequestParser::Status::kNeedMore;
     int error = 0;
     std::size_t consumed = 0;
@@ -19,8 +19,8 @@ struct Outcome {
 };
 
 /// Feeds `bytes` in steps of `step`.
-Outcome parse(const std::string& bytes, std::size_t step, const Limits& limits = {}) {
-    Outcome out;
+Parsed parse(const std::string& bytes, std::size_t step, const Limits& limits = {}) {
+    Parsed out;
     RequestParser parser(limits);
     for (std::size_t end = std::min(step, bytes.size());; end = std::min(end + step, bytes.size())) {
         out.status = parser.parse(std::string_view(bytes).substr(0, end), out.head);
@@ -32,14 +32,14 @@ Outcome parse(const std::string& bytes, std::size_t step, const Limits& limits =
 }
 
 std::string path_of(const std::string& target) {
-    const Outcome out = parse("GET " + target + " HTTP/1.1\r\nHost: a\r\n\r\n", 1 << 20);
+    const Parsed out = parse("GET " + target + " HTTP/1.1\r\nHost: a\r\n\r\n", 1 << 20);
     return out.status == RequestParser::Status::kDone ? out.head.path : "refused " + std::to_string(out.error);
 }
 
 TEST(RequestParser, RefusesEveryMalformedHeadWhateverTheSplitting) {
     for (const BadRequest& bad : bad_heads()) {
         for (const std::size_t step : std::array<std::size_t, 4>{1, 2, 7, 1 << 20}) {
-            const Outcome out = parse(bad.bytes, step);
+            const Parsed out = parse(bad.bytes, step);
             EXPECT_EQ(out.status, RequestParser::Status::kError) << bad.name << ", step " << step;
             EXPECT_EQ(out.error, bad.status) << bad.name << ", step " << step;
         }
@@ -52,7 +52,7 @@ TEST(RequestParser, ReadsTheSameHeadWhateverTheSplitting) {
         "X-Obs: caf\xE9\r\nX-Blank: \t v a l \t\r\nConnection: Keep-Alive, close\r\ncontent-length: 0012\r\n\r\nhello";
     const std::size_t head = bytes.size() - 5;
     for (const std::size_t step : std::array<std::size_t, 5>{1, 2, 3, 11, 1 << 20}) {
-        const Outcome out = parse(bytes, step);
+        const Parsed out = parse(bytes, step);
         ASSERT_EQ(out.status, RequestParser::Status::kDone) << step;
         EXPECT_EQ(out.consumed, head);
         EXPECT_EQ(out.head.method, Method::kPost);
@@ -102,7 +102,7 @@ TEST(RequestParser, ThePathIsNormalisedOnceAndNeverLeavesTheRoot) {
 }
 
 TEST(RequestParser, TheAuthorityOfAnAbsoluteTargetReplacesHost) {
-    const Outcome out = parse("GET http://real.example:81/p?q HTTP/1.1\r\nHost: other\r\nX-A: 1\r\n\r\n", 1 << 20);
+    const Parsed out = parse("GET http://real.example:81/p?q HTTP/1.1\r\nHost: other\r\nX-A: 1\r\n\r\n", 1 << 20);
     ASSERT_EQ(out.status, RequestParser::Status::kDone);
     EXPECT_EQ(out.head.headers.get("Host"), "real.example:81");
     EXPECT_EQ(out.head.headers.count("Host"), 1U);

@@ -20,6 +20,8 @@ class Child {
     Child(const Child&) = delete;
     Child& operator=(const Child&) = delete;
     bool is_running();
+    /// -1 once it has ended and that was noticed.
+    pid_t pid() const noexcept { return pid_; }
     void kill_now();
     /// Exit status after SIGTERM; -1: it did not end in `seconds` or was ended by a signal.
     int end(int seconds);

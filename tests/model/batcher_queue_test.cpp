@@ -155,6 +155,17 @@ TEST(BatchQueue, ANeighbouringLengthJoinsOnlyWhileAtMostAQuarterIsFilling) {
     EXPECT_THAT(queue.tokens(milliseconds(4)), ElementsAre(33));
 }
 
+TEST(BatchQueue, OfALargePassATwelfthIsFillingAtMost) {
+    Queue queue(text_options());
+    for (const std::uint32_t tokens : {48U, 48U, 48U}) queue.push(text(tokens));
+    queue.push(text(40));  // 8 of 192 are filling.
+    queue.push(text(36));  // 20 of 240.
+    queue.push(text(34));  // 34 of 288 would be.
+    queue.push(text(47));
+    EXPECT_THAT(queue.tokens(), ElementsAre(48, 48, 48, 40, 36, 47));
+    EXPECT_THAT(queue.tokens(), ElementsAre(34)) << "who was passed by begins the next";
+}
+
 TEST(BatchQueue, LengthClassesSpanAtMostHalfOfTheirLowerEnd) {
     EXPECT_EQ(length_class(1), length_class(16));
     std::uint32_t first = 17;

@@ -357,8 +357,27 @@ TEST(ModelConfigTest, AReshapeIsUndoneForTheClient) {
     const std::vector<TensorInfo> out{{.name = "y", .type = DataType::kFp32, .shape = {-1}}};
     const auto done = complete(*config, in, out, {});
     ASSERT_TRUE(done) << done.error().message;
-    EXPECT_EQ(session_shape(*config, config->inputs[0], {3, 7, 2}).text(), "[3,1,7,2]");
-    EXPECT_EQ(client_shape(*config, config->outputs[0], {3}).text(), "[3,1]");
+    EXPECT_EQ(session_shape(*config, config->inputs[0], {3, 7, 2}).value().text(), "[3,1,7,2]");
+    EXPECT_EQ(client_shape(*config, config->outputs[0], {3}).value().text(), "[3,1]");
+}
+
+// A model may give another size than its config says, and a shape that claims more than there is would be read past its end.
+TEST(ModelConfigTest, AReshapeThatChangesHowMuchThereIsIsRefused) {
+    auto config = yaml(
+        "max_batch_size: 4\n"
+        "input: [{name: x, data_type: TYPE_FP32, dims: [4], reshape: {shape: [2, 2]}}]\n"
+        "output: [{name: y, data_type: TYPE_FP32, dims: [4], reshape: {shape: [2, 2]}}]\n");
+    ASSERT_TRUE(config) << message(config);
+    const std::vector<TensorInfo> in{{.name = "x", .type = DataType::kFp32, .shape = {-1, 2, 2}}};
+    const std::vector<TensorInfo> out{{.name = "y", .type = DataType::kFp32, .shape = {-1, -1, -1}}};
+    const auto done = complete(*config, in, out, {});
+    ASSERT_TRUE(done) << done.error().message;
+    EXPECT_EQ(client_shape(*config, config->outputs[0], {3, 2, 2}).value().text(), "[3,4]");
+    const auto claimed = client_shape(*config, config->outputs[0], {3, 1, 1});
+    ASSERT_FALSE(claimed);
+    EXPECT_THAT(claimed.error().message, HasSubstr("equally many elements"));
+    EXPECT_FALSE(client_shape(*config, config->outputs[0], {3}));
+    EXPECT_FALSE(session_shape(*config, config->inputs[0], {3, 5}));
 }
 
 }  // namespace

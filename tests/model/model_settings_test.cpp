@@ -124,5 +124,14 @@ TEST(Affinity, AThreadStaysWhereItIsPinned) {
     }).join();
 }
 
+TEST(Affinity, ProcessorsThatCannotBeUsedStopTheStart) {
+    std::string note;
+    const auto nowhere = load({}, {{"models.cpu_affinity", std::to_string(CPU_SETSIZE - 1)}});
+    ASSERT_TRUE(nowhere) << nowhere.error().message;
+    const auto options = session_options(*nowhere, FakeBackend(false), note);
+    ASSERT_FALSE(options);
+    EXPECT_THAT(options.error().message, HasSubstr("models.cpu_affinity"));
+}
+
 }  // namespace
 }  // namespace tidegate::model

@@ -3,8 +3,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/stat.h>
 
+#include <future>
 #include <thread>
 
 #include "model/ask.h"
@@ -74,6 +76,38 @@ TEST_F(RepositoryTest, ModeNoneLoadsAllAtTheStart) {
     EXPECT_EQ(repository->find("a", "x").error().code, ErrorCode::kNotFound);
     EXPECT_EQ(repository->load("a").error().code, ErrorCode::kConflict);
     EXPECT_EQ(repository->unload("a").error().code, ErrorCode::kConflict);
+}
+
+TEST_F(RepositoryTest, AModelsThreadsRunWhereTheSettingsSay) {
+    cpu_set_t allowed;
+    ASSERT_EQ(sched_getaffinity(0, sizeof(allowed), &allowed), 0);
+    unsigned last = 0;
+    for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+        if (CPU_ISSET(cpu, &allowed)) last = cpu;
+    }
+    files.put("a/1/model.onnx", scaler(2));
+    RepositoryOptions options = files.options();
+    options.session.cpus = {last};
+    auto opened = ModelRepository::open(std::move(options), &backend, clock);
+    ASSERT_TRUE(opened) << opened.error().message;
+    const auto model = (*opened)->find("a");
+    ASSERT_TRUE(model);
+    std::promise<cpu_set_t> seen;
+    InferRequest request = testing::request_of("x", {1, 4}, {1, 1, 1, 1});
+    request.done = [&seen](const Result<InferAnswer>& answer) {
+        EXPECT_TRUE(answer);
+        cpu_set_t mine;
+        CPU_ZERO(&mine);
+        EXPECT_EQ(sched_getaffinity(0, sizeof(mine), &mine), 0);
+        seen.set_value(mine);  // Without a sink this is the instance's thread.
+    };
+    (*model)->infer(std::move(request));
+    cpu_set_t instance = seen.get_future().get();
+    EXPECT_EQ(CPU_COUNT(&instance), 1);
+    EXPECT_TRUE(CPU_ISSET(last, &instance));
+    cpu_set_t mine;
+    ASSERT_EQ(sched_getaffinity(0, sizeof(mine), &mine), 0);
+    EXPECT_TRUE(CPU_EQUAL(&mine, &allowed)) << "who loads a model stays where it was";
 }
 
 TEST_F(RepositoryTest, OneModelsFailureIsItsOwn) {

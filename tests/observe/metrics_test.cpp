@@ -41,6 +41,28 @@ TEST(Registry, TheSameLabelsGiveTheSameSeries) {
     EXPECT_NE(&family.with({"/a", "200"}), &family.with({"/a", "500"}));
 }
 
+TEST(Registry, OneFamilyIsReadByItsName) {
+    Registry registry;
+    registry.counters(spec("things_total", {"kind"})).with({"a"}).add(3);
+    registry.gauge(spec("level")).set(1.5);
+    registry.histogram(spec("took_seconds", {}, "seconds"), HistogramSpec::latency()).record(std::chrono::seconds(2));
+    registry.callback(spec("elsewhere", {"kind"}), MetricType::kGauge, [](Samples& out) { out.add({"b"}, 7); });
+    const auto read = [&](std::string_view name) {
+        std::string out;
+        const bool known = registry.read(name, [&](const std::vector<std::string>& labels, double value) {
+            out += (labels.empty() ? "" : labels[0]) + "=" + std::to_string(value).substr(0, 4) + ";";
+        });
+        return known ? out : "unknown";
+    };
+    EXPECT_EQ(read("things_total"), "a=3.00;");
+    EXPECT_EQ(read("level"), "=1.50;");
+    EXPECT_EQ(read("took_seconds_count"), "=1.00;");
+    EXPECT_EQ(read("took_seconds_sum"), "=2.00;");
+    EXPECT_EQ(read("elsewhere"), "b=7.00;");
+    EXPECT_EQ(read("took_seconds"), "unknown") << "a histogram has no one value";
+    EXPECT_EQ(read("nothing"), "unknown");
+}
+
 TEST(Registry, PrometheusTextIsAsTheFormatSays) {
     Registry registry;
     registry.counters(spec("requests_total", {"route"})).with({"a\"b\\c\nd"}).add(3);

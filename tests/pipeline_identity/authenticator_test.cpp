@@ -1,6 +1,9 @@
 // From fields and address to a caller: what is let in, what is refused and with which words.
 #include "pipeline/identity/authenticator.h"
 
+#include <algorithm>
+
+#include "pipeline/identity/token.h"
 #include "pipeline_identity/fixture.h"
 #include "pipeline_identity/token_maker.h"
 
@@ -53,6 +56,32 @@ TEST_F(AuthenticatorTest, AKeyIsTakenFromEitherField) {
         EXPECT_EQ(outcome.caller->actor, actor);
     }
     EXPECT_EQ(identity->counters().accepted[1].value(), 5U);
+}
+
+TEST_F(AuthenticatorTest, AKeyMayBeThePasswordOfBasic) {
+    open();
+    const NewKey key = make_key();
+    const auto basic = [](std::string_view pair) {
+        std::string text = encode_base64url(pair);
+        std::ranges::replace(text, '-', '+');
+        std::ranges::replace(text, '_', '/');
+        while (text.size() % 4 != 0) text += '=';
+        return "Basic " + text;
+    };
+    for (const std::string name : {"", "x", "anybody"}) {
+        const auto outcome = ask({{"Authorization", basic(name + ":" + key.text)}});
+        ASSERT_TRUE(outcome.caller) << name;
+        EXPECT_EQ(outcome.caller->actor, "key:" + key.record.public_id);
+    }
+    EXPECT_EQ(refusal({{"Authorization", basic(key.text)}}), Refusal::kMalformed) << "no colon";
+    EXPECT_EQ(refusal({{"Authorization", basic("x:" + key.text + "y")}}), Refusal::kMalformed);
+    EXPECT_EQ(refusal({{"Authorization", basic("x:tg_aaaaaaaaaaab_" + std::string(43, 'x'))}}), Refusal::kUnknown);
+    EXPECT_EQ(refusal({{"Authorization", "Basic !!!"}}), Refusal::kMalformed);
+    for (const char* origin : {"https://elsewhere.example", "null"}) {
+        EXPECT_EQ(refusal({{"Authorization", basic("x:" + key.text)}, {"Origin", origin}}), Refusal::kMalformed)
+            << "a page of anybody's, in a browser that remembers the key";
+        EXPECT_TRUE(ask({{"Authorization", "Bearer " + key.text}, {"origin", origin}}).caller);
+    }
 }
 
 TEST_F(AuthenticatorTest, ACredentialThatIsSentIsNeverIgnored) {

@@ -47,7 +47,7 @@ TEST(RateText, AnythingElseIsRefusedWithTheReason) {
                              "10/9999999999999999999d"}) {
         const auto rate = parse_rate(text);
         ASSERT_FALSE(rate) << text;
-        EXPECT_THAT(rate.error().message, testing::HasSubstr("COUNT/PERIOD")) << text;
+        EXPECT_THAT(rate.error().message, ::testing::HasSubstr("COUNT/PERIOD")) << text;
     }
 }
 

@@ -18,7 +18,7 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-constexpr SteadyTime kStart{hours(5)};
+constexpr SteadyTime kTableStart{hours(5)};
 
 Ask ask_of(std::uint64_t subject, const Rate& rate, std::uint16_t rule = 0, bool shadow = false) {
     return {subject, 1'000U + rule, Gcra::of(rate), rule, shadow};
@@ -46,7 +46,7 @@ class Bucket {
   private:
     Gcra gcra_;
     std::int64_t level_;
-    SteadyTime last_ = kStart;
+    SteadyTime last_ = kTableStart;
 };
 
 TEST(KeyTable, DecidesAsATokenBucketOfEachKeyDoesAndChargesAllRulesOrNone) {
@@ -55,7 +55,7 @@ TEST(KeyTable, DecidesAsATokenBucketOfEachKeyDoesAndChargesAllRulesOrNone) {
     const std::vector<Rate> rates{
         {10, seconds(1), 3}, {100, minutes(1), 100}, {7, milliseconds(100), 1}, {3, seconds(7), 20}};
     std::map<std::pair<std::size_t, std::uint64_t>, Bucket> buckets;
-    SteadyTime now = kStart;
+    SteadyTime now = kTableStart;
     int allowed = 0;
     for (int step = 0; step < 200'000; ++step) {
         now += microseconds(random.next_u64() % 20'000);
@@ -89,7 +89,7 @@ TEST(KeyTable, AfterTheTimeToldTheNextRequestPassesAndNotOneNanosecondBefore) {
     KeyTable table(1024, random);
     for (const Rate& rate : {Rate{3, seconds(1), 2}, Rate{1000, hours(24), 5}, Rate{4'000'000'000, seconds(1), 1}}) {
         const std::vector<Ask> asks{ask_of(random.next_u64(), rate)};
-        SteadyTime now = kStart;
+        SteadyTime now = kTableStart;
         Verdict verdict;
         while (admits(table, asks, now, &verdict)) {
         }
@@ -109,17 +109,17 @@ TEST(KeyTable, ARuleInShadowHindersNobodyAndIsNotChargedWhenItDenies) {
     const std::vector<Ask> asks{ask_of(1, wide, 0), ask_of(1, narrow, 1, true)};
     Verdict verdict;
     for (int i = 0; i < 10; ++i) {
-        EXPECT_TRUE(admits(table, asks, kStart, &verdict));
+        EXPECT_TRUE(admits(table, asks, kTableStart, &verdict));
         EXPECT_EQ(verdict.shadow_denied, i >= 2);
         EXPECT_EQ(verdict.standings[0].remaining(), 99 - i);
     }
     // Two permits were taken of the rule in shadow, not ten.
-    EXPECT_FALSE(admits(table, {ask_of(1, narrow, 1)}, kStart + seconds(59)));
-    EXPECT_TRUE(admits(table, {ask_of(1, narrow, 1)}, kStart + seconds(60)));
+    EXPECT_FALSE(admits(table, {ask_of(1, narrow, 1)}, kTableStart + seconds(59)));
+    EXPECT_TRUE(admits(table, {ask_of(1, narrow, 1)}, kTableStart + seconds(60)));
     // A refusal by another does not charge it either.
     const std::vector<Ask> refused{ask_of(9, narrow, 2), ask_of(9, narrow, 1, true)};
-    for (int i = 0; i < 5; ++i) admits(table, refused, kStart);
-    admits(table, {ask_of(9, narrow, 1)}, kStart, &verdict);
+    for (int i = 0; i < 5; ++i) admits(table, refused, kTableStart);
+    admits(table, {ask_of(9, narrow, 1)}, kTableStart, &verdict);
     EXPECT_EQ(verdict.answer, Answer::kDenied);  // Exactly the two that were admitted.
 }
 
@@ -128,9 +128,9 @@ TEST(KeyTable, AnOlderOrJumpingClockNeverGivesMore) {
     KeyTable table(1024, random);
     const std::vector<Ask> asks{ask_of(1, {10, seconds(1), 10})};
     int allowed = 0;
-    while (admits(table, asks, kStart)) ++allowed;
+    while (admits(table, asks, kTableStart)) ++allowed;
     ASSERT_EQ(allowed, 10);
-    SteadyTime latest = kStart;
+    SteadyTime latest = kTableStart;
     for (int step = 0; step < 50'000; ++step) {
         // Loops whose cached times differ, and now and then a step far back.
         SteadyTime now = latest - milliseconds(random.next_u64() % 200);
@@ -138,7 +138,7 @@ TEST(KeyTable, AnOlderOrJumpingClockNeverGivesMore) {
         if (random.next_u64() % 10 == 0) latest += milliseconds(1);
         allowed += admits(table, asks, now) ? 1 : 0;
     }
-    EXPECT_LE(allowed, 10 + (latest - kStart) / milliseconds(100));
+    EXPECT_LE(allowed, 10 + (latest - kTableStart) / milliseconds(100));
     // A leap forward, as after a night of sleep, gives one full burst.
     allowed = 0;
     for (int i = 0; i < 100; ++i) allowed += admits(table, asks, latest + hours(8)) ? 1 : 0;
@@ -153,11 +153,11 @@ TEST(KeyTable, RatesAtTheEdgeOfTheNumbersAreCountedAsTheyAre) {
     KeyTable table(1024, random);
     const Rate slow{1, hours(24 * 366), 199};  // 199 years and a little: the longest burst taken whole.
     int allowed = 0;
-    for (int i = 0; i < 300; ++i) allowed += admits(table, {ask_of(1, slow)}, kStart) ? 1 : 0;
+    for (int i = 0; i < 300; ++i) allowed += admits(table, {ask_of(1, slow)}, kTableStart) ? 1 : 0;
     EXPECT_EQ(allowed, 199);
     const Rate fast{4'294'967'295, milliseconds(1), 4'294'967'295};
     Verdict verdict;
-    EXPECT_TRUE(admits(table, {ask_of(1, fast, 1)}, kStart, &verdict));
+    EXPECT_TRUE(admits(table, {ask_of(1, fast, 1)}, kTableStart, &verdict));
     EXPECT_EQ(verdict.standings[0].remaining(), 4'294'967'294);
 }
 
@@ -175,7 +175,7 @@ TEST(KeyTable, ManyThreadsTogetherAdmitExactlyTheBurst) {
                 // Every thread has a key of its own and one with all others; their order in the call differs.
                 std::vector<Ask> asks{ask_of(7, shared, 0), ask_of(100 + t, each, 1)};
                 if (t % 2 == 1) std::swap(asks[0], asks[1]);
-                for (int i = 0; i < 3000; ++i) allowed[t] += admits(table, asks, kStart) ? 1 : 0;
+                for (int i = 0; i < 3000; ++i) allowed[t] += admits(table, asks, kTableStart) ? 1 : 0;
             });
         }
     }
@@ -188,7 +188,7 @@ TEST(KeyTable, ManyThreadsTogetherAdmitExactlyTheBurst) {
     // None of the refused was charged to the key of its thread.
     for (std::size_t t = 0; t < kThreads; ++t) {
         Verdict verdict;
-        const bool more = admits(table, {ask_of(100 + t, each, 1)}, kStart, &verdict);
+        const bool more = admits(table, {ask_of(100 + t, each, 1)}, kTableStart, &verdict);
         EXPECT_EQ(more, allowed[t] < 400);
         if (more) {
             EXPECT_EQ(verdict.standings[0].remaining(), 400 - allowed[t] - 1);
@@ -203,7 +203,7 @@ TEST(KeyTable, UnderTheLimitOfKeysNothingIsForgottenAndOverItTheOnesClosestToRes
     EXPECT_GE(table.slots(), 2 * kKeys);
     const Rate rate{1, hours(1), 2};
     const auto add = [&](std::size_t from, std::size_t to) {
-        for (std::size_t i = from; i < to; ++i) EXPECT_TRUE(admits(table, {ask_of(i + 1, rate)}, kStart));
+        for (std::size_t i = from; i < to; ++i) EXPECT_TRUE(admits(table, {ask_of(i + 1, rate)}, kTableStart));
     };
     add(0, kKeys / 2);
     EXPECT_EQ(table.evicted(), 0U);
@@ -213,18 +213,18 @@ TEST(KeyTable, UnderTheLimitOfKeysNothingIsForgottenAndOverItTheOnesClosestToRes
     RecordProperty("evicted_at_keys_max", static_cast<int>(at_limit));
     // Twelve times as many as it was made for: still every request is decided, and the table is as large as before. The
     // keys that have sent more are further from rest and outlive those that sent once.
-    for (std::size_t i = 0; i < 200; ++i) admits(table, {ask_of(1'000'000 + i, rate)}, kStart + seconds(1));
-    for (std::size_t i = 0; i < 200; ++i) admits(table, {ask_of(1'000'000 + i, rate)}, kStart + seconds(1));
+    for (std::size_t i = 0; i < 200; ++i) admits(table, {ask_of(1'000'000 + i, rate)}, kTableStart + seconds(1));
+    for (std::size_t i = 0; i < 200; ++i) admits(table, {ask_of(1'000'000 + i, rate)}, kTableStart + seconds(1));
     add(kKeys, 12 * kKeys);
     EXPECT_GT(table.evicted(), 9 * kKeys);
     int forgotten = 0;
     for (std::size_t i = 0; i < 200; ++i) {
-        forgotten += admits(table, {ask_of(1'000'000 + i, rate)}, kStart + seconds(1)) ? 1 : 0;
+        forgotten += admits(table, {ask_of(1'000'000 + i, rate)}, kTableStart + seconds(1)) ? 1 : 0;
     }
     EXPECT_EQ(forgotten, 0);
     // An hour later all are at rest, and their slots are free.
     const auto evicted = table.evicted();
-    for (std::size_t i = 0; i < kKeys / 2; ++i) admits(table, {ask_of(5'000'000 + i, rate)}, kStart + hours(3));
+    for (std::size_t i = 0; i < kKeys / 2; ++i) admits(table, {ask_of(5'000'000 + i, rate)}, kTableStart + hours(3));
     EXPECT_EQ(table.evicted(), evicted);
 }
 
@@ -232,12 +232,12 @@ TEST(KeyTable, ChargeNotesWhatWasDecidedElsewhereUpToAFullBurst) {
     SeededRandom random(18);
     KeyTable table(1024, random);
     const std::vector<Ask> asks{ask_of(1, {1, seconds(1), 5})};
-    for (int i = 0; i < 3; ++i) table.charge(asks, kStart);
+    for (int i = 0; i < 3; ++i) table.charge(asks, kTableStart);
     Verdict verdict;
-    EXPECT_TRUE(admits(table, asks, kStart, &verdict));
+    EXPECT_TRUE(admits(table, asks, kTableStart, &verdict));
     EXPECT_EQ(verdict.standings[0].remaining(), 1);
-    for (int i = 0; i < 100; ++i) table.charge(asks, kStart);
-    EXPECT_FALSE(admits(table, asks, kStart, &verdict));
+    for (int i = 0; i < 100; ++i) table.charge(asks, kTableStart);
+    EXPECT_FALSE(admits(table, asks, kTableStart, &verdict));
     EXPECT_EQ(verdict.retry_after_ns(), Duration(seconds(1)).count());
 }
 
@@ -252,7 +252,7 @@ TEST(RateLimiter, TenThousandDistinctKeysInASecondAreEachCountedForThemselves) {
         for (std::uint64_t i = 1; i <= 10'000; ++i) {
             const Asks asks = (*limiter)->rules().asks(route, {.address = i}, nullptr);
             Verdict verdict;
-            (*limiter)->check_local(asks.all(), kStart, verdict);
+            (*limiter)->check_local(asks.all(), kTableStart, verdict);
             ASSERT_EQ(verdict.answer, round < 2 ? Answer::kAllowed : Answer::kDenied);
         }
     }

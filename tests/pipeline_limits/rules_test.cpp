@@ -15,7 +15,7 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-constexpr SteadyTime kStart{hours(5)};
+constexpr SteadyTime kRulesStart{hours(5)};
 
 std::vector<std::string> names(const RuleSet& set, const Asks& asks) {
     std::vector<std::string> out;
@@ -109,7 +109,7 @@ class Fields : public ::testing::Test {
 };
 
 TEST_F(Fields, EveryRuleIsNamedAndTheTightestIsInTheTriple) {
-    const LimitFields fields = ask(2, kStart);
+    const LimitFields fields = ask(2, kRulesStart);
     EXPECT_EQ(fields.policy, R"("minute";q=6;w=60, "day";q=100;w=86400)");
     EXPECT_EQ(fields.rate_limit, R"("minute";r=4;t=20, "day";r=98;t=1728)");
     EXPECT_EQ(fields.limit, "6");
@@ -119,24 +119,24 @@ TEST_F(Fields, EveryRuleIsNamedAndTheTightestIsInTheTriple) {
 }
 
 TEST_F(Fields, WithNothingLeftTheTimeIsThatOfTheNextPermit) {
-    const LimitFields last = ask(6, kStart);
+    const LimitFields last = ask(6, kRulesStart);
     EXPECT_EQ(last.remaining, "0");
     EXPECT_EQ(last.reset, "10");
     EXPECT_EQ(last.retry_after, "");
-    const LimitFields denied = ask(1, kStart + milliseconds(500));
+    const LimitFields denied = ask(1, kRulesStart + milliseconds(500));
     EXPECT_EQ(denied.rate_limit, R"("minute";r=0;t=10, "day";r=94;t=5184)");
     EXPECT_EQ(denied.limit, "6");
     EXPECT_EQ(denied.remaining, "0");
     EXPECT_EQ(denied.reset, "10");
     EXPECT_EQ(denied.retry_after, "10");
     // Rounded up, and never 0.
-    EXPECT_EQ(ask(1, kStart + seconds(10) - Duration(1)).retry_after, "1");
-    EXPECT_EQ(ask(1, kStart + seconds(10)).retry_after, "");
+    EXPECT_EQ(ask(1, kRulesStart + seconds(10) - Duration(1)).retry_after, "1");
+    EXPECT_EQ(ask(1, kRulesStart + seconds(10)).retry_after, "");
 }
 
 TEST_F(Fields, TheCallersOwnRateIsCalledKey) {
     const Rate own{2, seconds(1), 2};
-    const LimitFields fields = ask(3, kStart, &own);
+    const LimitFields fields = ask(3, kRulesStart, &own);
     EXPECT_EQ(fields.policy, R"("minute";q=6;w=60, "day";q=100;w=86400, "key";q=2;w=1)");
     EXPECT_EQ(fields.rate_limit, R"("minute";r=4;t=20, "day";r=98;t=1728, "key";r=0;t=1)");
     EXPECT_EQ(fields.limit, "2");
@@ -177,7 +177,8 @@ TEST(LimitsMetrics, SayWhatWasCounted) {
     declare_metrics(registry, *limiter);
     const RouteRules route = limiter->rules().of_route("f", "r").value();
     Verdict verdict;
-    for (int i = 0; i < 3; ++i) limiter->check_local(limiter->rules().asks(route, {}, nullptr).all(), kStart, verdict);
+    for (int i = 0; i < 3; ++i)
+        limiter->check_local(limiter->rules().asks(route, {}, nullptr).all(), kRulesStart, verdict);
     const std::string text = registry.render(observe::Exposition::kPrometheusText);
     EXPECT_NE(text.find("tidegate_limits_decisions_total{outcome=\"allowed\"} 1\n"), std::string::npos) << text;
     EXPECT_NE(text.find("tidegate_limits_decisions_total{outcome=\"denied\"} 2\n"), std::string::npos);

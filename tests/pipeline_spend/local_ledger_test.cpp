@@ -14,7 +14,7 @@
 namespace tidegate::pipeline::spend {
 namespace {
 
-class LocalLedgerTest : public testing::Test {
+class LocalLedgerTest : public ::testing::Test {
   protected:
     Ledger::Outcome reserve(const Payer& payer, Points cost, UnixMillis now = kNoon) {
         return reserve_now(*ledger_, payer, cost, now);
@@ -247,7 +247,7 @@ TEST_F(LocalLedgerTest, TheMetricsCountWhatHappened) {
                              "tidegate_spend_points_total{outcome=\"charged\"} 4.95\n",
                              "tidegate_spend_points_total{outcome=\"refunded\"} 0.05\n",
                              "tidegate_spend_degraded_loops 0\n", "tidegate_spend_day_ahead_seconds 3600\n"}) {
-        EXPECT_THAT(text, testing::HasSubstr(line));
+        EXPECT_THAT(text, ::testing::HasSubstr(line));
     }
 }
 

@@ -67,7 +67,7 @@ TEST(SpendAnswers, RoomThatOpenRequestsHoldMayComeBackSoon) {
     add_refusal_headers(headers, refusal, kTenth, kNoon);
     EXPECT_EQ(headers.get("Retry-After"), "1");
     EXPECT_EQ(headers.get("x-should-retry"), std::nullopt);
-    EXPECT_THAT(error_of(refusal, kTenth, Zone()).message, testing::HasSubstr("5 held by open requests"));
+    EXPECT_THAT(error_of(refusal, kTenth, Zone()).message, ::testing::HasSubstr("5 held by open requests"));
 }
 
 TEST(SpendAnswers, UsageIsExactAndSaysWhatHasNoCap) {

@@ -49,7 +49,7 @@ UnixMillis at(const char* text) {
     return parse_rfc3339(text).value();
 }
 
-class EveryZone : public testing::TestWithParam<const char*> {};
+class EveryZone : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(EveryZone, HasTheOffsetsOfTheCLibraryFrom2026To2036) {
     NEED_ZONEINFO();
@@ -81,13 +81,13 @@ TEST_P(EveryZone, DaysFollowOneAnotherAndAreThoseOfTheCLibrary) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Zones, EveryZone,
-                         testing::Values("UTC", "Europe/Berlin", "Europe/London", "Europe/Dublin", "America/New_York",
-                                         "America/Los_Angeles", "America/St_Johns", "America/Sao_Paulo",
-                                         "America/Santiago", "America/Havana", "America/Nuuk", "Africa/Cairo",
-                                         "Africa/Casablanca", "Asia/Beirut", "Asia/Gaza", "Asia/Kathmandu",
-                                         "Asia/Kolkata", "Asia/Tehran", "Asia/Tokyo", "Australia/Adelaide",
-                                         "Australia/Lord_Howe", "Pacific/Apia", "Pacific/Auckland", "Pacific/Chatham",
-                                         "Pacific/Kiritimati", "Pacific/Pago_Pago", "Antarctica/Troll"));
+                         ::testing::Values("UTC", "Europe/Berlin", "Europe/London", "Europe/Dublin", "America/New_York",
+                                           "America/Los_Angeles", "America/St_Johns", "America/Sao_Paulo",
+                                           "America/Santiago", "America/Havana", "America/Nuuk", "Africa/Cairo",
+                                           "Africa/Casablanca", "Asia/Beirut", "Asia/Gaza", "Asia/Kathmandu",
+                                           "Asia/Kolkata", "Asia/Tehran", "Asia/Tokyo", "Australia/Adelaide",
+                                           "Australia/Lord_Howe", "Pacific/Apia", "Pacific/Auckland", "Pacific/Chatham",
+                                           "Pacific/Kiritimati", "Pacific/Pago_Pago", "Antarctica/Troll"));
 
 TEST(Zones, ADayOfTwentyThreeAndOneOfTwentyFiveHours) {
     NEED_ZONEINFO();
@@ -139,7 +139,7 @@ TEST(Zones, ANameThatIsNoneIsRefused) {
     }
     const auto missing = load_zone("Europe/Berlin", disk, "/nonexistent");
     ASSERT_FALSE(missing);
-    EXPECT_THAT(missing.error().message, testing::HasSubstr("tzdata"));
+    EXPECT_THAT(missing.error().message, ::testing::HasSubstr("tzdata"));
 }
 
 TEST(Zones, ABrokenFileIsRefusedWhereverItIsCut) {

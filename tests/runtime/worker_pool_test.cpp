@@ -55,5 +55,32 @@ TEST(WorkerPool, OneThreadKeepsTheOrder) {
     EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
 }
 
+TEST(WorkerPool, ResizedItHasSoManyThreadsAndLosesNoTask) {
+    std::atomic<int> ran{0};
+    WorkerPool pool("test", 1, 10'000);
+    std::latch all_at_once(3);
+    ASSERT_TRUE(pool.resize(3));
+    EXPECT_EQ(pool.thread_count(), 3U);
+    EXPECT_EQ(pool.threads_configured(), 1U);
+    // They wait for one another: with fewer threads none would go on.
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(pool.submit([&] { all_at_once.arrive_and_wait(); }));
+    all_at_once.wait();
+    int accepted = 0;
+    for (int i = 0; i < 200; ++i) {
+        // Grown and shrunk from a thread of its own, too.
+        const unsigned threads = 1 + static_cast<unsigned>(i % 4);
+        accepted += pool.submit([&, threads] {
+            ++ran;
+            static_cast<void>(pool.resize(threads));
+        })
+                        ? 1
+                        : 0;
+        accepted += pool.submit([&] { ++ran; }) ? 1 : 0;
+    }
+    pool.stop();
+    EXPECT_EQ(ran.load(), accepted);
+    EXPECT_FALSE(pool.resize(2));
+}
+
 }  // namespace
 }  // namespace tidegate::runtime

@@ -86,7 +86,7 @@ std::unique_ptr<ServerProcess> ServerProcess::start(const std::string& data_dir,
 }
 
 bool ServerProcess::wait_until_listening() {
-    const auto deadline = steady_clock::now() + std::chrono::seconds(20);
+    const auto deadline = steady_clock::now() + std::chrono::seconds(60);
     while (steady_clock::now() < deadline) {
         const std::string text = log();
         const std::size_t at = text.find("\"event\":\"listening\"");

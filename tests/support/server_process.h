@@ -32,7 +32,7 @@ class TemporaryFolder {
 class ServerProcess {
   public:
     /// Runs `tidegate serve --port 0 --data-dir DIR ARGUMENTS...`; null (and a failed expectation) when it
-    /// does not listen within 20 s. Standard error goes to DIR/server.log.
+    /// does not listen within 60 s. Standard error goes to DIR/server.log.
     static std::unique_ptr<ServerProcess> start(const std::string& data_dir,
                                                 const std::vector<std::string>& arguments = {});
     ~ServerProcess();

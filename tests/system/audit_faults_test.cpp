@@ -59,17 +59,16 @@ class AuditFaults : public GateFixture {
     /// The request ids of all decisions on record.
     static std::multiset<std::string> recorded(std::uint16_t port) {
         std::multiset<std::string> ids;
-        parse_json(ask_post(port, "/api/compliance/export", R"({"format":"json"})")).root().each([&](json::Value one) {
-            ids.emplace(one.find("request_id")->as_string());
-        });
+        exported(port).root().each([&](json::Value one) { ids.emplace(one.find("request_id")->as_string()); });
         return ids;
     }
     /// What the events `gap` of the log add up to.
     static std::int64_t gap_of_events(std::uint16_t port) {
         std::int64_t lost = 0;
-        const json::Document events = parse_json(
-            ask_post(port, "/api/compliance/query", R"({"kind":"event","service":"audit","operation":"gap"})"));
-        events.root().find("results")->each([&](json::Value event) {
+        const auto ask = [port] {
+            return post(port, "/api/compliance/query", R"({"kind":"event","service":"audit","operation":"gap"})");
+        };
+        each_in(until_given(ask, json::Kind::kObject).root(), "results", [&](json::Value event) {
             lost += event.find("output")->find("records_lost")->as_int();
             EXPECT_FALSE(event.find("output")->find("reason")->as_string().empty());
         });

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -49,6 +52,40 @@ inline json::Document parse_json(std::string_view text) {
     auto document = json::parse(text);
     EXPECT_TRUE(document.has_value()) << text.substr(0, 500);
     return document ? *std::move(document) : std::move(json::parse("null")).value();
+}
+
+/// The JSON of an answer with 200, of this kind. `ask()` is asked again after a 5xx or none at all, as a store that was just started again
+/// refuses for a while; at most 90 s. Else the test fails and the document is empty.
+template <class Ask>
+json::Document until_given(const Ask& ask, json::Kind kind) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(90);
+    RawResponse answer = ask();
+    while ((!answer.complete || answer.status >= 500) && std::chrono::steady_clock::now() < deadline) {
+        rest(std::chrono::milliseconds(50));
+        answer = ask();
+    }
+    auto document = json::parse(answer.body);
+    if (answer.complete && answer.status == 200 && document && document->root().kind() == kind) {
+        return *std::move(document);
+    }
+    ADD_FAILURE() << "not given: " << answer.status << " " << answer.body.substr(0, 300);
+    return std::move(json::parse(kind == json::Kind::kArray ? "[]" : "{}")).value();
+}
+
+/// Calls `take` with each element of the array of this name; without one the test fails.
+template <class Take>
+void each_in(json::Value object, std::string_view name, Take&& take) {
+    const auto array = object.kind() == json::Kind::kObject ? object.find(name) : std::nullopt;
+    if (array && array->kind() == json::Kind::kArray) return array->each(std::forward<Take>(take));
+    std::string text;
+    json::append(text, object);
+    ADD_FAILURE() << "no array `" << name << "` in " << text.substr(0, 300);
+}
+
+/// Every decision on record.
+inline json::Document exported(std::uint16_t port) {
+    return until_given([port] { return post(port, "/api/compliance/export", R"({"format":"json"})"); },
+                       json::Kind::kArray);
 }
 
 inline std::string to_text(json::Value value) {

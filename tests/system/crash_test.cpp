@@ -30,9 +30,8 @@ std::vector<std::string> ask_until_death(std::uint16_t port, int seed, std::atom
 
 std::set<std::string> recorded_ids(std::uint16_t port) {
     std::set<std::string> ids;
-    const RawResponse response = get(port, "/api/v1/analyze/history/export?format=json");
-    EXPECT_TRUE(response.complete);
-    parse_json(response.body).root().each([&](json::Value item) {
+    const auto ask = [port] { return get(port, "/api/v1/analyze/history/export?format=json"); };
+    until_given(ask, json::Kind::kArray).root().each([&](json::Value item) {
         ids.emplace(item.find("analysis_id")->as_string());
     });
     return ids;

@@ -49,10 +49,10 @@ class GateFixture : public ::testing::Test {
         return sum;
     }
     static json::Document health(std::uint16_t port) { return parse_json(get(port, "/health").body); }
-    /// Asks until `done(answer)`; the last answer. At most 15 s.
+    /// Asks until `done(answer)`; the last answer. At most 60 s.
     template <class Ask, class Done>
     static auto ask_until(const Ask& ask, const Done& done) {
-        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(15);
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
         auto answer = ask();
         while (!done(answer) && std::chrono::steady_clock::now() < deadline) {
             rest(std::chrono::milliseconds(10));

@@ -58,9 +58,7 @@ class PostgresSystem : public GateFixture {
     /// The request ids of the decisions on record, as many times as they are there.
     std::multiset<std::string> recorded() const {
         std::multiset<std::string> ids;
-        ask_post("/api/compliance/export", R"({"format":"json"})").root().each([&](json::Value one) {
-            ids.emplace(one.find("request_id")->as_string());
-        });
+        exported(port_).root().each([&](json::Value one) { ids.emplace(one.find("request_id")->as_string()); });
         return ids;
     }
     bool is_degraded() const { return ask("/health").root().find("decisions")->find("degraded")->as_bool(); }
@@ -197,10 +195,11 @@ TEST_F(PostgresSystem, ToldToGoOnItAnswersWithoutTheDatabaseAndTheLogSaysHowMany
     EXPECT_EQ(decide("after"), 200);
     const auto lost = [&] {
         std::int64_t records = 0;
-        ask_post("/api/compliance/query", R"({"kind":"event","service":"audit","operation":"gap"})")
-            .root()
-            .find("results")
-            ->each([&](json::Value event) { records += event.find("output")->find("records_lost")->as_int(); });
+        const auto ask = [&] {
+            return post(port_, "/api/compliance/query", R"({"kind":"event","service":"audit","operation":"gap"})");
+        };
+        each_in(until_given(ask, json::Kind::kObject).root(), "results",
+                [&](json::Value event) { records += event.find("output")->find("records_lost")->as_int(); });
         return records;
     };
     EXPECT_EQ(ask_until(lost, [](std::int64_t records) { return records == 2; }), 2);

@@ -29,6 +29,40 @@ gate() {
     fi
 }
 
+# in_time NAME SECONDS COMMAND...: what takes SECONDS on two cores. Where DEV_TEST_SECONDS bounds the whole run (.ci/run) and so much
+# is not left, it is left out, said and counted as skipped, so that the rest still has its verdict.
+in_time() {
+    local name=$1 needs=$2
+    shift 2
+    if [ -n "${DEV_TEST_SECONDS:-}" ] && [ $((SECONDS + needs)) -gt "$DEV_TEST_SECONDS" ]; then
+        skipped=$((skipped + 1))
+        say "test: $name is SKIPPED: it takes $needs s, and $((DEV_TEST_SECONDS - SECONDS)) s are left of $DEV_TEST_SECONDS"
+        return
+    fi
+    "$@"
+}
+
+# The long gates whose turn changes with the commit, so that where time is short each of them has its turn.
+long_gates() {
+    local turn i names=(clang-tidy threads gcc)
+    turn=$((16#$(git rev-parse --short=4 HEAD 2>/dev/null || printf 0)))
+    for ((i = 0; i < 3; ++i)); do
+        case ${names[$(((turn + i) % 3))]} in
+            clang-tidy) in_time "clang-tidy" 720 gate "clang-tidy" lint_tidy || true ;;
+            threads) in_time "the ThreadSanitizer" 1200 labelled tsan threads ;;
+            gcc) in_time "GCC" 720 gate "GCC takes each source by itself" gcc_alone || true ;;
+        esac
+    done
+}
+
+# timed NAME COMMAND...: what counts its own cases, with its seconds at the end.
+timed() {
+    local name=$1 started=$SECONDS
+    shift
+    "$@"
+    say "$name took $((SECONDS - started)) s"
+}
+
 # The names ctest knows under a label; NAME is built by the target test_NAME.
 tests_labelled() {
     ctest --test-dir "build/$1" -N -L "^$2\$" 2>/dev/null | sed -n 's/^ *Test *#[0-9]*: //p'
@@ -43,41 +77,52 @@ count_json() {
         | "\($passed) \($failed | length) \($skipped)", ($failed[] | "\(.classname).\(.name)")' "$1"
 }
 
-# second_look PRESET NAME JUNIT: a program some of whose cases failed is run once more, alone, with the same bounds: most of them start
+# second_look PRESET NAME LOG: a program some of whose cases failed is run once more, alone, with the same bounds: most of them start
 # servers and wait for them, and a machine may stall for seconds. It is told at the end as unsteady. What a sanitizer reported, a
 # crash and a program out of time are never looked at twice.
 second_look() {
-    local preset=$1 name=$2 junit=$3
-    awk -v name="$name" 'index($0, "<testcase name=\"" name "\"") { inside = 1 } inside { print } /<\/testcase>/ { inside = 0 }' "$junit" |
-        grep -qE 'Sanitizer|runtime error:' && return 1
+    local preset=$1 name=$2 log=$3
+    grep -qE 'Sanitizer|runtime error:' "$log" && return 1
     say "test: $preset: $name failed; once more, alone"
-    ctest --test-dir "build/$preset" --output-on-failure -R "^$name\$"
+    if [ "$preset" = release ]; then
+        run_with_release "$name"
+    else
+        ctest --test-dir "build/$preset" --output-on-failure -R "^$name\$"
+    fi
 }
 
-# count_results PRESET JUNIT: every program ctest ran, by its cases where it left them, else as one case.
+# count_program PRESET NAME STATUS LOG: by the cases it left, else as one case. STATUS: run, fail or disabled; LOG: what it wrote.
+count_program() {
+    local preset=$1 name=$2 status=$3 log=$4 json counts p f s
+    json="build/$preset/test-results/$name.json"
+    if [ ! -s "$json" ] || ! counts=$(count_json "$json" 2>/dev/null); then
+        case $status in
+            run) count_pass ;;
+            disabled) skipped=$((skipped + 1)) ;;
+            *) count_fail "$preset: $name (crashed, ran out of time, or did not start)" ;;
+        esac
+        return
+    fi
+    read -r p f s <<<"$counts"
+    count_pass "$p"
+    skipped=$((skipped + s))
+    if [ "$f" -gt 0 ] && second_look "$preset" "$name" "$log"; then
+        count_pass "$f"
+        unsteady+=("$preset: $name: $(tail -n +2 <<<"$counts" | paste -sd' ')")
+    elif [ "$f" -gt 0 ]; then
+        while read -r case_name; do count_fail "$preset: $name: $case_name"; done < <(tail -n +2 <<<"$counts")
+    elif [ "$status" != run ]; then
+        count_fail "$preset: $name (its cases passed; the program failed: a sanitizer's report or a crash at its end)"
+    fi
+}
+
+# count_results PRESET JUNIT: every program ctest ran.
 count_results() {
-    local preset=$1 junit=$2 name status json counts p f s
+    local preset=$1 junit=$2 name status log
+    log="build/$preset/test-results/last.log"
     while read -r name status; do
-        json="build/$preset/test-results/$name.json"
-        if [ ! -s "$json" ] || ! counts=$(count_json "$json" 2>/dev/null); then
-            case $status in
-                run) count_pass ;;
-                disabled) skipped=$((skipped + 1)) ;;
-                *) count_fail "$preset: $name (crashed, ran out of time, or did not start)" ;;
-            esac
-            continue
-        fi
-        read -r p f s <<<"$counts"
-        count_pass "$p"
-        skipped=$((skipped + s))
-        if [ "$f" -gt 0 ] && second_look "$preset" "$name" "$junit"; then
-            count_pass "$f"
-            unsteady+=("$preset: $name: $(tail -n +2 <<<"$counts" | paste -sd' ')")
-        elif [ "$f" -gt 0 ]; then
-            while read -r case_name; do count_fail "$preset: $name: $case_name"; done < <(tail -n +2 <<<"$counts")
-        elif [ "$status" != run ]; then
-            count_fail "$preset: $name (its cases passed; the program failed: a sanitizer's report or a crash at its end)"
-        fi
+        awk -v name="$name" 'index($0, "<testcase name=\"" name "\"") { inside = 1 } inside { print } /<\/testcase>/ { inside = 0 }' "$junit" >"$log"
+        count_program "$preset" "$name" "$status" "$log"
     done < <(sed -n 's/.*<testcase name="\([^"]*\)".* status="\([^"]*\)".*/\1 \2/p' "$junit")
 }
 
@@ -111,6 +156,36 @@ source_checks() {
 }
 
 headers_alone() { cmake --preset debug >build/debug/configure.log 2>&1 && build_preset debug headers_alone; }
+
+# Of the tests of the whole program only those that hang on speed, on crashes and on their timing: the rest is the same code at -O1.
+release_programs=(system_first_light system_crash system_cluster system_load system_night)
+
+# run_with_release NAME: the test program of the debug build against the release server.
+run_with_release() {
+    local name=$1 program folder
+    program=$(find "$PWD/build/debug/tests" -type f -name "test_$name" -perm -u+x | head -1)
+    [ -n "$program" ] || { printf 'there is no program test_%s\n' "$name"; return 1; }
+    folder=$(dirname "$program")
+    rm -f "build/release/test-results/$name.json"
+    TIDEGATE_SOURCE_DIR=$PWD TIDEGATE_BINARY=$PWD/build/release/tidegate GTEST_OUTPUT="json:$PWD/build/release/test-results/$name.json" \
+        timeout --kill-after=10 600 env -C "$folder" "$program" --gtest_color=no
+}
+
+release_tests() {
+    local name status log
+    rm -rf build/release/test-results
+    mkdir -p build/release/test-results
+    for name in "${release_programs[@]}"; do
+        log="build/release/test-results/$name.log"
+        status=run
+        run_with_release "$name" >"$log" 2>&1 || status=fail
+        if [ "$status" = fail ]; then
+            printf '%s\n' "---- $name against the release server:"
+            grep -vE '^\[ +(RUN|OK) ' "$log" | tail -60
+        fi
+        count_program release "$name" "$status" "$log"
+    done
+}
 
 # labelled PRESET LABEL [TARGET...]: builds and runs the tests under a label.
 labelled() {
@@ -177,6 +252,37 @@ dashboard_in_chromium() {
     say "test: dashboard: $(grep -c '^ok ' "$log") checks passed; pictures in build/dashboard-test/pictures"
 }
 
+# lines_of NAME COMMAND...: a script that prints `ok ...` and `not ok ...` lines; every line is a case. 77: skipped, its last line says why.
+lines_of() {
+    local name=$1 log=build/test-lines.log status=0 line
+    shift
+    "$@" >"$log" 2>&1 || status=$?
+    if [ "$status" -eq 77 ]; then
+        skipped=$((skipped + 1))
+        say "test: $name is SKIPPED: $(tail -1 "$log")"
+        return
+    fi
+    while IFS= read -r line; do
+        case $line in
+            'ok '*) count_pass ;;
+            'not ok '*) count_fail "$name: ${line#not ok }" ;;
+        esac
+    done <"$log"
+    if [ "$status" -ne 0 ]; then
+        tail -30 "$log"
+        if ! grep -q '^not ok ' "$log"; then count_fail "$name (its test did not end as it should)"; fi
+    fi
+    say "test: $name: $(grep -c '^ok ' "$log") checks passed"
+}
+
+# What deploy/ holds: files against their schemas, the package in a clean Debian 12.
+deployment() {
+    lines_of "the files of deploy/" tests/deploy/run.sh build/release/tidegate build/deploy-test
+    if gate "the Debian packages" make_packages build/release "$PWD/build/release/packages"; then
+        lines_of "the Debian package" tests/deploy/deb_test.sh build/release/packages build/deploy-test
+    fi
+}
+
 # The example in front of the real uvicorn. Without its Python packages (no way to the package index) it is skipped, and said.
 front_fastapi() {
     if ! example_venv build/example-venv; then
@@ -222,22 +328,24 @@ run_tests() {
         test_one "$@"
         return
     fi
-    source_checks
+    # What is quick and tells most comes first; each says its seconds.
     gate "clang-format" lint_format || true
-    gate "headers compile alone" headers_alone || true
+    timed "source checks" source_checks
     # Two programs at a time: some of them start servers and time what they answer.
     if gate "build debug" build_preset debug; then run_ctest debug -j "$(jobs)" -E '^tidy$'; fi
     if [ "$quick" = no ]; then
-        gate "clang-tidy" lint_tidy || true
-        labelled release system tidegate
-        gate "cache conformance" cache_conformance || true
-        front_fastapi
-        dashboard_in_chromium
-        gate "the program is stripped and under 25 MB" size_is_small || true
-        gate "docs/ is what the program says (./dev docs)" docs_are_current || true
-        gate "dev run" first_run || true
-        labelled tsan threads
-        gate "build gcc" build_preset gcc || true
+        if gate "build release" build_preset release tidegate; then
+            timed "tests against the release server" release_tests
+            gate "cache conformance" cache_conformance || true
+            timed "the FastAPI example" front_fastapi
+            timed "the dashboard" dashboard_in_chromium
+            timed "deployment" deployment
+            gate "the program is stripped and under 25 MB" size_is_small || true
+            gate "docs/ is what the program says (./dev docs)" docs_are_current || true
+            gate "dev run" first_run || true
+        fi
+        in_time "headers alone" 90 gate "headers compile alone" headers_alone || true
+        long_gates
     fi
     verdict
 }

@@ -13,16 +13,21 @@ struct Floor {
 };
 
 // ARCHITECTURE.md's table: data walks down, so a room includes rooms on lower floors only. Every folder of
-// services/ is a room of its own.
-constexpr std::array<Floor, 16> kFloors{{{"app", 7},
-                                         {"services", 6},
+// services/ is a room of its own; what a service is to the house lies below them all.
+constexpr std::array<Floor, 21> kFloors{{{"app", 8},
+                                         {"services", 7},
+                                         {"services/module", 6},
                                          {"pipeline", 5},
                                          {"bus", 5},
+                                         {"load", 5},
+                                         {"alerts", 5},
+                                         {"performance", 5},
                                          {"audit", 4},
                                          {"drift", 4},
                                          {"model", 4},
                                          {"jobs", 4},
                                          {"store", 3},
+                                         {"telemetry", 3},
                                          {"media", 3},
                                          {"http", 3},
                                          {"observe", 2},
@@ -34,7 +39,8 @@ constexpr std::array<Floor, 16> kFloors{{{"app", 7},
 
 std::optional<int> floor_of(std::string_view room) {
     const std::string_view top = room.substr(0, room.find('/'));
-    const auto found = std::ranges::find(kFloors, top, &Floor::room);
+    auto found = std::ranges::find(kFloors, room, &Floor::room);
+    if (found == kFloors.end()) found = std::ranges::find(kFloors, top, &Floor::room);
     return found == kFloors.end() ? std::nullopt : std::optional(found->floor);
 }
 

@@ -15,5 +15,5 @@ export default defineConfig({
     rollupOptions: { output: { manualChunks: undefined } },
   },
   // `npm run dev` asks a running server for everything that is not the page.
-  server: { proxy: { "^/(api|v1|v2|health|ready|metrics|openapi.json|debug)": { target: server } } },
+  server: { proxy: { "^/(?!dashboard|@|src|node_modules)": { target: server } } },
 });

@@ -204,6 +204,22 @@ Result<Record> PostgresReader::read(std::uint64_t leaf) const {
     return record_of(leaf, block->record(leaf));
 }
 
+Result<void> PostgresReader::read_each(std::span<const std::uint64_t> leaves, const VisitRecord& visit) const {
+    std::shared_ptr<const CutBlock> block;
+    for (const std::uint64_t leaf : leaves) {
+        if (leaf >= end_leaf() || leaf < first_leaf()) continue;
+        if (block == nullptr || leaf < block->first_leaf || leaf >= block->end()) {
+            auto found = block_with(leaf);
+            if (!found && found.error().code == ErrorCode::kNotFound) continue;  // Retention.
+            if (!found) return std::unexpected(std::move(found).error());
+            block = *std::move(found);
+        }
+        TG_TRY(const segments::RecordView view, segments::decode(block->record(leaf)));
+        if (!visit(leaf, view)) return {};
+    }
+    return {};
+}
+
 Result<std::optional<MerkleStack>> PostgresReader::tree_before(std::uint64_t leaf) const {
     PostgresValues below;
     below.add(number_of(leaf));

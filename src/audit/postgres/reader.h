@@ -48,6 +48,7 @@ class PostgresReader final : public LogReader {
     std::uint64_t end_leaf() const override { return end_.load(std::memory_order_acquire); }
     std::uint64_t seed() const noexcept override;
     Result<segments::Record> read(std::uint64_t leaf) const override;
+    Result<void> read_each(std::span<const std::uint64_t> leaves, const VisitRecord& visit) const override;
     /// kUnavailable also: the blocks of its time could not be looked through in kOlderPatience.
     Result<std::optional<segments::Record>> find_id(const Uuid& id) const override;
     /// kUnavailable also: what is older than the exploded rows could not be looked through in kOlderPatience.

@@ -4,12 +4,11 @@
 #include <array>
 #include <cstdint>
 
+#include "audit/privacy/scan.h"
+
 namespace tidegate::audit::privacy {
 namespace {
 
-bool is_digit(char c) noexcept {
-    return c >= '0' && c <= '9';
-}
 bool is_upper(char c) noexcept {
     return c >= 'A' && c <= 'Z';
 }

@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "audit/privacy/blob_text.h"
 #include "audit/privacy/master_key.h"
 #include "store/migrations.h"
 
@@ -26,10 +27,6 @@ CREATE TABLE erasures(
 CREATE TABLE erased_keys(
   id BLOB PRIMARY KEY, event BLOB NOT NULL) STRICT, WITHOUT ROWID;
 )sql"}}};
-
-std::string_view chars(store::Blob bytes) {
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 std::string associated_with(std::string_view tenant) {
     return std::string("tidegate tenant key 1:").append(tenant);

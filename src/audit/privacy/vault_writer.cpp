@@ -6,14 +6,13 @@
 #include <span>
 #include <utility>
 
+#include "audit/privacy/blob_text.h"
+
 namespace tidegate::audit::privacy {
 namespace {
 
 store::Blob blob(std::string_view bytes) {
     return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
-}
-std::string_view chars(store::Blob bytes) {
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 std::string_view chars(const Uuid& uuid) {
     return {reinterpret_cast<const char*>(uuid.bytes.data()), uuid.bytes.size()};

@@ -18,11 +18,11 @@ namespace {
 
 constexpr std::size_t kExtensionsMax = 16;
 
-std::unexpected<Error> malformed(const char* why) {
+std::unexpected<Error> malformed_checkpoint(const char* why) {
     return fail(ErrorCode::kInvalidArgument, std::string("not a checkpoint: ") + why);
 }
 
-std::unexpected<Error> disk_error(const char* what) {
+std::unexpected<Error> checkpoint_file_error(const char* what) {
     return fail(ErrorCode::kUnavailable,
                 fmt::format("the checkpoint file cannot be {}: {}", what, std::strerror(errno)));
 }
@@ -31,7 +31,7 @@ Result<std::string> read_from(int fd, std::uint64_t offset, std::size_t size) {
     std::string bytes(size, '\0');
     for (std::size_t done = 0; done < size;) {
         const ssize_t n = ::pread(fd, bytes.data() + done, size - done, static_cast<off_t>(offset + done));
-        if (n <= 0) return disk_error("read");
+        if (n <= 0) return checkpoint_file_error("read");
         done += static_cast<std::size_t>(n);
     }
     return bytes;
@@ -85,17 +85,19 @@ std::string to_text(const Checkpoint& checkpoint) {
 }
 
 Result<Checkpoint> parse_checkpoint(std::string_view text) {
-    if (!text.ends_with('\n')) return malformed("it ends within a line");
+    if (!text.ends_with('\n')) return malformed_checkpoint("it ends within a line");
     const std::vector<std::string_view> lines = split(text.substr(0, text.size() - 1), '\n');
-    if (lines.size() < 3 || lines.size() > 3 + kExtensionsMax) return malformed("it has too few or too many lines");
-    if (std::ranges::any_of(lines, &std::string_view::empty)) return malformed("it has an empty line");
+    if (lines.size() < 3 || lines.size() > 3 + kExtensionsMax)
+        return malformed_checkpoint("it has too few or too many lines");
+    if (std::ranges::any_of(lines, &std::string_view::empty)) return malformed_checkpoint("it has an empty line");
     Checkpoint checkpoint;
     checkpoint.origin = lines[0];
     const auto size = parse_u64(lines[1]);
-    if (!size || *size > kTreeSizeMax || std::to_string(*size) != lines[1]) return malformed("its size is no number");
+    if (!size || *size > kTreeSizeMax || std::to_string(*size) != lines[1])
+        return malformed_checkpoint("its size is no number");
     checkpoint.head.size = *size;
     const auto root = decode_base64(lines[2]);
-    if (!root || root->size() != checkpoint.head.root.size()) return malformed("its root is no hash");
+    if (!root || root->size() != checkpoint.head.root.size()) return malformed_checkpoint("its root is no hash");
     std::memcpy(checkpoint.head.root.data(), root->data(), root->size());
     checkpoint.extensions.assign(lines.begin() + 3, lines.end());
     return checkpoint;
@@ -137,7 +139,7 @@ Result<std::string> read_last_checkpoint(const std::string& path) {
     if (fd < 0 && errno == ENOENT) return fail(ErrorCode::kNotFound, "there is no checkpoint file");
     const CheckpointFile closes(fd, std::nullopt);
     struct stat state{};
-    if (fd < 0 || ::fstat(fd, &state) != 0) return disk_error("opened");
+    if (fd < 0 || ::fstat(fd, &state) != 0) return checkpoint_file_error("opened");
     TG_TRY(Tail tail, read_tail(fd, static_cast<std::uint64_t>(state.st_size)));
     return std::move(tail.note);
 }
@@ -146,7 +148,7 @@ Result<CheckpointFile> CheckpointFile::open(const std::string& path) {
     const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     CheckpointFile file(fd, std::nullopt);
     struct stat state{};
-    if (fd < 0 || ::fstat(fd, &state) != 0) return disk_error("opened");
+    if (fd < 0 || ::fstat(fd, &state) != 0) return checkpoint_file_error("opened");
     TG_TRY(const Tail tail, read_tail(fd, static_cast<std::uint64_t>(state.st_size)));
     file.note_ = tail.note;
     if (!tail.note.empty()) {
@@ -154,7 +156,7 @@ Result<CheckpointFile> CheckpointFile::open(const std::string& path) {
     }
     if (tail.sound != static_cast<std::uint64_t>(state.st_size) &&
         (::ftruncate(fd, static_cast<off_t>(tail.sound)) != 0 || ::fsync(fd) != 0)) {
-        return disk_error("cut to its last whole checkpoint");
+        return checkpoint_file_error("cut to its last whole checkpoint");
     }
     return file;
 }
@@ -172,8 +174,9 @@ Result<void> CheckpointFile::append(std::string_view note) {
         return fail(ErrorCode::kConflict, "a checkpoint must be larger than the one before it");
     }
     const std::string bytes = std::string(note) + "\n";
-    if (::write(fd_, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) return disk_error("written");
-    if (::fdatasync(fd_) != 0) return disk_error("synced");
+    if (::write(fd_, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
+        return checkpoint_file_error("written");
+    if (::fdatasync(fd_) != 0) return checkpoint_file_error("synced");
     last_ = head;
     note_ = note;
     return {};

@@ -19,18 +19,19 @@ constexpr std::array<std::string_view, 19> kSpaces{
     "\xE2\x80\x84", "\xE2\x80\x85", "\xE2\x80\x86", "\xE2\x80\x87", "\xE2\x80\x88", "\xE2\x80\x89", "\xE2\x80\x8A",
     "\xE2\x80\xA8", "\xE2\x80\xA9", "\xE2\x80\xAF", "\xE2\x81\x9F", "\xE3\x80\x80"};
 
-std::unexpected<Error> malformed(const char* why) {
+std::unexpected<Error> malformed_note(const char* why) {
     return fail(ErrorCode::kInvalidArgument, std::string("not a signed note: ") + why);
 }
 
 Result<NoteSignature> parse_signature(std::string_view line) {
-    if (!line.starts_with(kDash)) return malformed("a signature line begins otherwise");
+    if (!line.starts_with(kDash)) return malformed_note("a signature line begins otherwise");
     line.remove_prefix(kDash.size());
     const std::size_t space = line.find(' ');
-    if (space == std::string_view::npos || !is_key_name(line.substr(0, space))) return malformed("a key name is wrong");
+    if (space == std::string_view::npos || !is_key_name(line.substr(0, space)))
+        return malformed_note("a key name is wrong");
     const auto bytes = decode_base64(line.substr(space + 1));
     if (!bytes || bytes->size() <= kKeyIdBytes)
-        return malformed("a signature is no base64 of a key id and a signature");
+        return malformed_note("a signature is no base64 of a key id and a signature");
     NoteSignature signature;
     signature.name = line.substr(0, space);
     for (std::size_t i = 0; i < kKeyIdBytes; ++i) {
@@ -52,20 +53,21 @@ bool is_key_name(std::string_view name) {
 }
 
 Result<SignedNote> parse_note(std::string_view note) {
-    if (note.size() > SignedNote::kBytesMax) return malformed("it is over 64 KiB");
-    if (!utf8::is_valid(note)) return malformed("it is not UTF-8");
+    if (note.size() > SignedNote::kBytesMax) return malformed_note("it is over 64 KiB");
+    if (!utf8::is_valid(note)) return malformed_note("it is not UTF-8");
     const bool plain =
         std::ranges::none_of(note, [](char c) { return static_cast<std::uint8_t>(c) < 0x20 && c != '\n'; });
-    if (!plain) return malformed("it has a control character");
+    if (!plain) return malformed_note("it has a control character");
     // "The text is separated from the signatures by the last empty line in the note."
     const std::size_t gap = note.rfind("\n\n");
-    if (gap == std::string_view::npos || !note.ends_with('\n')) return malformed("no empty line before signatures");
+    if (gap == std::string_view::npos || !note.ends_with('\n'))
+        return malformed_note("no empty line before signatures");
     SignedNote parsed;
     parsed.text = note.substr(0, gap + 1);
     std::string_view lines = note.substr(gap + 2);
-    if (lines.empty()) return malformed("it has no signature");
+    if (lines.empty()) return malformed_note("it has no signature");
     while (!lines.empty()) {
-        if (parsed.signatures.size() == SignedNote::kSignaturesMax) return malformed("it has over 64 signatures");
+        if (parsed.signatures.size() == SignedNote::kSignaturesMax) return malformed_note("it has over 64 signatures");
         const std::size_t end = lines.find('\n');
         TG_TRY(NoteSignature signature, parse_signature(lines.substr(0, end)));
         parsed.signatures.push_back(std::move(signature));

@@ -14,7 +14,7 @@ constexpr std::string_view kFirstLine = "c2sp.org/tlog-proof@v1";
 constexpr std::string_view kExtra = "extra ";
 constexpr std::string_view kIndex = "index ";
 
-std::unexpected<Error> malformed(const char* why) {
+std::unexpected<Error> malformed_receipt(const char* why) {
     return fail(ErrorCode::kInvalidArgument, std::string("not a receipt: ") + why);
 }
 
@@ -47,24 +47,25 @@ std::string to_text(const Receipt& receipt) {
 }
 
 Result<Receipt> parse_receipt(std::string_view text) {
-    if (text.size() > Receipt::kBytesMax) return malformed("it is over 8 MiB");
-    if (take_line(text) != kFirstLine) return malformed("it begins otherwise");
+    if (text.size() > Receipt::kBytesMax) return malformed_receipt("it is over 8 MiB");
+    if (take_line(text) != kFirstLine) return malformed_receipt("it begins otherwise");
     Receipt receipt;
     const auto extra = take_line(text);
     const auto record =
         extra && extra->starts_with(kExtra) ? decode_base64(extra->substr(kExtra.size())) : std::nullopt;
-    if (!record) return malformed("its record is no base64");
+    if (!record) return malformed_receipt("its record is no base64");
     receipt.record = *record;
     const auto index = take_line(text);
     const auto leaf = index && index->starts_with(kIndex) ? parse_u64(index->substr(kIndex.size())) : std::nullopt;
-    if (!leaf || std::to_string(*leaf) != index->substr(kIndex.size())) return malformed("its index is no number");
+    if (!leaf || std::to_string(*leaf) != index->substr(kIndex.size()))
+        return malformed_receipt("its index is no number");
     receipt.leaf = *leaf;
     while (true) {
         const auto line = take_line(text);
-        if (!line) return malformed("it ends in the proof");
+        if (!line) return malformed_receipt("it ends in the proof");
         if (line->empty()) break;
         const auto hash = parse_hash(*line);
-        if (!hash || receipt.path.size() == kPathMax) return malformed("its proof is no list of hashes");
+        if (!hash || receipt.path.size() == kPathMax) return malformed_receipt("its proof is no list of hashes");
         receipt.path.push_back(*hash);
     }
     TG_CHECK(parse_note(text));

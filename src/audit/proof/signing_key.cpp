@@ -40,14 +40,14 @@ std::uint32_t key_id(std::string_view name, const PublicKey& key) {
     return std::uint32_t{hash[0]} << 24U | std::uint32_t{hash[1]} << 16U | std::uint32_t{hash[2]} << 8U | hash[3];
 }
 
-class File {
+class KeyFile {
   public:
-    explicit File(int fd) : fd_(fd) {}
-    ~File() {
+    explicit KeyFile(int fd) : fd_(fd) {}
+    ~KeyFile() {
         if (fd_ >= 0) ::close(fd_);
     }
-    File(const File&) = delete;
-    File& operator=(const File&) = delete;
+    KeyFile(const KeyFile&) = delete;
+    KeyFile& operator=(const KeyFile&) = delete;
     int get() const { return fd_; }
 
   private:
@@ -73,7 +73,7 @@ Result<PublicKey> public_key(const EVP_PKEY* key) {
 }
 
 Result<void> write_new_file(const std::string& path, std::string_view bytes) {
-    const File file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    const KeyFile file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (file.get() < 0) return errno_error("cannot be made");
     if (::write(file.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()) ||
         ::fsync(file.get()) != 0) {
@@ -84,14 +84,14 @@ Result<void> write_new_file(const std::string& path, std::string_view bytes) {
     // Its name too must survive a loss of power: checkpoints are signed with it from now on.
     const std::size_t slash = path.rfind('/');
     const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-    const File directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const KeyFile directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (directory.get() < 0 || ::fsync(directory.get()) != 0) return errno_error("cannot be synced");
     return {};
 }
 
 // Of secrets: `wipe` when done with the text.
 Result<std::string> read_private_file(const std::string& path) {
-    const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    const KeyFile file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     struct stat state{};
     if (file.get() < 0 || ::fstat(file.get(), &state) != 0) return errno_error("cannot be opened");
     if ((state.st_mode & 077U) != 0) {

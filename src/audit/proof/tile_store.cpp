@@ -20,20 +20,20 @@ constexpr std::size_t kHashBytes = sizeof(Sha256);
 constexpr std::uint64_t kFileHashes = std::uint64_t{1} << 24U;
 constexpr std::string_view kSuffix = ".hashes";
 
-std::unexpected<Error> disk_error(const char* what) {
+std::unexpected<Error> tile_file_error(const char* what) {
     const int error = errno;
     return fail(error == ENOENT ? ErrorCode::kNotFound : ErrorCode::kUnavailable,
                 fmt::format("a file of tiles cannot be {}: {}", what, std::strerror(error)));
 }
 
-class File {
+class TileFile {
   public:
-    File(const std::string& path, int flags) : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {}
-    ~File() {
+    TileFile(const std::string& path, int flags) : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {}
+    ~TileFile() {
         if (fd_ >= 0) ::close(fd_);
     }
-    File(const File&) = delete;
-    File& operator=(const File&) = delete;
+    TileFile(const TileFile&) = delete;
+    TileFile& operator=(const TileFile&) = delete;
     explicit operator bool() const { return fd_ >= 0; }
     int get() const { return fd_; }
 
@@ -47,7 +47,7 @@ struct TileStore::Level {
     std::uint64_t count = 0;              // Hashes on disk.
     std::vector<Sha256> tail;             // Those of the last, partial tile.
     std::uint64_t file_number = 0;        // The file that `file` is.
-    std::shared_ptr<File> file;           // Being written; sync() holds it for its own time.
+    std::shared_ptr<TileFile> file;       // Being written; sync() holds it for its own time.
     std::vector<std::uint64_t> unsynced;  // Other files written since sync().
 };
 
@@ -155,8 +155,8 @@ Result<void> TileStore::write(unsigned level, std::span<const Sha256> hashes) {
     while (!hashes.empty()) {
         const std::uint64_t number = state.count / kFileHashes;
         if (!state.file || state.file_number != number) {
-            auto file = std::make_shared<File>(file_name(level, number), O_WRONLY | O_CREAT);
-            if (!*file) return disk_error("opened");
+            auto file = std::make_shared<TileFile>(file_name(level, number), O_WRONLY | O_CREAT);
+            if (!*file) return tile_file_error("opened");
             const Lock lock(files_mutex_);
             if (state.file) state.unsynced.push_back(state.file_number);
             state.file = std::move(file);
@@ -167,7 +167,7 @@ Result<void> TileStore::write(unsigned level, std::span<const Sha256> hashes) {
         const auto bytes = static_cast<ssize_t>(n * kHashBytes);
         if (::pwrite(state.file->get(), hashes.data(), n * kHashBytes, static_cast<off_t>(place * kHashBytes)) !=
             bytes) {
-            return disk_error("written");
+            return tile_file_error("written");
         }
         state.count += n;
         hashes = hashes.subspan(n);
@@ -198,17 +198,17 @@ Result<void> TileStore::append(std::span<const Sha256> leaves) {
 Result<void> TileStore::sync() {
     for (unsigned level = 0; level < kTileLevels; ++level) {
         std::vector<std::uint64_t> numbers;
-        std::shared_ptr<File> current;
+        std::shared_ptr<TileFile> current;
         {
             const Lock lock(files_mutex_);
             numbers = levels_[level]->unsynced;
             current = levels_[level]->file;
         }
         for (const std::uint64_t number : numbers) {
-            const File file(file_name(level, number), O_WRONLY);
-            if (!file || ::fdatasync(file.get()) != 0) return disk_error("synced");
+            const TileFile file(file_name(level, number), O_WRONLY);
+            if (!file || ::fdatasync(file.get()) != 0) return tile_file_error("synced");
         }
-        if (current && ::fdatasync(current->get()) != 0) return disk_error("synced");
+        if (current && ::fdatasync(current->get()) != 0) return tile_file_error("synced");
         const Lock lock(files_mutex_);
         std::vector<std::uint64_t>& unsynced = levels_[level]->unsynced;
         unsynced.erase(unsynced.begin(), unsynced.begin() + static_cast<std::ptrdiff_t>(numbers.size()));
@@ -235,12 +235,12 @@ Result<std::string> TileStore::read(const Tile& tile) const {
     }
     // A tile lies within one file: a file holds a whole number of tiles.
     const std::uint64_t first = tile.index * kTileWidth;
-    const File file(file_name(tile.level, first / kFileHashes), O_RDONLY);
-    if (!file) return disk_error("opened");
+    const TileFile file(file_name(tile.level, first / kFileHashes), O_RDONLY);
+    if (!file) return tile_file_error("opened");
     std::string bytes(tile.width * kHashBytes, '\0');
     const auto place = static_cast<off_t>(first % kFileHashes * kHashBytes);
     const ssize_t n = ::pread(file.get(), bytes.data(), bytes.size(), place);
-    if (n < 0) return disk_error("read");
+    if (n < 0) return tile_file_error("read");
     if (static_cast<std::size_t>(n) != bytes.size()) return fail(ErrorCode::kNotFound, "a tile is not there yet");
     return bytes;
 }

@@ -13,6 +13,14 @@ Result<RecordPlace> SegmentEntry::place(std::uint32_t record) const {
     return live->place(record);
 }
 
+Result<std::vector<RecordPlace>> SegmentEntry::places(std::span<const std::uint32_t> records) const {
+    if (live == nullptr) return index->places(records);
+    std::vector<RecordPlace> places;
+    places.reserve(records.size());
+    for (const std::uint32_t record : records) places.push_back(live->place(record));
+    return places;
+}
+
 std::shared_ptr<const Catalog::Entries> Catalog::entries() const {
     const Lock lock(mutex_);
     return entries_;

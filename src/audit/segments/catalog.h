@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "audit/segments/index_file.h"
@@ -22,6 +23,7 @@ struct SegmentEntry {
     std::uint64_t end_leaf() const noexcept { return header.first_leaf + records(); }
     Result<void> find(Run run, std::uint64_t key, std::size_t limit, std::vector<std::uint32_t>& out) const;
     Result<RecordPlace> place(std::uint32_t record) const;
+    Result<std::vector<RecordPlace>> places(std::span<const std::uint32_t> records) const;
 };
 
 class Catalog {

@@ -13,7 +13,7 @@ using Magic = std::array<std::uint8_t, 8>;
 constexpr Magic kSegmentMagic{0xF5, 'T', 'G', 'S', 'E', 'G', 'M', 'T'};
 constexpr Magic kBatchMagic{0xF5, 'T', 'G', 'B', 'A', 'T', 'C', 'H'};
 constexpr Magic kFooterMagic{0xF5, 'T', 'G', 'F', 'O', 'O', 'T', 'R'};
-constexpr std::uint16_t kVersion = 1;
+constexpr std::uint16_t kFormatVersion = 1;
 // The header block states the tree before its segment since version 2.
 constexpr std::uint16_t kSegmentVersion = 2;
 // A batch header that states a source.
@@ -23,7 +23,7 @@ constexpr std::size_t kBatchCrcAt = kBatchHeaderBytes - 4;
 constexpr std::size_t kPeaksAt = 128;
 
 std::uint16_t version_of(const Magic& magic) noexcept {
-    return &magic == &kSegmentMagic ? kSegmentVersion : kVersion;
+    return &magic == &kSegmentMagic ? kSegmentVersion : kFormatVersion;
 }
 
 void put_start(std::uint8_t* at, const Magic& magic, const LogId& log_id) noexcept {

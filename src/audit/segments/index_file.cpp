@@ -7,7 +7,7 @@ namespace {
 
 using Magic = std::array<std::uint8_t, 8>;
 constexpr Magic kMagic{0xF5, 'T', 'G', 'I', 'N', 'D', 'E', 'X'};
-constexpr std::uint16_t kVersion = 1;
+constexpr std::uint16_t kIndexVersion = 1;
 constexpr std::size_t kCrcAt = kBlockBytes - 4;
 constexpr std::size_t kNamesAt = 96;
 constexpr std::uint32_t kKeysAPage = kBlockBytes / 8;
@@ -54,7 +54,7 @@ NameSet get_names(const std::uint8_t* page, std::size_t which) {
 
 void put_header(std::uint8_t* page, const SegmentHeader& segment, const ZoneMap& zone, std::uint32_t records) {
     std::memcpy(page, kMagic.data(), kMagic.size());
-    put(page + 8, kVersion);
+    put(page + 8, kIndexVersion);
     put(page + 10, zone.statuses);
     put(page + 12, records);
     std::memcpy(page + 16, segment.log_id.data(), segment.log_id.size());
@@ -145,11 +145,11 @@ Result<void> IndexFile::load(const LogFile& file, const SegmentHeader& segment) 
 
 Result<void> IndexFile::load_header(const Page& page, const SegmentHeader& segment) {
     const std::uint8_t* at = page.data();
-    const bool ours = std::memcmp(at, kMagic.data(), kMagic.size()) == 0 && get<std::uint16_t>(at + 8) == kVersion &&
-                      get<std::uint32_t>(at + kCrcAt) == crc32c(Bytes(page).first(kCrcAt)) &&
-                      std::memcmp(at + 16, segment.log_id.data(), segment.log_id.size()) == 0 &&
-                      get<std::uint64_t>(at + 32) == segment.generation &&
-                      get<std::uint64_t>(at + 40) == segment.first_leaf;
+    const bool ours =
+        std::memcmp(at, kMagic.data(), kMagic.size()) == 0 && get<std::uint16_t>(at + 8) == kIndexVersion &&
+        get<std::uint32_t>(at + kCrcAt) == crc32c(Bytes(page).first(kCrcAt)) &&
+        std::memcmp(at + 16, segment.log_id.data(), segment.log_id.size()) == 0 &&
+        get<std::uint64_t>(at + 32) == segment.generation && get<std::uint64_t>(at + 40) == segment.first_leaf;
     count_ = get<std::uint32_t>(at + 12);
     if (!ours || count_ > kSegmentRecordsMax) return damaged(name_);
     zone_.records = count_;
@@ -243,6 +243,25 @@ Result<RecordPlace> IndexFile::place(std::uint32_t record) const {
     TG_TRY(place.offset, number_at(*file, 0, record));
     TG_TRY(place.check, number_at(*file, 1, record));
     return place;
+}
+
+Result<std::vector<RecordPlace>> IndexFile::places(std::span<const std::uint32_t> records) const {
+    TG_TRY(const auto file, this->file());
+    std::vector<RecordPlace> places(records.size());
+    Page page;
+    const auto fill = [&](std::size_t array, std::uint32_t RecordPlace::* number) -> Result<void> {
+        std::optional<std::uint64_t> loaded;
+        for (std::size_t i = 0; i < records.size(); ++i) {
+            const std::uint64_t wanted = records[i] / kNumbersAPage;
+            if (loaded != wanted) TG_CHECK(read_page(*file, array, wanted, page));
+            loaded = wanted;
+            places[i].*number = get<std::uint32_t>(page.data() + std::size_t{records[i] % kNumbersAPage} * 4);
+        }
+        return {};
+    };
+    TG_CHECK(fill(0, &RecordPlace::offset));
+    TG_CHECK(fill(1, &RecordPlace::check));
+    return places;
 }
 
 }  // namespace tidegate::audit::segments

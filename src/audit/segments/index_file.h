@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "audit/segments/live_keys.h"
@@ -31,6 +32,8 @@ class IndexFile {
     /// Appends up to `limit` records with that key to `out`, newest first.
     Result<void> find(Run run, std::uint64_t key, std::size_t limit, std::vector<std::uint32_t>& out) const;
     Result<RecordPlace> place(std::uint32_t record) const;
+    /// The places of several; of neighbours a page is read once.
+    Result<std::vector<RecordPlace>> places(std::span<const std::uint32_t> records) const;
 
   private:
     using Page = std::array<std::uint8_t, kBlockBytes>;

@@ -7,8 +7,53 @@
 namespace tidegate::audit::segments {
 namespace {
 
+// Most records are below 1 KiB: one read.
+constexpr std::size_t kFirstBytes = 1024;
+// A read costs about as much as copying 8 KiB: what lies between two records is read over rather than jumped.
+constexpr std::uint64_t kGapMax = 8 * 1024;
+constexpr std::uint64_t kRunBytesMax = 256 * 1024;
+
 std::unexpected<Error> rotten(std::uint64_t leaf) {
     return fail(ErrorCode::kDataLoss, fmt::format("record {} of the log is damaged", leaf));
+}
+
+// The first `count` of some places, which are read at once.
+struct Neighbours {
+    std::uint64_t offset = 0;
+    std::size_t bytes = 0;
+    std::size_t count = 0;
+};
+Neighbours neighbours_of(std::span<const RecordPlace> places) {
+    std::uint64_t low = places[0].offset;
+    std::uint64_t high = low + kFirstBytes;
+    std::size_t count = 1;
+    for (; count < places.size(); ++count) {
+        const std::uint64_t begin = places[count].offset;
+        const std::uint64_t end = begin + kFirstBytes;
+        if (begin > high + kGapMax || end + kGapMax < low) break;
+        if (std::max(high, end) - std::min(low, begin) > kRunBytesMax) break;
+        low = std::min(low, begin);
+        high = std::max(high, end);
+    }
+    return {.offset = low, .bytes = static_cast<std::size_t>(high - low), .count = count};
+}
+
+// The record at a place of which `held` are the first bytes; `longer` takes one of which they are not all. It is what its place says, or an error.
+Result<Bytes> whole_record(const LogFile& file, const RecordPlace& place, Bytes held, std::vector<std::uint8_t>& longer,
+                           std::uint64_t leaf) {
+    if (held.size() < 4) return rotten(leaf);
+    const std::size_t size = std::size_t{4} + get<std::uint32_t>(held.data());
+    if (size > 4 + kRecordBytesMax) return rotten(leaf);
+    if (size > held.size()) {
+        longer.resize(size);
+        TG_TRY(const std::size_t got, file.read(place.offset, longer));
+        if (got < size) return rotten(leaf);
+        held = longer;
+    }
+    held = held.first(size);
+    // The byte before the record is the top of its length, always zero, and just what the leaf hash begins with.
+    if (check_of(leaf_hash_prefixed(held.subspan(3))) != place.check) return rotten(leaf);
+    return held.subspan(4);
 }
 
 }  // namespace
@@ -23,18 +68,65 @@ std::uint64_t LogReader::end_leaf() const {
     return entries->empty() ? 0 : entries->back()->end_leaf();
 }
 
+const SegmentEntry* LogReader::entry_with(const Catalog::Entries& entries, std::uint64_t leaf) {
+    const auto after =
+        std::ranges::upper_bound(entries, leaf, {}, [](const auto& entry) { return entry->header.first_leaf; });
+    // An empty segment begins at the leaf of the next one: the last that begins there holds it.
+    if (after == entries.begin() || leaf >= (*std::prev(after))->end_leaf()) return nullptr;
+    return std::prev(after)->get();
+}
+
 Result<Record> LogReader::read(std::uint64_t leaf) const {
     const auto entries = catalog_.entries();
-    const auto after =
-        std::ranges::upper_bound(*entries, leaf, {}, [](const auto& entry) { return entry->header.first_leaf; });
-    // An empty segment begins at the leaf of the next one: the last that begins there holds it.
-    if (after == entries->begin() || leaf >= (*std::prev(after))->end_leaf()) {
-        return fail(ErrorCode::kNotFound, fmt::format("the log has no record {}", leaf));
-    }
-    const SegmentEntry& entry = **std::prev(after);
-    auto record = read_from(entry, static_cast<std::uint32_t>(leaf - entry.header.first_leaf));
-    if (!record && is_gone(entry)) return fail(ErrorCode::kNotFound, fmt::format("the log has no record {}", leaf));
+    const SegmentEntry* const entry = entry_with(*entries, leaf);
+    if (entry == nullptr) return fail(ErrorCode::kNotFound, fmt::format("the log has no record {}", leaf));
+    auto record = read_from(*entry, static_cast<std::uint32_t>(leaf - entry->header.first_leaf));
+    if (!record && is_gone(*entry)) return fail(ErrorCode::kNotFound, fmt::format("the log has no record {}", leaf));
     return record;
+}
+
+Result<void> LogReader::read_each(std::span<const std::uint64_t> leaves, const VisitRecord& visit) const {
+    const auto entries = catalog_.entries();
+    while (!leaves.empty()) {
+        const SegmentEntry* const entry = entry_with(*entries, leaves.front());
+        std::size_t run = 1;
+        if (entry != nullptr) {
+            while (run < leaves.size() && entry_with(*entries, leaves[run]) == entry) ++run;
+            const auto more = read_run(*entry, leaves.first(run), visit);
+            if (more && !*more) return {};
+            if (!more && !is_gone(*entry)) return std::unexpected(more.error());
+        }
+        leaves = leaves.subspan(run);
+    }
+    return {};
+}
+
+// False: `visit` wants no more.
+Result<bool> LogReader::read_run(const SegmentEntry& entry, std::span<const std::uint64_t> leaves,
+                                 const VisitRecord& visit) const {
+    TG_TRY(const auto file, folder_.open_read(segment_name(entry.header.generation)));
+    std::vector<std::uint32_t> records;
+    records.reserve(leaves.size());
+    for (const std::uint64_t leaf : leaves) {
+        records.push_back(static_cast<std::uint32_t>(leaf - entry.header.first_leaf));
+    }
+    TG_TRY(const std::vector<RecordPlace> places, entry.places(records));
+    std::vector<std::uint8_t> bytes;
+    std::vector<std::uint8_t> longer;
+    for (std::size_t from = 0; from < leaves.size();) {
+        const Neighbours near = neighbours_of(std::span(places).subspan(from));
+        bytes.resize(std::max(bytes.size(), near.bytes));
+        TG_TRY(const std::size_t got, file->read(near.offset, std::span(bytes).first(near.bytes)));
+        for (std::size_t i = from; i < from + near.count; ++i) {
+            const std::size_t at = places[i].offset - near.offset;
+            const Bytes held = at < got ? Bytes(bytes).first(got).subspan(at) : Bytes();
+            TG_TRY(const Bytes record, whole_record(*file, places[i], held, longer, leaves[i]));
+            TG_TRY(const RecordView view, decode(record));
+            if (!visit(leaves[i], view)) return false;
+        }
+        from += near.count;
+    }
+    return true;
 }
 
 Result<Record> LogReader::read_from(const SegmentEntry& entry, std::uint32_t record) const {
@@ -131,21 +223,11 @@ Result<void> LogReader::read_matching(const SegmentEntry& entry, std::span<const
 Result<Record> LogReader::read_record(const LogFile& file, const SegmentEntry& entry, std::uint32_t record) const {
     const std::uint64_t leaf = entry.header.first_leaf + record;
     TG_TRY(const RecordPlace place, entry.place(record));
-    // Most records are below 1 KiB: one read. The byte before the record is the top of its length, always zero, and
-    // just what the leaf hash begins with.
-    std::vector<std::uint8_t> bytes(1024);
-    TG_TRY(std::size_t got, file.read(place.offset, bytes));
-    if (got < 4) return rotten(leaf);
-    const std::size_t size = std::size_t{4} + get<std::uint32_t>(bytes.data());
-    if (size > 4 + kRecordBytesMax) return rotten(leaf);
-    if (size > got) {
-        bytes.resize(size);
-        TG_TRY(got, file.read(place.offset, bytes));
-        if (got < size) return rotten(leaf);
-    }
-    const Bytes whole = Bytes(bytes).first(size);
-    if (check_of(leaf_hash_prefixed(whole.subspan(3))) != place.check) return rotten(leaf);
-    TG_TRY(const RecordView view, decode(whole.subspan(4)));
+    std::vector<std::uint8_t> bytes(kFirstBytes);
+    std::vector<std::uint8_t> longer;
+    TG_TRY(const std::size_t got, file.read(place.offset, bytes));
+    TG_TRY(const Bytes whole, whole_record(file, place, Bytes(bytes).first(got), longer, leaf));
+    TG_TRY(const RecordView view, decode(whole));
     return Record{.leaf = leaf, .recorded = view.recorded, .decision = to_decision(view)};
 }
 

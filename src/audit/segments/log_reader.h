@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "audit/log_reader.h"
@@ -29,6 +30,7 @@ class LogReader final : public audit::LogReader {
     std::uint64_t end_leaf() const override;
     std::uint64_t seed() const noexcept override { return seed_; }
     Result<Record> read(std::uint64_t leaf) const override;
+    Result<void> read_each(std::span<const std::uint64_t> leaves, const VisitRecord& visit) const override;
     Result<std::optional<Record>> find_id(const Uuid& id) const override;
     Result<std::vector<Record>> find_request(std::string_view request_id, std::size_t limit,
                                              const Wanted& wanted) const override;
@@ -60,6 +62,9 @@ class LogReader final : public audit::LogReader {
     Result<void> read_matching(const SegmentEntry& entry, std::span<const std::uint32_t> candidates,
                                const Sought& sought, std::vector<Record>& out) const;
     bool is_gone(const SegmentEntry& entry) const;
+    static const SegmentEntry* entry_with(const Catalog::Entries& entries, std::uint64_t leaf);
+    Result<bool> read_run(const SegmentEntry& entry, std::span<const std::uint64_t> leaves,
+                          const VisitRecord& visit) const;
     Result<Record> read_from(const SegmentEntry& entry, std::uint32_t record) const;
     Result<Record> read_record(const LogFile& file, const SegmentEntry& entry, std::uint32_t record) const;
     Result<bool> scan_segment(const SegmentEntry& entry, std::uint64_t& leaf, std::uint64_t to,

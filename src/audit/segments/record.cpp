@@ -30,7 +30,7 @@ constexpr std::size_t kErrorSizeAt = 124;
 constexpr std::size_t kNameSizesAt = 126;  // Eight of one byte each.
 constexpr std::size_t kFixedBytes = 136;
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kRecordVersion = 1;
 constexpr std::uint8_t kHasConfidence = 1;
 // Set where a figure is not known, so that a record that knows all of them has the flags it always had.
 constexpr std::uint8_t kNoLatency = 2;
@@ -148,7 +148,7 @@ Result<void> read_numbers(const std::uint8_t* at, RecordView& view) {
 }
 
 Result<void> read_fixed(const std::uint8_t* at, RecordView& view) {
-    if (at[0] != kVersion) return bad("unknown version");
+    if (at[0] != kRecordVersion) return bad("unknown version");
     if (at[1] != static_cast<std::uint8_t>(RecordKind::kDecision) &&
         at[1] != static_cast<std::uint8_t>(RecordKind::kEvent)) {
         return bad("unknown kind");
@@ -213,7 +213,7 @@ void encode(const Decision& decision, UnixMillis recorded, std::span<std::uint8_
     const std::size_t size = encoded_size(decision);
     TG_ASSERT(out.size() >= size && size <= kRecordBytesMax && recorded >= 0);
     std::uint8_t* const base = out.data();
-    base[0] = kVersion;
+    base[0] = kRecordVersion;
     base[1] = static_cast<std::uint8_t>(decision.kind);
     base[kStatusAt] = static_cast<std::uint8_t>(decision.status);
     base[kCacheAt] = static_cast<std::uint8_t>(decision.cache);
@@ -303,6 +303,14 @@ Decision to_decision(const RecordView& view) {
         d.tags.push_back({std::string(item.name), std::string(item.value)});
     }
     return d;
+}
+
+void each_tag(const RecordView& view, const std::function<void(std::string_view, std::string_view)>& visit) {
+    Rest rest(view.lists);
+    ListItem item;
+    for (unsigned i = 0; i < view.stage_count && take_stage(rest, item); ++i) {
+    }
+    for (unsigned i = 0; i < view.tag_count && take_tag(rest, item); ++i) visit(item.name, item.value);
 }
 
 std::optional<std::string_view> tag_of(const RecordView& view, std::string_view name) noexcept {

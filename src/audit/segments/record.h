@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string_view>
 
@@ -56,6 +57,8 @@ void encode(const Decision& decision, UnixMillis recorded, std::span<std::uint8_
 
 /// kDataLoss names what is wrong.
 Result<RecordView> decode(Bytes record);
+/// Calls visit(name, value) for each tag, in their order.
+void each_tag(const RecordView& view, const std::function<void(std::string_view, std::string_view)>& visit);
 /// The value of the tag of that name, without making a Decision of it.
 std::optional<std::string_view> tag_of(const RecordView& view, std::string_view name) noexcept;
 Decision to_decision(const RecordView& view);

@@ -1,6 +1,7 @@
 #include "audit/segments/segment_log.h"
 
 #include <fmt/format.h>
+#include <pthread.h>
 
 namespace tidegate::audit::segments {
 namespace {
@@ -92,7 +93,9 @@ Result<void> SegmentLog::start(std::optional<OpenSegment> open, std::vector<Seal
         TG_CHECK(begin_segment());
     }
     writer_ = std::thread([this] { write_loop(); });
+    ::pthread_setname_np(writer_.native_handle(), "audit:write");
     finisher_ = std::thread([this] { finish_loop(); });
+    ::pthread_setname_np(finisher_.native_handle(), "audit:finish");
     return {};
 }
 

@@ -93,7 +93,7 @@ Result<void> Columns::follow(const DurableRecords& records) {
         std::fill(open_->kinds.begin() + open_->size(), open_->kinds.begin() + row, kNoKind);
         for (; row < kChunkLeaves && next < records.records.size(); ++row, ++next, ++leaf) {
             const segments::RecordView& record = records.records[next];
-            open_->kinds[row] = kinds_.intern(record);
+            open_->put_kind(row, kinds_.intern(record));
             open_->times[row] = unix_ms_of(record.id);
             open_->actors[row] = actor_hash_of(record.actor);
         }
@@ -203,7 +203,7 @@ Result<std::shared_ptr<ColumnChunk>> Columns::rebuild(std::uint64_t number) cons
                 return false;
             }
             const auto row = static_cast<std::size_t>(leaf - first);
-            chunk->kinds[row] = kinds_.intern(*record);
+            chunk->put_kind(static_cast<std::uint32_t>(row), kinds_.intern(*record));
             chunk->times[row] = unix_ms_of(record->id);
             chunk->actors[row] = actor_hash_of(record->actor);
             chunk->last_id = record->id;

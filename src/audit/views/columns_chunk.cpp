@@ -243,10 +243,10 @@ std::shared_ptr<ColumnChunk> decode_chunk(const segments::LogId& log, std::uint6
     if (get<std::uint32_t>(at(file, kColumnsCrcAt)) != crc32c(bytes_of(file).subspan(head))) return nullptr;
     auto chunk = std::make_shared<ColumnChunk>();
     const std::uint8_t* from = at(file, head);
-    for (std::uint32_t& kind : chunk->kinds) {
+    for (std::uint32_t row = 0; row < kChunkLeaves; ++row) {
         const auto local = get<std::uint32_t>(from);
         if (local != kNoKind && local >= summary->kinds.size()) return nullptr;
-        kind = local == kNoKind ? kNoKind : summary->kinds[local].kind;
+        chunk->put_kind(row, local == kNoKind ? kNoKind : summary->kinds[local].kind);
         from += sizeof local;
     }
     for (UnixMillis& time : chunk->times) {

@@ -4,7 +4,7 @@
 //             made again from the log.
 // Algorithm   Columns one after the other, little-endian; the kinds of a file are numbers of its own dictionary, so that a file
 //             says all it knows by itself.
-// Memory      4 MiB a chunk; a summary is 8 bytes for each kind in it.
+// Memory      4 MiB and 2 KiB a chunk; a summary is 8 bytes for each kind in it.
 // Threads     One thread fills a chunk and publishes; any number read what was published.
 #pragma once
 
@@ -31,12 +31,29 @@ inline constexpr std::uint32_t kNoKind = 0xFFFFFFFFU;
 /// 32 bits of an actor's name: finds candidates, the record decides.
 std::uint32_t actor_hash_of(std::string_view actor) noexcept;
 
+/// So many rows are passed over at once where none of their kinds is wanted: what is rare is found without a look at every row.
+inline constexpr std::uint32_t kBlockRows = 1024;
+/// Of a kind in the kinds of a block; some kinds share one.
+constexpr std::uint64_t kind_bit(std::uint32_t kind) noexcept {
+    return std::uint64_t{1} << (kind % 64);
+}
+
 struct ColumnChunk {
     std::array<std::uint32_t, kChunkLeaves> kinds;  // Numbers of Kinds, or kNoKind.
     std::array<UnixMillis, kChunkLeaves> times;     // Of the decision.
     std::array<std::uint32_t, kChunkLeaves> actors;
     Uuid last_id;  // Of the record in the last row, once the chunk is full.
+    std::array<std::atomic<std::uint64_t>, kChunkLeaves / kBlockRows> block_kinds;  // kind_bit() of each row's kind.
     std::atomic<std::uint32_t> count{0};
+
+    /// By the one thread that fills it; read by others once `count` says so.
+    void put_kind(std::uint32_t row, std::uint32_t kind) noexcept {
+        kinds[row] = kind;
+        if (kind == kNoKind) return;
+        std::atomic<std::uint64_t>& block = block_kinds[row / kBlockRows];
+        const std::uint64_t had = block.load(std::memory_order_relaxed);
+        if ((had & kind_bit(kind)) == 0) block.store(had | kind_bit(kind), std::memory_order_relaxed);
+    }
 
     std::uint32_t size() const noexcept { return count.load(std::memory_order_acquire); }
 };

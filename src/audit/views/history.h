@@ -27,6 +27,7 @@ struct HistoryFilter {
     std::optional<std::string> model_version;
     std::optional<std::string> actor;
     RecordKind kind = RecordKind::kDecision;
+    friend bool operator==(const HistoryFilter&, const HistoryFilter&) = default;
 };
 
 struct HistoryQuery {
@@ -36,10 +37,14 @@ struct HistoryQuery {
     std::size_t offset = 0;  // Alias for clients that count: at most 10,000 and never with a cursor.
 };
 
-struct HistoryPage {
-    std::vector<Decision> items;
+/// What a page says beside its records.
+struct HistoryEnd {
     std::string next_cursor;             // Empty: this was the last page.
     std::optional<std::uint64_t> total;  // Of the filter; present where counting is cheap.
+};
+
+struct HistoryPage : HistoryEnd {
+    std::vector<Decision> items;
 };
 
 }  // namespace tidegate::audit

@@ -51,10 +51,24 @@ Result<void> check_query(const HistoryQuery& query) {
     return {};
 }
 
+Result<std::uint64_t> count_rows(RowWalk& rows, const ChunkRange& range, const HistoryFilter& filter,
+                                 RowCounts& counts) {
+    RowCounts::Run run{.chunk = range.chunk->number, .from = range.from, .to = range.from};
+    if (const auto known = counts.find(filter, run.chunk, range.from, range.to)) run = *known;
+    if (run.to == range.to) return run.matches;
+    TG_TRY(const auto chunk, rows.columns().load(*range.chunk));
+    while (run.to < range.to) {
+        const std::uint32_t block = run.to / kBlockRows;
+        const std::uint32_t end = std::min(range.to, (block + 1) * kBlockRows);
+        if (!rows.may_match_block(*chunk, block)) run.to = end;
+        for (; run.to < end; ++run.to) run.matches += rows.matches_row(*chunk, run.to) ? 1 : 0;
+    }
+    if (rows.is_exact()) counts.put(filter, run);
+    return run.matches;
+}
+
 /// Nothing where too much would have to be looked at.
-Result<std::optional<std::uint64_t>> total_of(const HistoryFilter& filter, const Columns& columns,
-                                              const LogReader& reader) {
-    RowWalk rows(filter, {}, columns, reader);
+Result<std::optional<std::uint64_t>> total_of(RowWalk& rows, const HistoryFilter& filter, RowCounts& counts) {
     std::size_t scanned = 0;
     std::uint64_t total = 0;
     for (const ChunkRange& range : rows.chunks()) {
@@ -66,54 +80,117 @@ Result<std::optional<std::uint64_t>> total_of(const HistoryFilter& filter, const
             continue;
         }
         if (++scanned > kChunksScannedMax) return std::nullopt;
-        TG_TRY(const auto chunk, columns.load(*range.chunk));
-        for (std::uint32_t row = range.from; row < range.to; ++row) total += rows.matches_row(*chunk, row) ? 1 : 0;
+        TG_TRY(const std::uint64_t matches, count_rows(rows, range, filter, counts));
+        total += matches;
     }
     if (!rows.is_exact()) return std::nullopt;
     return total;
 }
 
-/// A record that matches; nothing when it does not, or retention has taken it meanwhile.
-Result<std::optional<Decision>> read_match(const LogReader& reader, const HistoryFilter& filter, std::uint64_t leaf) {
-    auto record = reader.read(leaf);
-    if (!record && record.error().code == ErrorCode::kNotFound) return std::nullopt;
-    if (!record) return std::unexpected(std::move(record).error());
-    if (!matches(filter, record->decision)) return std::nullopt;
-    return std::move(record->decision);
-}
+/// A page as it fills: candidates are gathered until they would fill it, and read together.
+class PageFill {
+  public:
+    PageFill(const HistoryQuery& query, const LogReader& reader, const RowWalk& rows, const LogHistory::Give& give)
+        : query_(query), reader_(reader), rows_(rows), give_(give), skip_(query.offset) {}
+
+    /// False: it is full, and there is one more.
+    Result<bool> take(std::uint64_t leaf) {
+        // One that is passed over is read only where that tells whether it is a match.
+        if (rows_.is_exact()) {
+            if (skip_ > 0) {
+                --skip_;
+                return true;
+            }
+            if (pending_.size() == room()) {
+                TG_CHECK(read());
+                // Retention may have taken some of them meanwhile: then there is room for this one.
+                if (room() == 0) return false;
+            }
+        } else if (pending_.size() > room() + skip_ || pending_.size() == kReadMax) {
+            TG_CHECK(read());
+            if (more_) return false;
+        }
+        pending_.push_back(leaf);
+        return true;
+    }
+    /// Reads what is left. Whether there is one more.
+    Result<bool> finish() {
+        TG_CHECK(read());
+        return more_;
+    }
+    std::uint64_t last() const noexcept { return last_; }
+
+  private:
+    static constexpr std::size_t kReadMax = LogHistory::kLimitMax;
+
+    std::size_t room() const noexcept { return query_.limit - given_; }
+    Result<void> read() {
+        const auto visit = [&](std::uint64_t leaf, const segments::RecordView& record) {
+            if (!matches(query_.filter, record)) return true;
+            if (skip_ > 0) {
+                --skip_;
+                return true;
+            }
+            if (room() == 0) {
+                more_ = true;
+                return false;
+            }
+            ++given_;
+            last_ = leaf;
+            give_(record);
+            return true;
+        };
+        TG_CHECK(reader_.read_each(pending_, visit));
+        pending_.clear();
+        return {};
+    }
+
+    const HistoryQuery& query_;
+    const LogReader& reader_;
+    const RowWalk& rows_;
+    const LogHistory::Give& give_;
+    std::vector<std::uint64_t> pending_;
+    std::size_t skip_;
+    std::size_t given_ = 0;
+    std::uint64_t last_ = 0;
+    bool more_ = false;
+};
 
 }  // namespace
 
-Result<HistoryPage> LogHistory::page(const HistoryQuery& query) const {
+Result<HistoryEnd> LogHistory::page(const HistoryQuery& query, const Give& give) const {
     TG_CHECK(check_query(query));
     Walk walk;
     if (!query.cursor.empty()) {
         TG_TRY(walk.to, decode_cursor(log_, query.cursor));
     }
-    HistoryPage page;
-    std::size_t skip = query.offset;
-    std::uint64_t last = 0;
+    HistoryEnd end;
     RowWalk rows(query.filter, walk, columns_, reader_);
+    PageFill page(query, reader_, rows, give);
+    bool more = false;
     TG_CHECK(each_candidate(rows, walk.order, [&](std::uint64_t leaf) -> Result<bool> {
-        const bool counts_only = skip > 0 || page.items.size() == query.limit;
-        // One that is passed over is read only where that tells whether it is a match.
-        if (!counts_only || !rows.is_exact()) {
-            TG_TRY(auto decision, read_match(reader_, query.filter, leaf));
-            if (!decision) return true;
-            if (!counts_only) {
-                page.items.push_back(*std::move(decision));
-                last = leaf;
-                return true;
-            }
-        }
-        if (skip > 0) {
-            --skip;
-            return true;
-        }
-        page.next_cursor = encode_cursor(log_, last);
-        return false;
+        TG_TRY(const bool goes_on, page.take(leaf));
+        more = !goes_on;
+        return goes_on;
     }));
-    TG_TRY(page.total, total_of(query.filter, columns_, reader_));
+    if (!more) {
+        TG_TRY(more, page.finish());
+    }
+    if (more) end.next_cursor = encode_cursor(log_, page.last());
+    if (query.cursor.empty()) {
+        TG_TRY(end.total, total_of(rows, query.filter, counts_));
+    } else {
+        RowWalk all(query.filter, {}, columns_, reader_);
+        TG_TRY(end.total, total_of(all, query.filter, counts_));
+    }
+    return end;
+}
+
+Result<HistoryPage> LogHistory::page(const HistoryQuery& query) const {
+    HistoryPage page;
+    TG_TRY(static_cast<HistoryEnd&>(page), this->page(query, [&](const segments::RecordView& record) {
+        page.items.push_back(segments::to_decision(record));
+    }));
     return page;
 }
 

@@ -4,7 +4,8 @@
 // Guarantee   Pages are in the order of the log, the record written last first. Following next_cursor gives each matching
 //             record that was in the log at the first page exactly once, whatever is appended meanwhile. Whatever the columns
 //             say, a record is given only after it has itself been compared with the filter.
-// Algorithm   Chunks whose summary has no match are skipped, of the others columns are scanned, and only matches are read.
+// Algorithm   Chunks whose summary has no match are skipped, of the others columns are scanned but for blocks without a wanted
+//             kind, and only matches are read, neighbours at once. A total is counted on from where it stood when the same filter was counted last (audit/views/row_counts.h).
 // Memory      A page; for a stream one window of at most 32,768 records and 16 MiB (or a single longer record).
 // Threads     Any worker thread; never an event loop: it reads from disk.
 #pragma once
@@ -21,6 +22,7 @@
 #include "audit/segments/format.h"
 #include "audit/views/columns.h"
 #include "audit/views/history.h"
+#include "audit/views/row_counts.h"
 
 namespace tidegate::audit {
 
@@ -44,6 +46,10 @@ class LogHistory {
 
     /// kInvalidArgument: a broken cursor, a limit out of range, an offset with a cursor.
     Result<HistoryPage> page(const HistoryQuery& query) const;
+    /// The same without owning what it gives: `give` gets the records of the page, newest first, each until it comes back. After an error
+    /// what was given is no page.
+    using Give = std::function<void(const segments::RecordView& record)>;
+    Result<HistoryEnd> page(const HistoryQuery& query, const Give& give) const;
     /// A decision. kNotFound when there is none, or it belongs to another tenant than the given one.
     Result<Decision> get(const Uuid& id, const std::optional<std::string>& tenant = std::nullopt) const;
     /// The decisions of a request, or of an input, newest first, `limit` at most; of one tenant, or of all.
@@ -71,6 +77,7 @@ class LogHistory {
     const LogReader& reader_;
     const Columns& columns_;
     const segments::LogId log_;
+    mutable RowCounts counts_;
 };
 
 }  // namespace tidegate::audit

@@ -39,7 +39,9 @@ void KindMatch::learn() {
     const std::uint32_t size = kinds_.size();
     known_.reserve(size);
     for (auto kind = static_cast<std::uint32_t>(known_.size()); kind < size; ++kind) {
-        known_.push_back(judge(kinds_.name(kind)) ? 1 : 0);
+        const bool through = judge(kinds_.name(kind));
+        known_.push_back(through ? 1 : 0);
+        if (through) bits_ |= kind_bit(kind);
     }
 }
 

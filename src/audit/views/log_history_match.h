@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "audit/segments/record.h"
+#include "audit/views/columns_chunk.h"
 #include "audit/views/history.h"
 #include "audit/views/kinds.h"
 
@@ -21,6 +22,11 @@ class KindMatch {
         if (kind >= known_.size()) learn();
         return kind < known_.size() && known_[kind] != 0;
     }
+    /// kind_bit() of each kind that it lets through, of those that there are now.
+    std::uint64_t bits() {
+        if (kinds_.size() != known_.size()) learn();
+        return bits_;
+    }
     /// So far it has let nothing through that does not match.
     bool is_exact() const noexcept { return exact_; }
 
@@ -30,6 +36,7 @@ class KindMatch {
     const HistoryFilter& filter_;
     const Kinds& kinds_;
     std::vector<std::uint8_t> known_;
+    std::uint64_t bits_ = 0;
     bool exact_ = true;
 };
 

@@ -33,6 +33,10 @@ class RowWalk {
     bool is_inside(const ChunkRange& range) const;
     /// Records of matching kinds, by the summary, which there is.
     std::uint64_t count_kinds(const ChunkRange& range);
+    /// False: no row of that block matches.
+    bool may_match_block(const ColumnChunk& chunk, std::uint32_t block) {
+        return (chunk.block_kinds[block].load(std::memory_order_relaxed) & kinds_.bits()) != 0;
+    }
     /// Whether that row matches.
     bool matches_row(const ColumnChunk& chunk, std::uint32_t row) {
         if (!kinds_(chunk.kinds[row])) return false;
@@ -60,11 +64,19 @@ Result<void> each_candidate(RowWalk& rows, Order order, Visit&& visit) {
     for (const ChunkRange& range : rows.chunks()) {
         if (!rows.may_match(range)) continue;
         TG_TRY(const auto chunk, rows.columns().load(*range.chunk));
-        for (std::uint32_t i = range.from; i < range.to; ++i) {
-            const std::uint32_t row = order == Order::kOldestFirst ? i : range.to - 1 - (i - range.from);
-            if (!rows.matches_row(*chunk, row)) continue;
-            TG_TRY(const bool more, visit(range.chunk->first_leaf() + row));
-            if (!more) return {};
+        const std::uint32_t first = range.from / kBlockRows;
+        const std::uint32_t last = (range.to - 1) / kBlockRows;
+        for (std::uint32_t n = 0; n <= last - first; ++n) {
+            const std::uint32_t block = order == Order::kOldestFirst ? first + n : last - n;
+            if (!rows.may_match_block(*chunk, block)) continue;
+            const std::uint32_t from = std::max(range.from, block * kBlockRows);
+            const std::uint32_t to = std::min(range.to, (block + 1) * kBlockRows);
+            for (std::uint32_t i = from; i < to; ++i) {
+                const std::uint32_t row = order == Order::kOldestFirst ? i : to - 1 - (i - from);
+                if (!rows.matches_row(*chunk, row)) continue;
+                TG_TRY(const bool more, visit(range.chunk->first_leaf() + row));
+                if (!more) return {};
+            }
         }
     }
     return {};

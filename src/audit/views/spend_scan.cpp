@@ -15,9 +15,9 @@ struct TextHash {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>()(text); }
 };
-using Sums = std::unordered_map<std::string, std::int64_t, TextHash, std::equal_to<>>;
+using SumsByName = std::unordered_map<std::string, std::int64_t, TextHash, std::equal_to<>>;
 
-void add(Sums& sums, std::string_view name, std::int64_t milli) {
+void add(SumsByName& sums, std::string_view name, std::int64_t milli) {
     if (name.empty()) return;
     const auto found = sums.find(name);
     if (found != sums.end()) {
@@ -27,7 +27,7 @@ void add(Sums& sums, std::string_view name, std::int64_t milli) {
     }
 }
 
-std::vector<Spent> by_name(const Sums& sums) {
+std::vector<Spent> by_name(const SumsByName& sums) {
     std::vector<Spent> out;
     out.reserve(sums.size());
     for (const auto& [name, milli] : sums) out.push_back({name, Points{milli}});
@@ -39,8 +39,8 @@ std::vector<Spent> by_name(const Sums& sums) {
 
 Result<SpentSince> scan_spent(const LogReader& reader, UnixMillis since) {
     SpentSince out;
-    Sums actors;
-    Sums tenants;
+    SumsByName actors;
+    SumsByName tenants;
     std::optional<Error> error;
     segments::ZoneFilter filter;
     filter.from = since;

@@ -198,9 +198,12 @@ Result<void> complete_text(ModelConfig& config) {
 }
 
 /// `from` without its batch, where `to` puts other dimensions in place of `of`: free ones keep their order and value.
-Shape reshaped(const ModelConfig& config, const Shape& given, const Shape& of, const Shape& to) {
+/// kFailedValidation where the two would not hold equally many elements: nothing may read past what is there.
+Result<Shape> reshaped(const ModelConfig& config, const Shape& given, const Shape& of, const Shape& to) {
     const std::size_t lead = config.max_batch_size > 0 ? 1 : 0;
-    if (given.size() != of.size() + lead) return given;
+    if (given.size() != of.size() + lead) {
+        return misfit(fmt::format("reshape: {} has not the dimensions of {}", given.text(), of.text()));
+    }
     std::vector<std::int64_t> dimensions;
     if (lead == 1) dimensions.push_back(given[0]);
     std::size_t at = 0;
@@ -213,8 +216,13 @@ Shape reshaped(const ModelConfig& config, const Shape& given, const Shape& of, c
         dimensions.push_back(at < of.size() ? given[lead + at] : -1);
         ++at;
     }
-    const auto shape = Shape::of(dimensions);
-    return shape ? *shape : given;
+    TG_TRY(const Shape shape, Shape::of(dimensions));
+    const auto before = given.elements();
+    const auto after = shape.elements();
+    if (!before || !after || *before != *after) {
+        return misfit(fmt::format("reshape: {} and {} do not hold equally many elements", given.text(), shape.text()));
+    }
+    return shape;
 }
 
 }  // namespace
@@ -243,12 +251,14 @@ TensorInfo client_info(const ModelConfig& config, const TensorConfig& tensor) {
             .shape = config.max_batch_size > 0 ? with_first(-1, tensor.dims) : tensor.dims};
 }
 
-Shape session_shape(const ModelConfig& config, const TensorConfig& tensor, const Shape& given) {
-    return tensor.reshape ? reshaped(config, given, tensor.dims, *tensor.reshape) : given;
+Result<Shape> session_shape(const ModelConfig& config, const TensorConfig& tensor, const Shape& given) {
+    if (!tensor.reshape) return given;
+    return reshaped(config, given, tensor.dims, *tensor.reshape);
 }
 
-Shape client_shape(const ModelConfig& config, const TensorConfig& tensor, const Shape& given) {
-    return tensor.reshape ? reshaped(config, given, *tensor.reshape, tensor.dims) : given;
+Result<Shape> client_shape(const ModelConfig& config, const TensorConfig& tensor, const Shape& given) {
+    if (!tensor.reshape) return given;
+    return reshaped(config, given, *tensor.reshape, tensor.dims);
 }
 
 }  // namespace tidegate::model

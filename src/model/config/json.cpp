@@ -7,9 +7,9 @@
 namespace tidegate::model::config {
 namespace {
 
-class Walk {
+class JsonWalk {
   public:
-    explicit Walk(std::string_view where) : where_(where) {}
+    explicit JsonWalk(std::string_view where) : where_(where) {}
 
     Result<Node> node(json::Value from) {
         if (++nodes_ > kNodesMax) return fault(fmt::format("more than {} values", kNodesMax));
@@ -88,7 +88,7 @@ Result<Node> parse_json(std::string_view text, std::string_view where) {
     if (document->root().kind() != json::Kind::kObject) {
         return fail(ErrorCode::kInvalidArgument, fmt::format("{}: must be an object", where));
     }
-    return Walk(where).node(document->root());
+    return JsonWalk(where).node(document->root());
 }
 
 }  // namespace tidegate::model::config

@@ -8,8 +8,6 @@
 namespace tidegate::model::config {
 namespace {
 
-// A pass of more rows than this is no batch but a data set; the batcher counts each size by itself (32 bytes a size).
-constexpr std::uint32_t kRowsMax = 65'536;
 // An hour: more is a mistake in the unit.
 constexpr std::uint64_t kMicrosecondsMax = 3'600'000'000ULL;
 constexpr std::uint64_t kMillisecondsMax = 3'600'000ULL;

@@ -8,7 +8,6 @@
 namespace tidegate::model::config {
 namespace {
 
-constexpr std::uint32_t kRowsMax = 65'536;
 constexpr std::uint32_t kRunsMax = 10'000;
 constexpr std::size_t kSamplesMax = 64;
 

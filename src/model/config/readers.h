@@ -6,6 +6,9 @@
 
 namespace tidegate::model::config {
 
+/// A pass of more rows than this is no batch but a data set; the batcher counts each size by itself (32 bytes a size).
+inline constexpr std::uint32_t kRowsMax = 65'536;
+
 /// `input`, `output`.
 void read_tensors(MapReader& top, ModelConfig& config);
 /// `max_batch_size`, `version_policy`, `dynamic_batching`, and (ours, where `ours`) bounds and deadlines.

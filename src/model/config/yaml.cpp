@@ -8,9 +8,9 @@
 namespace tidegate::model::config {
 namespace {
 
-class Walk {
+class YamlWalk {
   public:
-    explicit Walk(std::string_view where) : where_(where) {}
+    explicit YamlWalk(std::string_view where) : where_(where) {}
 
     Result<Node> node(const YAML::Node& from, int depth) {
         // An anchor may name what holds it, and multiply what it names: both end here.
@@ -81,7 +81,7 @@ Result<Node> parse_yaml(std::string_view text, std::string_view where) {
         if (!documents[0].IsMap()) {
             return fail(ErrorCode::kInvalidArgument, fmt::format("{}:1: the file must be a map", where));
         }
-        return Walk(where).node(documents[0], 1);
+        return YamlWalk(where).node(documents[0], 1);
     } catch (const YAML::Exception& error) {
         return fail(ErrorCode::kInvalidArgument,
                     fmt::format("{}:{}: not YAML: {}", where, error.mark.line + 1, error.msg));

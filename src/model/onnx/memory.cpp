@@ -28,7 +28,6 @@ Rounded round_up(std::size_t bytes) noexcept {
 }  // namespace
 
 thread_local MemoryAccount* MemoryScope::current = nullptr;
-thread_local bool MemoryScope::refused = false;
 
 // Stands before each block.
 struct MemoryAccount::Head {
@@ -52,6 +51,12 @@ bool MemoryAccount::reserve(std::uint64_t bytes) noexcept {
 }
 
 void* MemoryAccount::allocate(std::size_t bytes) noexcept {
+    void* const block = obtain(bytes);
+    if (block == nullptr) refusals_.fetch_add(1, std::memory_order_relaxed);
+    return block;
+}
+
+void* MemoryAccount::obtain(std::size_t bytes) noexcept {
     if (bytes > kBytesMax) return nullptr;
     std::size_t whole = bytes + sizeof(Head) + kAlignment;
     std::size_t size_class = kClasses;

@@ -39,6 +39,8 @@ class MemoryAccount {
     /// Freed, and ready for the next pass.
     std::uint64_t kept() const noexcept { return kept_.load(std::memory_order_relaxed); }
     std::uint64_t limit() const noexcept { return limit_; }
+    /// Allocations that were refused so far, on whichever thread: a pass computes on several.
+    std::uint64_t refusals() const noexcept { return refusals_.load(std::memory_order_relaxed); }
 
   private:
     struct Head;
@@ -50,6 +52,7 @@ class MemoryAccount {
 
     explicit MemoryAccount(std::uint64_t limit) noexcept : limit_(limit) {}
     ~MemoryAccount() = default;
+    void* obtain(std::size_t bytes) noexcept;
     bool reserve(std::uint64_t bytes) noexcept;
     void* take_kept(std::size_t size_class, std::size_t bytes) noexcept TG_EXCLUDES(mutex_);
     bool keep(void* memory, std::size_t size_class, std::size_t bytes) noexcept TG_EXCLUDES(mutex_);
@@ -59,31 +62,24 @@ class MemoryAccount {
     const std::uint64_t limit_;
     std::atomic<std::uint64_t> used_{0};
     std::atomic<std::uint64_t> kept_{0};
+    std::atomic<std::uint64_t> refusals_{0};
     std::atomic<std::uint64_t> holders_{1};  // The session, and each live block.
     Mutex mutex_;
     bool closed_ TG_GUARDED_BY(mutex_) = false;
     std::array<Free*, kClasses> free_ TG_GUARDED_BY(mutex_){};
 };
 
-/// The account that allocations of this thread go to, and whether one was refused.
+/// The account that allocations of this thread go to.
 struct MemoryScope {
-    explicit MemoryScope(MemoryAccount* account) noexcept : before_(current), refused_before_(refused) {
-        current = account;
-        refused = false;
-    }
-    ~MemoryScope() {
-        current = before_;
-        refused = refused_before_;
-    }
+    explicit MemoryScope(MemoryAccount* account) noexcept : before_(current) { current = account; }
+    ~MemoryScope() { current = before_; }
     MemoryScope(const MemoryScope&) = delete;
     MemoryScope& operator=(const MemoryScope&) = delete;
 
     static thread_local MemoryAccount* current;
-    static thread_local bool refused;
 
   private:
     MemoryAccount* before_;
-    bool refused_before_;
 };
 
 }  // namespace tidegate::model::onnx

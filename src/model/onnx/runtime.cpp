@@ -23,7 +23,6 @@ void* ORT_API_CALL allocate(OrtAllocator* self, std::size_t size) {
     MemoryAccount* const account = MemoryScope::current;
     void* const block = (account != nullptr ? account : static_cast<Allocator*>(self)->nobodys)->allocate(size);
     if (block != nullptr) return block;
-    MemoryScope::refused = true;
     // The library takes no null from its allocators; its own report failure so, and every call of it turns that into a status.
     throw std::bad_alloc();
 }

@@ -98,11 +98,12 @@ Result<void> OnnxSession::open(std::span<const std::byte> bytes, const SessionOp
     const OrtApi& api = *runtime_.api;
     TG_TRY(const Handle<OrtSessionOptions> made, make_session_options(runtime_, options, facts, threads_));
     const MemoryScope scope(account_);
+    const std::uint64_t refusals = account_->refusals();
     OrtSession* session = nullptr;
     const Outcome said =
         outcome(api, api.CreateSessionFromArray(runtime_.env, bytes.data(), bytes.size(), made.get(), &session));
     session_ = Handle<OrtSession>(session, Release{&api});
-    if (said.failed && MemoryScope::refused) {
+    if (said.failed && account_->refusals() != refusals) {
         return fail(ErrorCode::kTooLarge, "the model needs more memory than the " +
                                               std::to_string(options.arena_bytes_max) + " bytes it may have");
     }
@@ -167,6 +168,8 @@ Result<void> OnnxSession::call(std::span<const OrtValue* const> values, std::spa
         return outcome(api, api.Run(session_.get(), run_options, input_names_.data(), values.data(), values.size(),
                                     names.data(), names.size(), made.data()));
     };
+    // Of another pass at the same moment it may be as well: both stand in the same full arena.
+    const std::uint64_t refusals = account_->refusals();
     Outcome said;
     if (options.cancelled == nullptr) {
         said = run(nullptr);
@@ -184,7 +187,7 @@ Result<void> OnnxSession::call(std::span<const OrtValue* const> values, std::spa
     if (options.cancelled != nullptr && options.cancelled->load(std::memory_order_relaxed)) {
         return fail(ErrorCode::kCancelled, "the pass was cancelled");
     }
-    if (MemoryScope::refused) {
+    if (account_->refusals() != refusals) {
         return fail(ErrorCode::kTooLarge, "the pass needs more memory than the " + std::to_string(account_->limit()) +
                                               " bytes that the model may have");
     }

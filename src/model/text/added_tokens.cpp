@@ -12,7 +12,7 @@ namespace {
 using unicode::table;
 
 constexpr std::size_t kTokensMax = 65'536;
-constexpr std::size_t kContentMax = 1'024;  // Bytes.
+constexpr std::size_t kTokenBytesMax = 1'024;  // Bytes.
 
 // The start of the last character before `at`.
 std::size_t before(std::string_view text, std::size_t at) {
@@ -39,7 +39,7 @@ Result<AddedToken> AddedTokens::read_token(json::Value value) {
     TG_TRY(made.strips_left, members.flag("lstrip", false));
     TG_TRY(made.strips_right, members.flag("rstrip", false));
     TG_TRY(made.is_normalized, members.flag("normalized", !made.is_special));
-    if (made.content.empty() || made.content.size() > kContentMax)
+    if (made.content.empty() || made.content.size() > kTokenBytesMax)
         return members.wrong("a content is empty or longer than 1,024 bytes");
     return made;
 }

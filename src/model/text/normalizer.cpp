@@ -15,9 +15,9 @@ using text_detail::Members;
 using unicode::table;
 
 // A Sequence within a Sequence within ...: no file of the field has more than two.
-constexpr int kDepthMax = 4;
-constexpr std::size_t kStepsMax = 32;
-constexpr std::size_t kContentMax = 64;  // Bytes; more would let a short text grow without bound.
+constexpr int kNormalizerDepthMax = 4;
+constexpr std::size_t kNormalizersMax = 32;
+constexpr std::size_t kReplacementBytesMax = 64;  // Bytes; more would let a short text grow without bound.
 
 bool is_removed_ascii(unsigned char c) {
     return c == 0x7F || (c < 0x20 && c != '\t' && c != '\n' && c != '\r');
@@ -41,13 +41,13 @@ Result<Normalizer> Normalizer::parse(json::Value value) {
 Result<void> Normalizer::add(json::Value value, int depth) {
     TG_TRY(const std::string type, text_detail::component_type(value, "normalizer"));
     if (type != "Sequence") {
-        if (steps_.size() == kStepsMax) return text_detail::wrong_tokenizer("more than 32 normalizers");
+        if (steps_.size() == kNormalizersMax) return text_detail::wrong_tokenizer("more than 32 normalizers");
         TG_TRY(Step step, read_step(value, type));
         steps_.push_back(std::move(step));
         return {};
     }
     const Members members(value, "normalizer \"Sequence\"");
-    if (depth == kDepthMax) return members.wrong("too many sequences within each other");
+    if (depth == kNormalizerDepthMax) return members.wrong("too many sequences within each other");
     TG_CHECK(members.only({"type", "normalizers"}));
     TG_TRY(const json::Value list, members.array("normalizers"));
     Result<void> done;
@@ -92,7 +92,7 @@ Result<Normalizer::Step> Normalizer::read_step(json::Value value, const std::str
         step.kind = is_replace ? Kind::kReplace : Kind::kPrepend;
         TG_CHECK(is_replace ? members.only({"type", "pattern", "content"}) : members.only({"type", "prepend"}));
         TG_TRY(step.content, members.text(is_replace ? "content" : "prepend"));
-        if (step.content.size() > kContentMax) return members.wrong("what it puts in is longer than 64 bytes");
+        if (step.content.size() > kReplacementBytesMax) return members.wrong("what it puts in is longer than 64 bytes");
         if (is_replace) {
             TG_TRY(const json::Value pattern, members.object("pattern"));
             TG_TRY(step.pattern, Pattern::parse(pattern, members.where()));

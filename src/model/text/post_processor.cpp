@@ -12,7 +12,7 @@ namespace {
 using text_detail::Members;
 using Part = PostProcessor::Part;
 
-constexpr int kDepthMax = 4;
+constexpr int kPostProcessorDepthMax = 4;
 constexpr std::size_t kPartsMax = 64;
 constexpr std::uint32_t kTypeIdMax = 255;
 
@@ -115,7 +115,7 @@ Result<void> PostProcessor::add(json::Value value, const Vocabulary& vocabulary,
     const Members members(value, "post_processor \"" + type.substr(0, 60) + "\"");
     if (type == "Sequence") {
         TG_CHECK(members.only({"type", "processors"}));
-        if (depth == kDepthMax) return members.wrong("too many sequences within each other");
+        if (depth == kPostProcessorDepthMax) return members.wrong("too many sequences within each other");
         TG_TRY(const json::Value list, members.array("processors"));
         if (list.size() > kPartsMax) return members.wrong("more than 64 processors");
         Result<void> done;

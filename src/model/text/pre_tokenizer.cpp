@@ -13,8 +13,8 @@ namespace {
 using text_detail::Members;
 using unicode::table;
 
-constexpr int kDepthMax = 4;
-constexpr std::size_t kStepsMax = 32;
+constexpr int kPreTokenizerDepthMax = 4;
+constexpr std::size_t kPreTokenizersMax = 32;
 
 // Flags of the character at `at`, which is moved past it.
 std::uint16_t look(std::string_view text, std::size_t& at) {
@@ -39,13 +39,13 @@ Result<PreTokenizer> PreTokenizer::parse(json::Value value) {
 Result<void> PreTokenizer::add(json::Value value, int depth) {
     TG_TRY(const std::string type, text_detail::component_type(value, "pre_tokenizer"));
     if (type != "Sequence") {
-        if (steps_.size() == kStepsMax) return text_detail::wrong_tokenizer("more than 32 pre_tokenizers");
+        if (steps_.size() == kPreTokenizersMax) return text_detail::wrong_tokenizer("more than 32 pre_tokenizers");
         TG_TRY(Step step, read_step(value, type));
         steps_.push_back(std::move(step));
         return {};
     }
     const Members members(value, "pre_tokenizer \"Sequence\"");
-    if (depth == kDepthMax) return members.wrong("too many sequences within each other");
+    if (depth == kPreTokenizerDepthMax) return members.wrong("too many sequences within each other");
     TG_CHECK(members.only({"type", "pretokenizers"}));
     TG_TRY(const json::Value list, members.array("pretokenizers"));
     Result<void> done;

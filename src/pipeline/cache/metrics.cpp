@@ -5,16 +5,14 @@
 #include <utility>
 #include <vector>
 
+#include "base/as_double.h"
+
 namespace tidegate::cache {
 namespace {
 
 using observe::FamilySpec;
 using observe::MetricType;
 using observe::Samples;
-
-double as_double(std::uint64_t count) {
-    return static_cast<double>(count);
-}
 
 /// One family of which each label value is a member of `Stats`.
 template <class Stats>

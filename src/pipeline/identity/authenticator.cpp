@@ -1,23 +1,29 @@
 #include "pipeline/identity/authenticator.h"
 
+#include <algorithm>
+
 #include "base/strings.h"
+#include "pipeline/identity/token.h"
 #include "pipeline/identity/token_check.h"
 
 namespace tidegate::pipeline {
 namespace {
 
-/// The fields that may carry a credential, found in one pass.
+/// The fields that may carry a credential, and who says that a page asks, found in one pass.
 struct Sent {
     std::optional<std::string_view> authorization;
     std::optional<std::string_view> api_key;
     bool repeated = false;
+    bool by_a_page = false;
 };
 
 Sent sent_in(const http::Headers& headers) {
     constexpr std::string_view kAuthorization = "Authorization";
     constexpr std::string_view kApiKey = "X-API-Key";
+    constexpr std::string_view kOrigin = "Origin";
     Sent sent;
     for (const auto& [name, value] : headers.fields()) {
+        if (name.size() == kOrigin.size() && iequals(name, kOrigin)) sent.by_a_page = true;
         // The lengths tell nearly all other fields apart without a look at their letters.
         std::optional<std::string_view>* found = nullptr;
         if (name.size() == kAuthorization.size() && iequals(name, kAuthorization)) found = &sent.authorization;
@@ -34,6 +40,21 @@ std::string_view bearer_of(std::string_view authorization) {
     constexpr std::string_view kScheme = "Bearer ";
     if (authorization.size() <= kScheme.size() || !iequals(authorization.substr(0, kScheme.size()), kScheme)) return {};
     return trim(authorization.substr(kScheme.size()));
+}
+
+/// The key of `Basic <base64 of name:key>` (RFC 7617), whatever the name: for tools that can send a key no other way than as
+/// `http://name:key@host`. Empty when it is another scheme or holds no key.
+std::string basic_key(std::string_view authorization) {
+    constexpr std::string_view kScheme = "Basic ";
+    if (authorization.size() <= kScheme.size() || !iequals(authorization.substr(0, kScheme.size()), kScheme)) return {};
+    std::string text(trim(authorization.substr(kScheme.size())));
+    while (text.ends_with('=')) text.pop_back();
+    std::ranges::replace(text, '+', '-');
+    std::ranges::replace(text, '/', '_');
+    const auto pair = decode_base64url(text);
+    const std::size_t colon = pair ? pair->find(':') : std::string::npos;
+    if (colon == std::string::npos || !std::string_view(*pair).substr(colon + 1).starts_with(kKeyPrefix)) return {};
+    return pair->substr(colon + 1);
 }
 
 }  // namespace
@@ -72,8 +93,11 @@ Authenticator::Outcome Authenticator::decide(const http::Headers& headers, std::
         return {addresses_.find(peer_address), Refusal::kNone};
     }
     std::string_view credential;
+    std::string from_basic;
     if (sent.authorization) {
         credential = bearer_of(*sent.authorization);
+        // A browser that was once given Basic sends it with whatever any page makes it ask, and says `Origin` then. Tools do not.
+        if (credential.empty() && !sent.by_a_page) credential = from_basic = basic_key(*sent.authorization);
         if (credential.empty()) return {nullptr, Refusal::kMalformed};
     }
     if (sent.api_key) {

@@ -1,7 +1,7 @@
 // Authenticator: from a request's fields and address to its Caller, on the loop.
 //
 // Position    The stage `identity` of the pipeline asks it first. It reads `Authorization: Bearer <key or token>` and
-//             `X-API-Key: <key>`, and gives an anonymous caller where no key is required.
+//             `X-API-Key: <key>` (or a key as the password of Basic, for tools that know no other way), and gives an anonymous caller where no key is required.
 // Guarantee   A key that is known, a token seen before and an address seen before cost no allocation and no lock. A credential
 //             that is sent is never ignored: an invalid one is refused where an absent one would be let in.
 // Memory      Bounded tables of addresses and verified tokens (settings): some 150 bytes an entry beside its Caller.

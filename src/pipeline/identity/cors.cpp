@@ -7,7 +7,7 @@
 namespace tidegate::pipeline {
 namespace {
 
-std::unexpected<Error> bad(std::string message) {
+std::unexpected<Error> bad_cors(std::string message) {
     return fail(ErrorCode::kInvalidArgument, std::move(message));
 }
 
@@ -27,7 +27,7 @@ bool is_field_name(std::string_view text) noexcept {
 Result<void> check_origin(const std::string& origin) {
     const std::string name = "cors.allowed_origins: `" + origin + "` ";
     const std::size_t mark = origin.find("://");
-    if (mark == std::string::npos || mark == 0) return bad(name + "is not of the form https://host[:port]");
+    if (mark == std::string::npos || mark == 0) return bad_cors(name + "is not of the form https://host[:port]");
     const std::string_view scheme = std::string_view(origin).substr(0, mark);
     const std::string_view host = std::string_view(origin).substr(mark + 3);
     const auto in_scheme = [](char c) { return is_lower_or_digit(c) || c == '+' || c == '-' || c == '.'; };
@@ -35,10 +35,10 @@ Result<void> check_origin(const std::string& origin) {
         return is_lower_or_digit(c) || c == '-' || c == '.' || c == ':' || c == '[' || c == ']' || c == '_';
     };
     if (!std::ranges::all_of(scheme, in_scheme) || host.empty() || !std::ranges::all_of(host, in_host)) {
-        return bad(name + "must be lower case, without path, blank or slash at its end");
+        return bad_cors(name + "must be lower case, without path, blank or slash at its end");
     }
     if ((scheme == "https" && host.ends_with(":443")) || (scheme == "http" && host.ends_with(":80"))) {
-        return bad(name + "must leave out the port that its scheme implies, as browsers do");
+        return bad_cors(name + "must leave out the port that its scheme implies, as browsers do");
     }
     return {};
 }
@@ -46,7 +46,7 @@ Result<void> check_origin(const std::string& origin) {
 Result<std::string> join_names(const std::vector<std::string>& names, std::string_view setting) {
     std::string joined;
     for (const std::string& name : names) {
-        if (!is_field_name(name)) return bad(std::string(setting) + ": `" + name + "` is no name of a field");
+        if (!is_field_name(name)) return bad_cors(std::string(setting) + ": `" + name + "` is no name of a field");
         joined += (joined.empty() ? "" : ", ") + name;
     }
     return joined;
@@ -72,7 +72,7 @@ Result<Cors> Cors::create(const CorsSettings& settings) {
         cors.origins_.push_back(origin);
     }
     if (cors.any_ && settings.allow_credentials) {
-        return bad(
+        return bad_cors(
             "cors.allow_credentials together with the origin `*` would let every page act as its visitor; name the "
             "origins");
     }

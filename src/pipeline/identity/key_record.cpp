@@ -10,7 +10,7 @@
 namespace tidegate::pipeline {
 namespace {
 
-constexpr std::size_t kScopesMax = 32;
+constexpr std::size_t kKeyScopesMax = 32;
 
 std::unexpected<Error> unfit(std::string message) {
     return fail(ErrorCode::kFailedValidation, std::move(message));
@@ -31,7 +31,7 @@ Result<void> check(const KeySpec& spec, UnixMillis now) {
     }
     if (spec.scopes.empty())
         return unfit("a key without scopes could be used for nothing; `*` is for everything but admin");
-    if (spec.scopes.size() > kScopesMax) return unfit(fmt::format("at most {} scopes", kScopesMax));
+    if (spec.scopes.size() > kKeyScopesMax) return unfit(fmt::format("at most {} scopes", kKeyScopesMax));
     for (const std::string& scope : spec.scopes) {
         if (!is_scope(scope)) return unfit("a scope is `*` or 1 to 64 of a-z, 0-9, `_`, `-`, `.`, `:`");
     }

@@ -10,11 +10,11 @@ namespace {
 
 constexpr std::string_view kBase32 = "abcdefghijklmnopqrstuvwxyz234567";
 constexpr std::string_view kBase62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-constexpr std::uint8_t kNone = 0xFF;
+constexpr std::uint8_t kNotInAlphabet = 0xFF;
 
 consteval std::array<std::uint8_t, 256> values_of(std::string_view alphabet) {
     std::array<std::uint8_t, 256> values{};
-    values.fill(kNone);
+    values.fill(kNotInAlphabet);
     for (std::size_t i = 0; i < alphabet.size(); ++i) {
         values[static_cast<unsigned char>(alphabet[i])] = static_cast<std::uint8_t>(i);
     }
@@ -30,7 +30,7 @@ std::optional<std::uint64_t> parse_public_id(std::string_view text) noexcept {
     std::uint64_t id = 0;
     for (const char c : text) {
         const std::uint8_t value = kBase32Values[static_cast<unsigned char>(c)];
-        if (value == kNone) return std::nullopt;
+        if (value == kNotInAlphabet) return std::nullopt;
         id = id << 5U | value;
     }
     return id == 0 ? std::nullopt : std::optional(id);

@@ -10,7 +10,7 @@
 namespace tidegate::pipeline {
 namespace {
 
-constexpr std::size_t kScopesMax = 64;
+constexpr std::size_t kTokenScopesMax = 64;
 constexpr std::size_t kActorBytesMax = 200;  // What a Decision takes.
 /// 31,688 years: far enough, and far from where a sum of milliseconds would overflow.
 constexpr double kSecondsMax = 1e12;
@@ -68,7 +68,7 @@ const char* check_issuer(json::Value claims, const JwtSettings& rules) {
 
 void take_scope(std::string_view scope, const JwtSettings& rules, Caller& caller) {
     // Words of other programs (URLs, capitals) are no scopes of ours.
-    if (!is_scope(scope) || caller.scopes.size() >= kScopesMax) return;
+    if (!is_scope(scope) || caller.scopes.size() >= kTokenScopesMax) return;
     if (scope == "admin" && !rules.allow_admin) return;
     caller.scopes.emplace_back(scope);
     caller.admin = caller.admin || scope == "admin";

@@ -5,10 +5,11 @@
 #include <algorithm>
 #include <chrono>
 
+#include "pipeline/spend/day_seconds.h"
+
 namespace tidegate::pipeline::spend {
 namespace {
 
-constexpr std::int64_t kDayS = 86'400;
 constexpr std::uint64_t kFileBytesMax = 64 * 1024;
 // Offsets of real zones lie within 15 hours 14 minutes; a change of the clock is found within this of a midnight.
 constexpr std::int64_t kReachS = 27 * 3600;

@@ -2,12 +2,11 @@
 #include <algorithm>
 #include <chrono>
 
+#include "pipeline/spend/day_seconds.h"
 #include "pipeline/spend/zone.h"
 
 namespace tidegate::pipeline::spend {
 namespace {
-
-constexpr std::int64_t kDayS = 86'400;
 
 bool is_digit(char c) noexcept {
     return c >= '0' && c <= '9';

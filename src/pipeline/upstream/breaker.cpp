@@ -4,18 +4,15 @@
 #include <cmath>
 
 #include "base/assert.h"
+#include "pipeline/upstream/ticks.h"
 
 namespace tidegate::upstream {
 namespace {
 
 // How much of an open time is drawn: gates that opened together do not all try again together.
-constexpr double kJitter = 0.1;
+constexpr double kOpenJitter = 0.1;
 // All places of a trial are taken: its calls will be back soon, it cannot be known when.
 constexpr Duration kTrialWait = std::chrono::seconds(1);
-
-std::int64_t ticks(SteadyTime time) noexcept {
-    return time.time_since_epoch().count();
-}
 
 }  // namespace
 
@@ -135,7 +132,7 @@ BreakerChange Breaker::open(std::string_view why, SteadyTime now) {
     Duration base = std::min(options_.open_for, options_.open_max);
     for (std::uint32_t i = 0; i < level_ && base < options_.open_max; ++i) base = std::min(base * 2, options_.open_max);
     const double drawn = static_cast<double>(random_.next_u64() >> 11U) * 0x1p-53;
-    last_open_ = base - Duration(std::llround(static_cast<double>(base.count()) * kJitter * drawn));
+    last_open_ = base - Duration(std::llround(static_cast<double>(base.count()) * kOpenJitter * drawn));
     ++opened_;
     open_until_.store(ticks(now + last_open_), std::memory_order_relaxed);
     BreakerChange changed = change(BreakerState::kOpen, why);

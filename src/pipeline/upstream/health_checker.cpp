@@ -6,7 +6,7 @@ namespace tidegate::upstream {
 namespace {
 
 // Of an interval, either way.
-constexpr double kJitter = 0.1;
+constexpr double kIntervalJitter = 0.1;
 
 double drawn(Random& random) {
     return static_cast<double>(random.next_u64() >> 11U) * 0x1p-53;
@@ -87,7 +87,7 @@ void HealthChecker::judge(std::size_t target, bool good, std::string_view why, S
 }
 
 Duration HealthChecker::jittered_interval() {
-    return times(options_.interval, 1.0 + kJitter * (2.0 * drawn(random_) - 1.0));
+    return times(options_.interval, 1.0 + kIntervalJitter * (2.0 * drawn(random_) - 1.0));
 }
 
 }  // namespace tidegate::upstream

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "pipeline/upstream/pool_target.h"
+#include "pipeline/upstream/ticks.h"
 
 namespace tidegate::upstream {
 namespace {
@@ -18,11 +19,6 @@ constexpr double kClearlyFaster = 0.5;
 constexpr double kDecayNs = 10e9;
 // When nobody can tell when a target comes back (an operator holds it, a health check decides).
 constexpr Duration kUnknownWait = std::chrono::seconds(10);
-
-std::int64_t ticks(SteadyTime time) noexcept {
-    return time.time_since_epoch().count();
-}
-constexpr auto kRelaxed = std::memory_order_relaxed;
 
 }  // namespace
 

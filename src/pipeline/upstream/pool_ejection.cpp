@@ -7,8 +7,6 @@
 namespace tidegate::upstream {
 namespace {
 
-constexpr auto kRelaxed = std::memory_order_relaxed;
-
 struct Rate {
     std::size_t target = 0;
     double good = 0;

@@ -8,6 +8,8 @@
 
 namespace tidegate::upstream {
 
+inline constexpr auto kRelaxed = std::memory_order_relaxed;
+
 struct alignas(64) Pool::Target {
     Target(PoolTarget target, const BreakerOptions& options, Random& random, std::int64_t now,
            Breaker::Listener listener)

@@ -223,7 +223,7 @@ void answer_verify(const ContextPtr& context, const ProofParts& parts, std::atom
     verify_receipt(context, receipt->as_string(), parts);
 }
 
-Route make_route(http::Method method, std::string path, std::string operation, std::string summary) {
+Route begin_proof_route(http::Method method, std::string path, std::string operation, std::string summary) {
     Route route;
     route.method = method;
     route.path = std::move(path);
@@ -243,8 +243,8 @@ Schema hashes(std::string doc) {
 }
 
 Route consistency_route(const ProofParts& parts) {
-    Route route = make_route(http::Method::kGet, "/api/compliance/proof/consistency", "get_consistency_proof",
-                             "That the log of one size is the beginning of the log of another.");
+    Route route = begin_proof_route(http::Method::kGet, "/api/compliance/proof/consistency", "get_consistency_proof",
+                                    "That the log of one size is the beginning of the log of another.");
     route.query = {{.name = "first", .schema = Schema::integer().range(0, 9e15).doc("Leaves; default 0.")},
                    {.name = "second",
                     .schema = Schema::integer().range(0, 9e15).doc("Leaves; default: the newest checkpoint's.")}};
@@ -258,8 +258,8 @@ Route consistency_route(const ProofParts& parts) {
 }
 
 Route inclusion_route(const ProofParts& parts) {
-    Route route = make_route(http::Method::kGet, "/api/compliance/proof/inclusion/{id}", "get_inclusion_proof",
-                             "That a decision is in the log, under the newest checkpoint.");
+    Route route = begin_proof_route(http::Method::kGet, "/api/compliance/proof/inclusion/{id}", "get_inclusion_proof",
+                                    "That a decision is in the log, under the newest checkpoint.");
     route.response = Schema::object(
         {required("id", Schema::string()), required("leaf", Schema::integer()), required("leaf_hash", Schema::string()),
          required("path", hashes("RFC 6962 PATH(leaf, D[size]), in hex.")), required("size", Schema::integer()),
@@ -269,8 +269,9 @@ Route inclusion_route(const ProofParts& parts) {
 }
 
 Route verify_route(const ProofParts& parts) {
-    Route route = make_route(http::Method::kPost, "/api/compliance/verify", "verify_record",
-                             "Checks a receipt, or reads the whole log and says whether it is sound and complete.");
+    Route route =
+        begin_proof_route(http::Method::kPost, "/api/compliance/verify", "verify_record",
+                          "Checks a receipt, or reads the whole log and says whether it is sound and complete.");
     route.request =
         Schema::object({optional("receipt", Schema::string().size(1, proof::Receipt::kBytesMax).doc("Its text.")),
                         optional("log", Schema::boolean().doc("True: the log itself."))});
@@ -284,23 +285,23 @@ Route verify_route(const ProofParts& parts) {
 }  // namespace
 
 void register_proof_routes(std::vector<Route>& routes, const ProofParts& parts) {
-    Route checkpoint = make_route(http::Method::kGet, "/api/compliance/checkpoint", "get_checkpoint",
-                                  "The newest signed checkpoint (C2SP tlog-checkpoint).");
+    Route checkpoint = begin_proof_route(http::Method::kGet, "/api/compliance/checkpoint", "get_checkpoint",
+                                         "The newest signed checkpoint (C2SP tlog-checkpoint).");
     checkpoint.query = {{.name = "format", .schema = Schema::string().one_of({"text", "json"})}};
     checkpoint.response_type = "text/plain";
     checkpoint.example = "format=text";
     checkpoint.handler = [parts](const ContextPtr& context) { answer_checkpoint(context, parts); };
     routes.push_back(std::move(checkpoint));
 
-    Route tiles = make_route(http::Method::kGet, "/api/compliance/tiles/{path...}", "get_tile",
-                             "Tiles of the tree (C2SP tlog-tiles): `checkpoint`, `tile/L/N`, `tile/entries/N`.");
+    Route tiles = begin_proof_route(http::Method::kGet, "/api/compliance/tiles/{path...}", "get_tile",
+                                    "Tiles of the tree (C2SP tlog-tiles): `checkpoint`, `tile/L/N`, `tile/entries/N`.");
     tiles.path_parameters = {{.name = "path", .schema = Schema::string().size(1, 128), .required = true}};
     tiles.response_type = "application/octet-stream";
     tiles.handler = [parts](const ContextPtr& context) { answer_tile(context, parts); };
     routes.push_back(std::move(tiles));
 
-    Route receipt = make_route(http::Method::kGet, "/api/compliance/receipt/{id}", "get_receipt",
-                               "Everything that proves a decision to whoever has the log's public key.");
+    Route receipt = begin_proof_route(http::Method::kGet, "/api/compliance/receipt/{id}", "get_receipt",
+                                      "Everything that proves a decision to whoever has the log's public key.");
     receipt.response_type = "text/plain";
     receipt.handler = [parts](const ContextPtr& context) { answer_receipt(context, parts); };
     routes.push_back(std::move(receipt));

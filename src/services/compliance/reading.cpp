@@ -12,10 +12,6 @@ namespace {
 
 using pipeline::Schema;
 
-Schema name_schema() {
-    return Schema::string().size(1, 200);
-}
-
 struct Field {
     std::string name;
     Schema schema;
@@ -41,6 +37,10 @@ std::vector<Field> filter_fields() {
 }
 
 }  // namespace
+
+Schema name_schema() {
+    return Schema::string().size(1, 200);
+}
 
 bool is_named(const pipeline::Caller* caller, std::string_view scope) {
     if (caller == nullptr || caller->admin) return true;

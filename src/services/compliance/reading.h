@@ -39,6 +39,8 @@ Reach reach_of(const pipeline::Caller* caller, bool loopback_without_keys,
 /// too much), and what is an officer's alone needs a key that names it.
 void guard(pipeline::Route& route, bool loopback_without_keys);
 
+/// The name of a service, an operation, a model.
+pipeline::Schema name_schema();
 /// The members of a filter, in a body or as query parameters.
 std::vector<pipeline::Schema::Member> filter_members();
 std::vector<pipeline::Parameter> filter_parameters();

@@ -169,7 +169,7 @@ Schema plan_schema() {
          required("last_failure", Schema::string().nullable())});
 }
 
-Route make_route(http::Method method, std::string path, std::string operation, std::string summary) {
+Route begin_retention_route(http::Method method, std::string path, std::string operation, std::string summary) {
     Route route;
     route.method = method;
     route.path = std::move(path);
@@ -184,8 +184,8 @@ Route make_route(http::Method method, std::string path, std::string operation, s
 }
 
 Route place_route(const RetentionParts& parts) {
-    Route route = make_route(http::Method::kPost, "/api/compliance/hold", "place_hold",
-                             "Keeps records from being deleted, whatever the retention says.");
+    Route route = begin_retention_route(http::Method::kPost, "/api/compliance/hold", "place_hold",
+                                        "Keeps records from being deleted, whatever the retention says.");
     const Schema time = Schema::string().format("date-time").nullable();
     route.request = Schema::object({
         required("reason", Schema::string().size(1, 1000)),
@@ -202,7 +202,8 @@ Route place_route(const RetentionParts& parts) {
 }
 
 Route list_route(const RetentionParts& parts) {
-    Route route = make_route(http::Method::kGet, "/api/compliance/hold", "list_holds", "Legal holds, newest first.");
+    Route route =
+        begin_retention_route(http::Method::kGet, "/api/compliance/hold", "list_holds", "Legal holds, newest first.");
     route.query = {{.name = "active", .schema = Schema::string().one_of({"true", "false"})},
                    {.name = "limit", .schema = Schema::integer().range(1, 500).doc("Default 50.")},
                    {.name = "cursor", .schema = Schema::integer().range(1, 9e15).doc("`next_cursor` before.")}};
@@ -216,14 +217,14 @@ Route list_route(const RetentionParts& parts) {
 }  // namespace
 
 void register_retention_routes(std::vector<Route>& routes, const RetentionParts& parts) {
-    Route schedule = make_route(http::Method::kGet, "/api/compliance/retention", "get_retention",
-                                "How long records are kept, and what a run would remove now.");
+    Route schedule = begin_retention_route(http::Method::kGet, "/api/compliance/retention", "get_retention",
+                                           "How long records are kept, and what a run would remove now.");
     schedule.response = plan_schema();
     schedule.handler = [parts](const ContextPtr& context) { answer_schedule(context, parts); };
     routes.push_back(std::move(schedule));
 
-    Route run = make_route(http::Method::kPost, "/api/compliance/retention", "run_retention",
-                           "Shows what a run would remove, or with `run`: true removes it.");
+    Route run = begin_retention_route(http::Method::kPost, "/api/compliance/retention", "run_retention",
+                                      "Shows what a run would remove, or with `run`: true removes it.");
     run.request = Schema::object({optional("run", Schema::boolean().doc("Default false: a preview."))});
     run.response = plan_schema();
     run.body_bytes_max = 1024;
@@ -234,8 +235,8 @@ void register_retention_routes(std::vector<Route>& routes, const RetentionParts&
     routes.push_back(place_route(parts));
     routes.push_back(list_route(parts));
 
-    Route release = make_route(http::Method::kDelete, "/api/compliance/hold/{id}", "release_hold",
-                               "Ends a legal hold; it stays in the list, and the log says who ended it.");
+    Route release = begin_retention_route(http::Method::kDelete, "/api/compliance/hold/{id}", "release_hold",
+                                          "Ends a legal hold; it stays in the list, and the log says who ended it.");
     release.path_parameters = {{.name = "id", .schema = Schema::integer().range(1, 9e15), .required = true}};
     release.response = hold_schema();
     release.handler = [parts](const ContextPtr& context) { answer_release(context, parts); };

@@ -16,10 +16,6 @@ using pipeline::Schema;
 // The last whole minute that RFC 3339 can say: everything, whatever clocks decisions were made by.
 constexpr UnixMillis kFarAway = 253'402'300'740'000;
 
-Schema name_schema() {
-    return Schema::string().size(1, 200);
-}
-
 std::vector<pipeline::Parameter> parameters() {
     const Schema time = Schema::string().format("date-time");
     return {
@@ -92,7 +88,7 @@ class StatisticsSource final : public EventSource {
     std::string last_;
 };
 
-std::string to_json(const audit::StatisticsQuery& query) {
+std::string query_json(const audit::StatisticsQuery& query) {
     std::string out;
     JsonWriter writer(out);
     writer.begin_object().field("tenant", query.tenant).field("service", query.service);
@@ -100,12 +96,13 @@ std::string to_json(const audit::StatisticsQuery& query) {
     return out;
 }
 
-void answer_stream(const ContextPtr& context, const QueryParts& parts) {
+void answer_statistics_stream(const ContextPtr& context, const QueryParts& parts) {
     const auto query = take_query(context, parts);
     if (!query) return;
     auto place = parts.pump.take_place(reach_of(context->caller().get(), parts.loopback_without_keys));
     if (!place) return context->fail(place.error());
-    if (const auto noted = record_access(*context, access_event(*context, "access/statistics_stream", to_json(*query)));
+    if (const auto noted =
+            record_access(*context, access_event(*context, "access/statistics_stream", query_json(*query)));
         !noted) {
         return context->fail({ErrorCode::kUnavailable, "The stream could not be recorded, so it is not given."});
     }
@@ -171,7 +168,7 @@ void register_statistics_routes(std::vector<pipeline::Route>& routes, const Quer
         .response = Schema::string().doc("Events; the data of `statistics` is what the route without /stream answers."),
         .response_type = "text/event-stream",
         .scopes = kReadScopes,
-        .handler = [parts](const ContextPtr& context) { answer_stream(context, parts); },
+        .handler = [parts](const ContextPtr& context) { answer_statistics_stream(context, parts); },
     });
 }
 

@@ -94,7 +94,7 @@ Result<std::optional<std::uint64_t>> resume_from(const pipeline::Context& contex
     return *leaf + 1;
 }
 
-void answer_stream(const ContextPtr& context, const QueryParts& parts) {
+void answer_record_stream(const ContextPtr& context, const QueryParts& parts) {
     const Reach reach = reach_of(context->caller().get(), parts.loopback_without_keys);
     const auto filter = take_filter(*context, reach, From::kQuery);
     if (!filter) return;
@@ -128,7 +128,7 @@ void register_stream_routes(std::vector<pipeline::Route>& routes, const QueryPar
         .response = Schema::string().doc("Events; the data of `decision` is a record as the query gives it."),
         .response_type = "text/event-stream",
         .scopes = kReadScopes,
-        .handler = [parts](const ContextPtr& context) { answer_stream(context, parts); },
+        .handler = [parts](const ContextPtr& context) { answer_record_stream(context, parts); },
     });
 }
 

@@ -76,6 +76,13 @@ std::string built_in_version() {
     return "1@" + model::SmallEmbedder::built_in().version();
 }
 
+std::string embedding_version(const TextModels& texts, std::string_view name) {
+    if (name == built_in_name()) return built_in_version();
+    const auto found = texts.find_model(name, model::Task::kEmbedding);
+    if (found) return (*found)->full_version();
+    return name.empty() && found.error().code == ErrorCode::kNotFound ? built_in_version() : std::string();
+}
+
 void embed(const InferenceParts& parts, const pipeline::ContextPtr& context, const TextItems& items,
            const EmbedAsk& ask, std::move_only_function<void(Embedded&)> then) {
     if (ask.model == built_in_name()) return embed_built_in(context, items, ask, then);

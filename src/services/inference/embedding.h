@@ -19,6 +19,8 @@ namespace tidegate::inference {
 /// The name and version under which the embedding of our own answers (model/text/small_embedder.h).
 std::string_view built_in_name() noexcept;
 std::string built_in_version();
+/// Whose vectors the model `name` gives (empty: where none is named), for the key under which an answer is kept; empty: there is none.
+std::string embedding_version(const TextModels& texts, std::string_view name);
 
 struct EmbedAsk {
     std::string_view operation;  // Of the Decision; a literal.

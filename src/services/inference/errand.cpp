@@ -15,7 +15,6 @@ using model::NamedTensor;
 
 /// A record holds 4 MiB of output; a hundredth of that is enough to look at.
 constexpr std::size_t kWholeBytesMax = std::size_t{64} * 1024;
-constexpr std::size_t kLoopBytesMax = std::size_t{16} * 1024;  // As infer_routes.cpp.
 
 /// The model, not the request, is at fault: somebody will want to see it in the record.
 bool is_failure(ErrorCode code) noexcept {

@@ -19,6 +19,9 @@
 
 namespace tidegate::inference {
 
+/// Up to here a body is read, checked and hashed on the loop: some 20 us. (A hop to the pool and back costs as much as 10 KB of JSON.)
+inline constexpr std::size_t kLoopBytesMax = std::size_t{16} * 1024;
+
 /// kNotFound in words, also where there is no repository at all.
 Result<model::ModelPtr> find_model(const InferenceParts& parts, std::string_view name, std::string_view version = {});
 

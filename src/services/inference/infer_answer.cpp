@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <deque>
+#include <forward_list>
 #include <numeric>
 #include <vector>
 
@@ -114,7 +114,7 @@ std::uint64_t weight_of(const InferBody& asked, const model::InferAnswer& answer
 
 InferText write_infer(const InferBody& asked, const model::InferAnswer& answer) {
     InferText made;
-    std::deque<Classes> classes;            // Kept until they are written.
+    std::forward_list<Classes> classes;     // Kept until they are written.
     std::vector<const TensorView*> behind;  // In their order.
     std::string& out = made.body;
     std::uint64_t size = 256;
@@ -133,7 +133,7 @@ InferText write_infer(const InferBody& asked, const model::InferAnswer& answer) 
         JsonWriter element(out);
         const TensorView* tensor = &output.tensor;
         if (wish.classes > 0 && tensor->type != DataType::kBytes) {
-            tensor = &classes.emplace_back(classify(*tensor, answer.model->config(), wish.classes)).view;
+            tensor = &classes.emplace_front(classify(*tensor, answer.model->config(), wish.classes)).view;
         }
         write_output(element, out, wish, *tensor);
         if (wish.binary) behind.push_back(tensor);

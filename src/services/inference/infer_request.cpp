@@ -4,6 +4,8 @@
 #include <array>
 #include <limits>
 
+#include "services/inference/refuse.h"
+
 namespace tidegate::inference {
 namespace {
 
@@ -11,10 +13,6 @@ using json::Kind;
 using model::DataType;
 using model::Shape;
 using model::TensorView;
-
-std::unexpected<Error> refuse(std::string why) {
-    return fail(ErrorCode::kInvalidArgument, std::move(why));
-}
 
 /// A name as it may stand in a message.
 std::string quoted(std::string_view kind, std::string_view name) {
@@ -26,44 +24,55 @@ std::span<const std::byte> as_bytes(std::string_view text) {
     return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
 }
 
-/// The member of `parameters`; nothing where there are none.
-Result<std::optional<json::Value>> parameter(json::Value of, std::string_view name) {
-    const auto parameters = of.find("parameters");
-    if (!parameters || parameters->kind() == Kind::kNull) return std::nullopt;
-    if (parameters->kind() != Kind::kObject) return refuse("`parameters` must be an object");
-    return parameters->find(name);
-}
-
-Result<bool> flag(json::Value of, std::string_view name, bool otherwise) {
-    TG_TRY(const auto value, parameter(of, name));
-    if (!value) return otherwise;
-    if (value->kind() != Kind::kBool) return refuse("the parameter `" + std::string(name) + "` must be true or false");
-    return value->as_bool();
-}
-
-Result<std::optional<std::uint64_t>> number(json::Value of, std::string_view name, std::uint64_t most) {
-    TG_TRY(const auto value, parameter(of, name));
-    if (!value) return std::nullopt;
-    const bool fits = value->is_integer() && (value->kind() == Kind::kUnsigned || value->as_int() >= 0);
-    if (!fits || value->as_unsigned() > most) {
-        return refuse("the parameter `" + std::string(name) + "` must be an integer from 0 to " + std::to_string(most));
+/// The `parameters` of one object, found once: each look-up walks the members before it.
+class Parameters {
+  public:
+    static Result<Parameters> of(json::Value object) {
+        const auto parameters = object.find("parameters");
+        if (!parameters || parameters->kind() == Kind::kNull) return Parameters();
+        if (parameters->kind() != Kind::kObject) return refuse("`parameters` must be an object");
+        return Parameters(*parameters);
     }
-    return value->as_unsigned();
-}
+    std::optional<json::Value> find(std::string_view name) const { return all_ ? all_->find(name) : std::nullopt; }
 
-/// What would change the answer and is not offered.
-Result<void> check_unsupported(json::Value of, std::initializer_list<std::string_view> names, std::string_view what) {
-    for (const std::string_view name : names) {
-        TG_TRY(const auto value, parameter(of, name));
-        if (value) return refuse("the parameter `" + std::string(name) + "`: " + std::string(what) + " not offered");
+    Result<bool> flag(std::string_view name, bool otherwise) const {
+        const auto value = find(name);
+        if (!value) return otherwise;
+        if (value->kind() != Kind::kBool) {
+            return refuse("the parameter `" + std::string(name) + "` must be true or false");
+        }
+        return value->as_bool();
     }
-    return {};
-}
+    Result<std::optional<std::uint64_t>> number(std::string_view name, std::uint64_t most) const {
+        const auto value = find(name);
+        if (!value) return std::nullopt;
+        const bool fits = value->is_integer() && (value->kind() == Kind::kUnsigned || value->as_int() >= 0);
+        if (!fits || value->as_unsigned() > most) {
+            return refuse("the parameter `" + std::string(name) + "` must be an integer from 0 to " +
+                          std::to_string(most));
+        }
+        return value->as_unsigned();
+    }
+    /// What would change the answer and is not offered.
+    Result<void> check_unsupported(std::initializer_list<std::string_view> names, std::string_view what) const {
+        if (!all_) return {};
+        for (const std::string_view name : names) {
+            if (all_->find(name)) {
+                return refuse("the parameter `" + std::string(name) + "`: " + std::string(what) + " not offered");
+            }
+        }
+        return {};
+    }
+    Result<void> check_shared_memory() const {
+        return check_unsupported({"shared_memory_region", "shared_memory_offset", "shared_memory_byte_size"},
+                                 "shared memory is");
+    }
 
-Result<void> check_shared_memory(json::Value of) {
-    return check_unsupported(of, {"shared_memory_region", "shared_memory_offset", "shared_memory_byte_size"},
-                             "shared memory is");
-}
+  private:
+    Parameters() = default;
+    explicit Parameters(json::Value all) : all_(all) {}
+    std::optional<json::Value> all_;
+};
 
 Result<std::string_view> name_of(json::Value of, std::string_view kind, std::size_t index) {
     const auto name = of.find("name");
@@ -140,9 +149,10 @@ Result<TensorView> read_tensor(json::Value input, std::uint64_t json_bytes, Rest
     if (!type) return refuse(": `datatype` is not one of the protocol's");
     TG_TRY(const Shape shape, read_shape(input));
     if (auto fits = shape.elements(); !fits) return refuse(": " + fits.error().message);
-    auto shared = check_shared_memory(input);
-    if (!shared) return refuse(": " + shared.error().message);
-    const auto size = number(input, "binary_data_size", std::numeric_limits<std::int64_t>::max());
+    const auto parameters = Parameters::of(input);
+    if (!parameters) return refuse(": " + parameters.error().message);
+    if (auto shared = parameters->check_shared_memory(); !shared) return refuse(": " + shared.error().message);
+    const auto size = parameters->number("binary_data_size", std::numeric_limits<std::int64_t>::max());
     if (!size) return refuse(": " + size.error().message);
     const auto data = input.find("data");
     if (*size) {
@@ -187,9 +197,10 @@ Result<void> read_outputs(json::Value root, InferBody& made) {
         outcome = [&]() -> Result<void> {
             if (output.kind() != Kind::kObject) return refuse("each of `outputs` must be an object");
             TG_TRY(const std::string_view name, name_of(output, "output", made.outputs.size()));
-            TG_CHECK(check_shared_memory(output));
-            TG_TRY(const bool binary, flag(output, "binary_data", made.binary_output));
-            TG_TRY(const auto classes, number(output, "classification", std::numeric_limits<std::uint32_t>::max()));
+            TG_TRY(const Parameters parameters, Parameters::of(output));
+            TG_CHECK(parameters.check_shared_memory());
+            TG_TRY(const bool binary, parameters.flag("binary_data", made.binary_output));
+            TG_TRY(const auto classes, parameters.number("classification", std::numeric_limits<std::uint32_t>::max()));
             made.outputs.push_back({name, binary, static_cast<std::uint32_t>(classes.value_or(0))});
             return {};
         }();
@@ -198,10 +209,12 @@ Result<void> read_outputs(json::Value root, InferBody& made) {
 }
 
 Result<void> read_parameters(json::Value root, InferBody& made) {
-    TG_CHECK(check_unsupported(root, {"sequence_id", "sequence_start", "sequence_end"}, "sequences of requests are"));
-    TG_TRY(made.binary_output, flag(root, "binary_data_output", false));
-    TG_TRY(const auto priority, number(root, "priority", std::numeric_limits<std::uint32_t>::max()));
-    TG_TRY(const auto timeout, number(root, "timeout", std::numeric_limits<std::int64_t>::max()));
+    TG_TRY(const Parameters parameters, Parameters::of(root));
+    TG_CHECK(
+        parameters.check_unsupported({"sequence_id", "sequence_start", "sequence_end"}, "sequences of requests are"));
+    TG_TRY(made.binary_output, parameters.flag("binary_data_output", false));
+    TG_TRY(const auto priority, parameters.number("priority", std::numeric_limits<std::uint32_t>::max()));
+    TG_TRY(const auto timeout, parameters.number("timeout", std::numeric_limits<std::int64_t>::max()));
     made.priority = static_cast<std::uint32_t>(priority.value_or(0));
     made.timeout_us = timeout.value_or(0);
     return {};

@@ -12,14 +12,12 @@ using pipeline::ContextPtr;
 using pipeline::required;
 using pipeline::Schema;
 
-/// Up to here a body is read, checked and hashed on the loop: some 20 us. (A hop to the pool and back costs as much as 10 KB of JSON.)
-constexpr std::size_t kLoopBytesMax = std::size_t{16} * 1024;
 /// An answer of so many bytes, a binary one of sixteen times as many, is written on the loop.
 constexpr std::uint64_t kLoopWeightMax = std::uint64_t{16} * 1024;
 constexpr std::size_t kDepthMax = 64;
 constexpr std::string_view kHeaderLength = "Inference-Header-Content-Length";
 
-void send(Errand& errand, model::InferAnswer& answer) {
+void send_tensors(Errand& errand, model::InferAnswer& answer) {
     const auto& context = errand.context;
     InferText text = write_infer(errand.body, answer);
     std::vector<audit::Decision> decisions;
@@ -28,20 +26,18 @@ void send(Errand& errand, model::InferAnswer& answer) {
     http::Response response;
     response.headers.add("Content-Type", "application/octet-stream");
     response.headers.add(kHeaderLength, std::to_string(text.json_bytes));
-    response.headers.add("Cache-Control", "no-store");
     response.body = std::move(text.body);
-    context->end_stage("render");
-    context->send_recorded(std::move(decisions), std::move(response));
+    context->reply_recorded(std::move(decisions), std::move(response));
 }
 
 void answer_infer(Errand& errand, model::InferAnswer& answer) {
     // The Decision has the body's hash, too.
     const bool small = errand.context->raw_body().size() <= kLoopBytesMax;
-    if (small && weight_of(errand.body, answer) <= kLoopWeightMax) return send(errand, answer);
+    if (small && weight_of(errand.body, answer) <= kLoopWeightMax) return send_tensors(errand, answer);
     // Of what was computed nothing is thrown away: a full pool means that it is written here.
     auto held = std::make_shared<model::InferAnswer>(std::move(answer));
-    if (errand.parts.cpu.submit([self = errand.shared_from_this(), held] { send(*self, *held); })) return;
-    send(errand, *held);
+    if (errand.parts.cpu.submit([self = errand.shared_from_this(), held] { send_tensors(*self, *held); })) return;
+    send_tensors(errand, *held);
 }
 
 /// Nothing where the field is absent.
@@ -64,7 +60,7 @@ Result<InferBody> read_body(const Errand& errand) {
     return read_infer(body, json_bytes, kDepthMax);
 }
 
-void read_and_submit(Errand& errand) {
+void read_and_submit_tensors(Errand& errand) {
     auto body = read_body(errand);
     if (!body) return errand.context->fail(body.error());
     errand.body = *std::move(body);
@@ -76,7 +72,7 @@ void infer(const ContextPtr& context, const InferenceParts& parts) {
     if (!model) return context->fail(model.error());
     const auto errand = Errand::begin(parts, context, "infer/tensor");
     errand->model = *std::move(model);
-    errand->run(context->raw_body().size() <= kLoopBytesMax, read_and_submit);
+    errand->run(context->raw_body().size() <= kLoopBytesMax, read_and_submit_tensors);
 }
 
 Schema tensor_schema() {
@@ -115,6 +111,11 @@ void register_infer_routes(std::vector<pipeline::Route>& routes, const Inference
         route.raw_body = true;
         route.raw_type = "application/json";
         route.raw_example = R"({"inputs":[{"name":"x","shape":[1,4],"datatype":"FP32","data":[1,2,3,4]}]})";
+        // Off unless cache.answers names it: only its owner knows whether a model always answers the same.
+        route.keep = pipeline::KeptAnswer{.version_of = [parts](const pipeline::Context& context) {
+            const auto model = find_model(parts, context.path_parameter("model"), context.path_parameter("version"));
+            return model ? (*model)->full_version() : std::string();
+        }};
         route.handler = [parts](const ContextPtr& context) { infer(context, parts); };
         routes.push_back(std::move(route));
     }

@@ -20,7 +20,7 @@ using pipeline::Schema;
 
 constexpr std::string_view kOperation = "embeddings/text";
 /// 2048 texts of 8 KB.
-constexpr std::uint64_t kBodyBytesMax = std::uint64_t{16} * 1024 * 1024;
+constexpr std::uint64_t kEmbeddingsBytesMax = std::uint64_t{16} * 1024 * 1024;
 
 void write_model(JsonWriter& writer, std::string_view id, UnixMillis loaded_at) {
     writer.begin_object().field("id", id).field("object", "model");
@@ -170,9 +170,12 @@ void register_openai_routes(std::vector<Route>& routes, const InferenceParts& pa
         optional("dimensions", Schema::integer().range(1, 1'000'000).nullable()),
         optional("user", Schema::string().nullable()),
     });
+    route.keep = pipeline::KeptAnswer{.version_of = [&texts = parts.texts](const pipeline::Context& context) {
+        return embedding_version(texts, context.body().find("model")->as_string());  // The schema has seen it.
+    }};
     route.response = embeddings_schema();
     route.spend_points = Points::whole(1);
-    route.body_bytes_max = std::min(kBodyBytesMax, parts.settings.body_bytes_max);
+    route.body_bytes_max = std::min(kEmbeddingsBytesMax, parts.settings.body_bytes_max);
     route.example = R"({"model":"tidegate-hash-embed-1","input":["The tide comes in."]})";
     route.handler = [parts](const ContextPtr& context) { embeddings(context, parts); };
     routes.push_back(std::move(route));

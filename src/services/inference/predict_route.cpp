@@ -6,6 +6,7 @@
 
 #include "base/json_writer.h"
 #include "services/inference/errand.h"
+#include "services/inference/refuse.h"
 
 namespace tidegate::inference {
 namespace {
@@ -19,12 +20,7 @@ using pipeline::ContextPtr;
 using pipeline::required;
 using pipeline::Schema;
 
-constexpr std::size_t kLoopBytesMax = std::size_t{16} * 1024;  // As infer_routes.cpp.
 constexpr std::uint64_t kLoopElementsMax = 1024;
-
-std::unexpected<Error> refuse(std::string why) {
-    return fail(ErrorCode::kInvalidArgument, std::move(why));
-}
 
 /// The sizes of nested arrays, by their first elements.
 Result<Shape> nesting_of(json::Value value, std::size_t outer) {
@@ -192,7 +188,7 @@ std::string write_predictions(const model::InferAnswer& answer) {
     return out;
 }
 
-void send(Errand& errand, model::InferAnswer& answer) {
+void send_predictions(Errand& errand, model::InferAnswer& answer) {
     std::vector<audit::Decision> decisions;
     decisions.push_back(errand.decide(answer));
     errand.context->reply_recorded(std::move(decisions), write_predictions(answer));
@@ -204,13 +200,13 @@ void answer_predict(Errand& errand, model::InferAnswer& answer) {
     const bool has_texts = std::ranges::any_of(
         answer.outputs, [](const model::NamedTensor& output) { return output.tensor.type == DataType::kBytes; });
     const bool small = errand.context->raw_body().size() <= kLoopBytesMax && !has_texts;
-    if (small && elements <= kLoopElementsMax) return send(errand, answer);
+    if (small && elements <= kLoopElementsMax) return send_predictions(errand, answer);
     auto held = std::make_shared<model::InferAnswer>(std::move(answer));
-    if (errand.parts.cpu.submit([self = errand.shared_from_this(), held] { send(*self, *held); })) return;
-    send(errand, *held);
+    if (errand.parts.cpu.submit([self = errand.shared_from_this(), held] { send_predictions(*self, *held); })) return;
+    send_predictions(errand, *held);
 }
 
-void read_and_submit(Errand& errand) {
+void read_and_submit_instances(Errand& errand) {
     if (auto read = read_instances(errand); !read) return errand.context->fail(read.error());
     errand.submit(answer_predict);
 }
@@ -243,7 +239,7 @@ void register_predict_route(std::vector<pipeline::Route>& routes, const Inferenc
         if (!model) return context->fail(model.error());
         const auto errand = Errand::begin(parts, context, "predict/tensor");
         errand->model = *std::move(model);
-        errand->run(context->raw_body().size() <= kLoopBytesMax, read_and_submit);
+        errand->run(context->raw_body().size() <= kLoopBytesMax, read_and_submit_instances);
     };
     routes.push_back(std::move(route));
 }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "model/text/text_encoder.h"
+#include "services/inference/refuse.h"
 
 namespace tidegate::inference {
 namespace {
@@ -13,10 +14,6 @@ using model::DataType;
 using model::Encoding;
 using model::Shape;
 using model::TensorView;
-
-std::unexpected<Error> refuse(std::string why) {
-    return fail(ErrorCode::kInvalidArgument, std::move(why));
-}
 
 /// Two of a kind, as a row of the declared type.
 template <class T, class From>
@@ -144,27 +141,31 @@ Result<std::vector<float>> scores(const TextModel& model, const TensorView& outp
     return values;
 }
 
-Result<TextModel> TextModels::find(std::string_view name, model::Task task) {
+Result<model::ModelPtr> TextModels::find_model(std::string_view name, model::Task task) const {
     const auto no_model = [&] {
         return fail(ErrorCode::kNotFound,
                     "there is no model with `task: " + std::string(to_string(task)) + "` in its config");
     };
     if (repository_ == nullptr) return no_model();
-    TextModel found;
-    if (name.empty()) {
-        for (const model::ModelPtr& one : repository_->ready()) {
-            if (one->config().text.task != task) continue;
-            if (found.model && found.model->name() != one->name()) break;
-            found.model = one;  // Versions ascend: the newest, as find() by name has it.
-        }
-        if (!found.model) return no_model();
-    } else {
-        TG_TRY(found.model, repository_->find(name));
-        if (found.config().task != task) {
-            return refuse("the model `" + found.model->name() + "` has no `task: " + std::string(to_string(task)) +
-                          "` in its config");
-        }
+    model::ModelPtr found;
+    if (!name.empty()) {
+        TG_TRY(found, repository_->find(name));
+        if (found->config().text.task == task) return found;
+        return refuse("the model `" + found->name() + "` has no `task: " + std::string(to_string(task)) +
+                      "` in its config");
     }
+    for (const model::ModelPtr& one : repository_->ready()) {
+        if (one->config().text.task != task) continue;
+        if (found && found->name() != one->name()) break;
+        found = one;  // Versions ascend: the newest, as find() by name has it.
+    }
+    if (!found) return no_model();
+    return found;
+}
+
+Result<TextModel> TextModels::find(std::string_view name, model::Task task) {
+    TextModel found;
+    TG_TRY(found.model, find_model(name, task));
     TG_TRY(found.tokenizer, tokenizer_of(*found.model));
     return found;
 }

@@ -60,6 +60,8 @@ class TextModels {
 
     /// `name` empty: the first by name that does `task`. kNotFound, kUnavailable; kInvalidArgument: it does something else.
     Result<TextModel> find(std::string_view name, model::Task task) TG_EXCLUDES(mutex_);
+    /// The model alone, as find() finds it: nothing is parsed.
+    Result<model::ModelPtr> find_model(std::string_view name, model::Task task) const;
 
   private:
     Result<std::shared_ptr<const model::Tokenizer>> tokenizer_of(const model::Model& model) TG_EXCLUDES(mutex_);

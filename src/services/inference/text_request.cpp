@@ -9,7 +9,7 @@ namespace {
 
 using json::Kind;
 
-std::unexpected<Error> refuse(std::string_view name, std::string_view why) {
+std::unexpected<Error> refuse_member(std::string_view name, std::string_view why) {
     return fail(ErrorCode::kInvalidArgument, "`" + std::string(name) + "` " + std::string(why));
 }
 
@@ -18,7 +18,7 @@ constexpr std::string_view kForms = "must be a text, a list of texts, a list of 
 Result<std::uint32_t> token_of(json::Value value, std::string_view name) {
     const bool fits = value.kind() == Kind::kInteger && value.as_int() >= 0 &&
                       value.as_int() <= std::numeric_limits<std::uint32_t>::max();
-    if (!fits) return refuse(name, kForms);
+    if (!fits) return refuse_member(name, kForms);
     return static_cast<std::uint32_t>(value.as_int());
 }
 
@@ -37,13 +37,13 @@ Result<TextItem> tokens_of(json::Value list, std::string_view name) {
         }
     });
     if (!outcome) return std::unexpected(outcome.error());
-    if (item.tokens.empty()) return refuse(name, "holds an empty list of token ids");
+    if (item.tokens.empty()) return refuse_member(name, "holds an empty list of token ids");
     return item;
 }
 
 Result<void> check_count(json::Value list, std::string_view name, std::size_t most) {
-    if (list.size() == 0) return refuse(name, "must not be empty");
-    if (list.size() > most) return refuse(name, "has more than " + std::to_string(most) + " elements");
+    if (list.size() == 0) return refuse_member(name, "must not be empty");
+    if (list.size() > most) return refuse_member(name, "has more than " + std::to_string(most) + " elements");
     return {};
 }
 
@@ -90,7 +90,7 @@ TextItems one_item(TextItem item) {
 /// One text, or a pair, in a list.
 Result<TextItem> sequence_of(json::Value list, std::string_view name) {
     constexpr std::string_view kPair = "must be a text, a list of one text, a pair of texts, or a list of such lists";
-    if (list.kind() != Kind::kArray || list.size() == 0 || list.size() > 2) return refuse(name, kPair);
+    if (list.kind() != Kind::kArray || list.size() == 0 || list.size() > 2) return refuse_member(name, kPair);
     TextItem item;
     std::size_t seen = 0;
     bool fits = true;
@@ -103,7 +103,7 @@ Result<TextItem> sequence_of(json::Value list, std::string_view name) {
             item.second = value.as_string();
         }
     });
-    if (!fits) return refuse(name, kPair);
+    if (!fits) return refuse_member(name, kPair);
     return item;
 }
 
@@ -111,7 +111,7 @@ Result<TextItem> sequence_of(json::Value list, std::string_view name) {
 
 Result<TextItems> read_texts(json::Value input, std::string_view name, std::size_t most) {
     if (input.kind() == Kind::kString) return one_item(text_item(input.as_string()));
-    if (input.kind() != Kind::kArray) return refuse(name, kForms);
+    if (input.kind() != Kind::kArray) return refuse_member(name, kForms);
     switch (first_kind(input)) {
         case Kind::kInteger: {
             TG_TRY(TextItem item, tokens_of(input, name));
@@ -119,12 +119,12 @@ Result<TextItems> read_texts(json::Value input, std::string_view name, std::size
         }
         case Kind::kArray:
             return read_list(input, name, most, [&](json::Value value) -> Result<TextItem> {
-                if (value.kind() != Kind::kArray) return refuse(name, kForms);
+                if (value.kind() != Kind::kArray) return refuse_member(name, kForms);
                 return tokens_of(value, name);
             });
         default:
             return read_list(input, name, most, [&](json::Value value) -> Result<TextItem> {
-                if (value.kind() != Kind::kString) return refuse(name, kForms);
+                if (value.kind() != Kind::kString) return refuse_member(name, kForms);
                 return text_item(value.as_string());
             });
     }

@@ -19,7 +19,7 @@ using pipeline::required;
 using pipeline::Route;
 using pipeline::Schema;
 
-constexpr std::uint64_t kBodyBytesMax = std::uint64_t{16} * 1024 * 1024;
+constexpr std::uint64_t kTextsBytesMax = std::uint64_t{16} * 1024 * 1024;
 /// Some 70 bytes are written for a token, which may be one byte of the request.
 constexpr std::uint64_t kTokenizeBytesMax = std::uint64_t{1024} * 1024;
 
@@ -263,7 +263,7 @@ Route text_route(std::string path, std::string operation, std::string summary, c
     route.spend_points = Points::whole(1);
     route.scopes = {"inference:infer"};
     route.errors = pipeline::ErrorShape::kTextEmbeddings;
-    route.body_bytes_max = std::min(kBodyBytesMax, parts.settings.body_bytes_max);
+    route.body_bytes_max = std::min(kTextsBytesMax, parts.settings.body_bytes_max);
     return route;
 }
 
@@ -292,6 +292,9 @@ void register_text_routes(std::vector<Route>& routes, const InferenceParts& part
         optional("normalize", Schema::boolean()),
         optional("dimensions", Schema::integer().range(1, 1'000'000).nullable()),
     }));
+    embeds.keep = pipeline::KeptAnswer{.version_of = [&texts = parts.texts](const pipeline::Context& context) {
+        return embedding_version(texts, model_of(context.body()));
+    }};
     embeds.response = Schema::array(Schema::array(Schema::number()));
     embeds.example = R"({"inputs":["The tide comes in."]})";
     add(routes, std::move(embeds), parts, embed_route);

@@ -9,6 +9,7 @@
 
 #include "base/json_writer.h"
 #include "services/inference/half.h"
+#include "services/inference/refuse.h"
 
 namespace tidegate::inference {
 namespace {
@@ -17,10 +18,6 @@ using json::Kind;
 using model::DataType;
 using model::Shape;
 using model::TensorView;
-
-std::unexpected<Error> refuse(std::string why) {
-    return fail(ErrorCode::kInvalidArgument, std::move(why));
-}
 
 /// A double, from a number or from one of the three texts that stand for what JSON has no number for.
 std::optional<double> real_of(json::Value value) {
@@ -282,8 +279,9 @@ std::span<std::string_view> ValueStore::strings(std::size_t count) {
 Result<TensorView> read_values(json::Value data, DataType type, const Shape& shape, std::uint64_t bytes_of_json,
                                ValueStore& store) {
     TG_TRY(const std::uint64_t elements, shape.elements());
-    // Nothing is allocated for a shape that the text cannot fill.
-    if (elements > bytes_of_json) {
+    // Nothing is allocated for a shape that the text cannot fill: `0,` or `"",` for each element.
+    const std::uint64_t least = type == DataType::kBytes ? 3 : 2;
+    if (elements > (bytes_of_json + 1) / least) {
         return refuse(": shape " + shape.text() + " has " + std::to_string(elements) + " elements, `data` holds fewer");
     }
     TensorView view{.type = type, .shape = shape, .bytes = {}, .strings = {}};

@@ -15,6 +15,8 @@ using pipeline::ContextPtr;
 using pipeline::Schema;
 
 constexpr std::int64_t kMsPerDay = 86'400'000;
+/// An analysis with its verdict as JSON: 600 to 750 bytes.
+constexpr std::size_t kAnalysisBytes = 768;
 
 Schema analysis_schema() {
     return Schema::object({
@@ -63,10 +65,35 @@ std::optional<audit::HistoryFilter> take_filter(pipeline::Context& context) {
     return filter;
 }
 
-void write_analysis(JsonWriter& writer, const audit::Decision& decision) {
+/// What an analysis says of itself, out of a decision or straight out of its record.
+struct Stated {
+    std::optional<std::uint64_t> input_size;
+    std::optional<double> latency_ms;
+};
+Stated stated_by(const audit::Decision& decision) {
+    return {decision.stated_input_size(), decision.stated_latency_ms()};
+}
+Stated stated_by(const audit::segments::RecordView& record) {
+    Stated stated;
+    if (record.input_size_stated) stated.input_size = record.input_size;
+    if (record.latency_stated) stated.latency_ms = static_cast<double>(record.latency_us) / 1000;
+    return stated;
+}
+
+void write_tags(JsonWriter& writer, const audit::Decision& decision) {
+    for (const audit::Tag& tag : decision.tags) writer.field(tag.name, tag.value);
+}
+void write_tags(JsonWriter& writer, const audit::segments::RecordView& record) {
+    audit::segments::each_tag(record,
+                              [&](std::string_view name, std::string_view value) { writer.field(name, value); });
+}
+
+template <class Record>
+void write_analysis(JsonWriter& writer, const Record& decision) {
+    const Stated stated = stated_by(decision);
     writer.begin_object();
     writer.field("analysis_id", to_string(decision.id));
-    writer.field("time", format_rfc3339(decision.time()));
+    writer.field("time", format_rfc3339(unix_ms_of(decision.id)));
     writer.field("request_id", decision.request_id);
     writer.field("content_type", audit::content_type_of(decision.operation));
     writer.field("status", audit::to_string(decision.status));
@@ -75,11 +102,11 @@ void write_analysis(JsonWriter& writer, const audit::Decision& decision) {
     writer.field("model", decision.model);
     writer.field("model_version", decision.model_version);
     writer.field("input_hash", to_hex(decision.input_hash));
-    writer.field("input_size", decision.stated_input_size());
-    writer.field("latency_ms", decision.stated_latency_ms());
+    writer.field("input_size", stated.input_size);
+    writer.field("latency_ms", stated.latency_ms);
     writer.key("output").raw(decision.output.empty() ? "null" : std::string_view(decision.output));
     writer.key("tags").begin_object();
-    for (const audit::Tag& tag : decision.tags) writer.field(tag.name, tag.value);
+    write_tags(writer, decision);
     writer.end_object().end_object();
 }
 
@@ -91,12 +118,13 @@ void answer_history(const ContextPtr& context, const Parts& parts) {
     query.limit = static_cast<std::size_t>(context->query_int("limit").value_or(50));
     query.offset = static_cast<std::size_t>(context->query_int("offset").value_or(0));
     query.cursor = context->query("cursor").value_or("");
-    const auto page = parts.history->page(query);
-    if (!page) return context->fail(page.error());
     std::string body;
+    body.reserve((query.limit + 1) * kAnalysisBytes);
     JsonWriter writer(body);
     writer.begin_object().key("items").begin_array();
-    for (const audit::Decision& decision : page->items) write_analysis(writer, decision);
+    const auto page =
+        parts.history->page(query, [&](const audit::segments::RecordView& record) { write_analysis(writer, record); });
+    if (!page) return context->fail(page.error());
     writer.end_array();
     if (page->next_cursor.empty()) {
         writer.key("next_cursor").null();

@@ -30,6 +30,42 @@ void write_flags(JsonWriter& writer, const TextAnalysis& analysis) {
     writer.end_array();
 }
 
+/// What the same text and model always give.
+void write_lasting(JsonWriter& writer, const TextAnalysis& analysis, std::string_view model_version,
+                   std::string_view calibration_version) {
+    write_verdict(writer, analysis);
+    writer.field("log_odds", analysis.log_odds).field("intercept", analysis.intercept);
+    writer.field("calibration_version", calibration_version).field("model_version", model_version);
+    writer.key("signals").begin_array();
+    for (const Signal& signal : analysis.signals) write_signal(writer, signal);
+    writer.end_array().key("segments").begin_array();
+    for (const Segment& segment : analysis.segments) write_segment(writer, segment);
+    writer.end_array();
+    write_flags(writer, analysis);
+    writer.field("word_count", analysis.word_count);
+    writer.field("explanation", analysis.explanation);
+}
+
+/// What the record keeps unless it keeps all.
+void write_kept(JsonWriter& writer, const TextAnalysis& analysis) {
+    writer.begin_object();
+    write_verdict(writer, analysis);
+    writer.field("log_odds", analysis.log_odds);
+    write_flags(writer, analysis);
+    writer.field("word_count", analysis.word_count);
+    writer.end_object();
+}
+
+void fill_names(audit::Decision& decision, std::string_view band, double confidence, std::string_view model_version,
+                const TextContext& told) {
+    decision.model = "text_detector";
+    decision.model_version = model_version;
+    decision.band = band;
+    decision.confidence = confidence;
+    if (!told.domain.empty()) decision.tags.push_back({"domain", told.domain});
+    if (!told.language.empty()) decision.tags.push_back({"language", told.language});
+}
+
 Schema signal_schema() {
     return Schema::object({
         required("name", Schema::string()),
@@ -85,20 +121,24 @@ void write_segment(JsonWriter& writer, const Segment& segment) {
 }
 
 void write_members(JsonWriter& writer, const TextAnswer& answer) {
-    const TextAnalysis& analysis = answer.analysis;
     writer.field("analysis_id", answer.analysis_id);
-    write_verdict(writer, analysis);
-    writer.field("log_odds", analysis.log_odds).field("intercept", analysis.intercept);
-    writer.field("calibration_version", answer.calibration_version).field("model_version", answer.model_version);
-    writer.key("signals").begin_array();
-    for (const Signal& signal : analysis.signals) write_signal(writer, signal);
-    writer.end_array().key("segments").begin_array();
-    for (const Segment& segment : analysis.segments) write_segment(writer, segment);
-    writer.end_array();
-    write_flags(writer, analysis);
-    writer.field("word_count", analysis.word_count);
-    writer.field("explanation", analysis.explanation);
+    write_lasting(writer, answer.analysis, answer.model_version, answer.calibration_version);
     writer.field("processing_time_ms", answer.processing_time_ms);
+}
+
+void write_members(JsonWriter& writer, const WrittenText& written, std::string_view analysis_id,
+                   double processing_time_ms) {
+    writer.field("analysis_id", analysis_id).raw(written.members).field("processing_time_ms", processing_time_ms);
+}
+
+WrittenText write_text(const TextAnalysis& analysis, std::string_view model_version,
+                       std::string_view calibration_version) {
+    WrittenText written{.band = text::to_string(analysis.band), .confidence = analysis.confidence};
+    JsonWriter members(written.members);
+    write_lasting(members, analysis, model_version, calibration_version);
+    JsonWriter verdict(written.verdict);
+    write_kept(verdict, analysis);
+    return written;
 }
 
 Schema text_answer_schema() {
@@ -127,22 +167,20 @@ Schema text_answer_schema() {
 
 void fill_decision(audit::Decision& decision, const TextAnswer& answer, const TextContext& told, bool keep_whole) {
     JsonWriter writer(decision.output);
-    writer.begin_object();
     if (keep_whole) {
+        writer.begin_object();
         write_members(writer, answer);
+        writer.end_object();
     } else {
-        write_verdict(writer, answer.analysis);
-        writer.field("log_odds", answer.analysis.log_odds);
-        write_flags(writer, answer.analysis);
-        writer.field("word_count", answer.analysis.word_count);
+        write_kept(writer, answer.analysis);
     }
-    writer.end_object();
-    decision.model = "text_detector";
-    decision.model_version = answer.model_version;
-    decision.band = text::to_string(answer.analysis.band);
-    decision.confidence = answer.analysis.confidence;
-    if (!told.domain.empty()) decision.tags.push_back({"domain", told.domain});
-    if (!told.language.empty()) decision.tags.push_back({"language", told.language});
+    fill_names(decision, text::to_string(answer.analysis.band), answer.analysis.confidence, answer.model_version, told);
+}
+
+void fill_decision(audit::Decision& decision, const WrittenText& written, std::string_view model_version,
+                   const TextContext& told, std::string output) {
+    decision.output = std::move(output);
+    fill_names(decision, written.band, written.confidence, model_version, told);
 }
 
 }  // namespace tidegate::provenance

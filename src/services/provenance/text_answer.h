@@ -41,13 +41,30 @@ struct TextAnswer {
     double processing_time_ms = 0;  // Of the detector, measured for this answer.
 };
 
+/// An analysis as it is written, without what belongs to the one answer.
+struct WrittenText {
+    std::string members;  // Of the answer, without the braces: what stands between its id and its time.
+    std::string verdict;  // The JSON object that the record keeps of it by default.
+    std::string_view band;
+    double confidence = 0;
+};
+WrittenText write_text(const TextAnalysis& analysis, std::string_view model_version,
+                       std::string_view calibration_version);
+
 void write_signal(JsonWriter& writer, const Signal& signal);
 void write_segment(JsonWriter& writer, const Segment& segment);
 /// The members of the answer, without the braces.
 void write_members(JsonWriter& writer, const TextAnswer& answer);
 pipeline::Schema text_answer_schema();
 
+/// The same of one that is written already.
+void write_members(JsonWriter& writer, const WrittenText& written, std::string_view analysis_id,
+                   double processing_time_ms);
+
 /// Fills output, band, confidence, model and tags of a decision about this answer.
 void fill_decision(audit::Decision& decision, const TextAnswer& answer, const TextContext& told, bool keep_whole);
+/// The same; `output` is what the record keeps of the answer.
+void fill_decision(audit::Decision& decision, const WrittenText& written, std::string_view model_version,
+                   const TextContext& told, std::string output);
 
 }  // namespace tidegate::provenance

@@ -165,7 +165,7 @@ Result<FetchRequest> Flow::make_request(bool for_fill) {
         if (!rule.value.empty()) request.call.headers.add(rule.name, rule.value);
     }
     request.call.headers.set("X-Request-Id", context_->request_id());
-    request.call.headers.set("traceparent", observe::format_traceparent(context_->trace()));
+    request.call.headers.set("traceparent", observe::format_traceparent(context_->upstream_trace()));
     if (options.keep_upgrade) request.call.upgrade = "websocket";
     request.idempotent = upstream::is_idempotent(head.method_text);
     request.priority = route_->priority;

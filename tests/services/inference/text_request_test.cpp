@@ -6,10 +6,10 @@
 namespace tidegate::inference {
 namespace {
 
-using Read = Result<TextItems> (*)(json::Value, std::string_view, std::size_t);
+using ReadItems = Result<TextItems> (*)(json::Value, std::string_view, std::size_t);
 
 /// In short: `one:` before a single, texts in quotes, pairs with a slash, tokens in brackets.
-std::string shown(Read read, std::string_view text) {
+std::string shown(ReadItems read, std::string_view text) {
     const auto document = json::parse(text);
     if (!document) return "no JSON";
     const auto items = read(document->root(), "input", 3);

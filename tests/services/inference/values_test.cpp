@@ -17,20 +17,20 @@ namespace {
 using model::DataType;
 using model::Shape;
 
-struct Read {
+struct ReadValues {
     json::Document document;
     ValueStore store;
     Result<model::TensorView> view;
 };
 
-Read read(std::string_view text, DataType type, const Shape& shape) {
-    Read made{.document = *json::parse(text), .store = {}, .view = fail(ErrorCode::kInternal, "")};
+ReadValues read(std::string_view text, DataType type, const Shape& shape) {
+    ReadValues made{.document = *json::parse(text), .store = {}, .view = fail(ErrorCode::kInternal, "")};
     made.view = read_values(made.document.root(), type, shape, text.size(), made.store);
     return made;
 }
 
 std::string flat(std::string_view text, DataType type, const Shape& shape) {
-    const Read made = read(text, type, shape);
+    const ReadValues made = read(text, type, shape);
     if (!made.view) return made.view.error().message;
     std::string out;
     write_flat(out, *made.view);
@@ -38,7 +38,7 @@ std::string flat(std::string_view text, DataType type, const Shape& shape) {
 }
 
 std::string nested(std::string_view text, DataType type, const Shape& shape) {
-    const Read made = read(text, type, shape);
+    const ReadValues made = read(text, type, shape);
     if (!made.view) return made.view.error().message;
     std::string out;
     write_nested(out, *made.view);

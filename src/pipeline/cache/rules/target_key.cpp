@@ -2,24 +2,19 @@
 
 #include <algorithm>
 
+#include "base/hex_value.h"
 #include "base/strings.h"
 #include "http/syntax.h"
 
 namespace tidegate::cache::rules {
 namespace {
 
-int hex_digit(char c) noexcept {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /// What is wrong with the escapes of a path or query; empty when nothing is.
 std::string_view check_escapes(std::string_view text, bool in_path, const TargetRules& rules) noexcept {
     for (std::size_t i = 0; i < text.size(); ++i) {
         if (text[i] != '%') continue;
-        const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
-        const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
+        const int high = i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
+        const int low = i + 2 < text.size() ? hex_value(text[i + 2]) : -1;
         // A query may hold a lone percent sign: it is data, and nobody routes by it.
         if (high < 0 || low < 0) {
             if (in_path) return "a broken percent escape in the path";

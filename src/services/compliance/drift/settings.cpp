@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "services/compliance/drift/webhook_target.h"
+#include "jobs/webhook_target.h"
 
 namespace tidegate::compliance {
 namespace {
@@ -24,7 +24,7 @@ Result<void> check_name(std::string_view name) {
 
 Result<void> check_url(std::string_view url) {
     if (url.empty()) return {};
-    TG_TRY([[maybe_unused]] const WebhookTarget target, parse_webhook_url(std::string(url)));
+    TG_TRY([[maybe_unused]] const jobs::WebhookTarget target, jobs::parse_webhook_url(std::string(url)));
     return {};
 }
 

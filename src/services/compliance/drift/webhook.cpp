@@ -1,15 +1,8 @@
 #include "services/compliance/drift/webhook.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
-#include <array>
 #include <chrono>
-#include <cstring>
 #include <utility>
-
-#include "base/hash.h"
-#include "pipeline/identity/token_keys.h"
 
 namespace tidegate::compliance {
 namespace {
@@ -41,20 +34,6 @@ class Trying final : public http::CallHandler {
     int status_ = 0;
 };
 
-std::string text_of(const http::Address& address) {
-    std::array<char, INET6_ADDRSTRLEN> text{};
-    if (address.storage.ss_family == AF_INET) {
-        sockaddr_in ipv4{};
-        std::memcpy(&ipv4, &address.storage, sizeof ipv4);
-        ::inet_ntop(AF_INET, &ipv4.sin_addr, text.data(), text.size());
-    } else {
-        sockaddr_in6 ipv6{};
-        std::memcpy(&ipv6, &address.storage, sizeof ipv6);
-        ::inet_ntop(AF_INET6, &ipv6.sin6_addr, text.data(), text.size());
-    }
-    return text.data();
-}
-
 Duration pause_after(std::uint32_t tries) {
     // 2^9 s is beyond the longest already.
     return std::min<Duration>(kFirstPause * (1U << std::min(tries - 1, 9U)), kLongestPause);
@@ -62,29 +41,23 @@ Duration pause_after(std::uint32_t tries) {
 
 }  // namespace
 
-std::string webhook_signature(std::string_view secret, UnixMillis now, std::string_view body) {
-    const std::string seconds = std::to_string(now / 1000);
-    std::string signed_text = seconds + ".";
-    signed_text.append(body);
-    const std::string mac = pipeline::hmac_sha256(secret, signed_text);
-    return "t=" + seconds + ",v1=" + to_hex(reinterpret_cast<const std::uint8_t*>(mac.data()), mac.size());
-}
-
 Result<std::unique_ptr<Webhook>> Webhook::create(const DriftWebhookSettings& settings, const Clock& clock,
                                                  std::function<void()> on_progress) {
     if (!settings.secret.is_set()) {
         return fail(ErrorCode::kInvalidArgument, "drift.webhook.url needs drift.webhook.secret: every post is signed");
     }
-    TG_TRY(WebhookTarget target, parse_webhook_url(settings.url));
+    auto parsed = jobs::parse_webhook_url(settings.url);
+    if (!parsed) return fail(ErrorCode::kInvalidArgument, "drift.webhook.url: " + parsed.error().message);
+    jobs::WebhookTarget target = *std::move(parsed);
     const auto literal = http::numeric_address(target.origin.host);
-    if (literal && is_private(*literal) && !settings.allow_private) {
+    if (literal && jobs::is_private(*literal) && !settings.allow_private) {
         return fail(ErrorCode::kInvalidArgument,
                     "drift.webhook.url leads to a private address; drift.webhook.allow_private would let it");
     }
     return std::unique_ptr<Webhook>(new Webhook(settings, std::move(target), clock, std::move(on_progress)));
 }
 
-Webhook::Webhook(const DriftWebhookSettings& settings, WebhookTarget target, const Clock& clock,
+Webhook::Webhook(const DriftWebhookSettings& settings, jobs::WebhookTarget target, const Clock& clock,
                  std::function<void()> on_progress)
     : settings_(settings), target_(std::move(target)), clock_(clock), on_progress_(std::move(on_progress)) {}
 
@@ -154,21 +127,6 @@ void Webhook::end_try(std::optional<std::string> failure) {
     health_.reason = *std::move(failure);
 }
 
-// The address that was judged is the one that is connected to: a name that changes its mind in between leads nowhere else.
-Result<http::Origin> Webhook::resolved() const {
-    http::Origin origin = target_.origin;
-    TG_TRY(const http::Addresses addresses, look_up_(origin.host));
-    const auto good = std::ranges::find_if(
-        addresses, [this](const http::Address& address) { return settings_.allow_private || !is_private(address); });
-    if (good == addresses.end()) {
-        return fail(ErrorCode::kPermissionDenied, "its name leads to private addresses only");
-    }
-    if (origin.server_name.empty()) origin.server_name = origin.host;
-    origin.host = text_of(*good);
-    origin.allow_link_local = settings_.allow_private;
-    return origin;
-}
-
 http::ClientRequest Webhook::request_of(const Post& post) const {
     http::ClientRequest request;
     request.method = "POST";
@@ -179,7 +137,7 @@ http::ClientRequest Webhook::request_of(const Post& post) const {
     request.headers.add("X-Tidegate-Event", "drift.alert." + post.notice.event);
     request.headers.add("X-Tidegate-Delivery", std::to_string(post.notice.id));
     request.headers.add("X-Tidegate-Signature",
-                        webhook_signature(settings_.secret.reveal(), clock_.unix_ms(), post.notice.body));
+                        jobs::webhook_signature(settings_.secret.reveal(), clock_.unix_ms(), post.notice.body));
     request.body = post.notice.body;
     return request;
 }
@@ -192,7 +150,7 @@ void Webhook::begin(const Post& post) {
     }
     if (!mailbox) return;  // The loops do not run yet, or no more: it waits.
     trying_ = true;
-    auto origin = resolved();
+    auto origin = jobs::resolve(target_, settings_.allow_private, look_up_);
     if (!origin) return end_try(origin.error().message);
     const http::CallTimes times{.connect_max = settings_.timeout,
                                 .first_byte_max = settings_.timeout,

@@ -20,10 +20,10 @@
 
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "jobs/webhook_target.h"
 #include "pipeline/loop_parts.h"
 #include "services/compliance/drift/settings.h"
 #include "services/compliance/drift/store.h"
-#include "services/compliance/drift/webhook_target.h"
 
 namespace tidegate::compliance {
 
@@ -35,9 +35,6 @@ struct WebhookHealth {
     std::uint64_t dropped = 0;  // Not taken: waiting_max waited.
     std::string reason;         // Of the last try that failed.
 };
-
-/// The value of X-Tidegate-Signature.
-std::string webhook_signature(std::string_view secret, UnixMillis now, std::string_view body);
 
 class Webhook final : public pipeline::LoopListener {
   public:
@@ -55,9 +52,8 @@ class Webhook final : public pipeline::LoopListener {
     void on_loop_start(pipeline::LoopParts& parts) override;
     void on_loop_stop(pipeline::LoopParts& parts) override;
 
-    /// What a name leads to; the seam for tests.
-    using LookUp = std::function<Result<http::Addresses>(const std::string& host)>;
-    void set_look_up(LookUp look_up) { look_up_ = std::move(look_up); }
+    /// The seam for tests.
+    void set_look_up(jobs::LookUp look_up) { look_up_ = std::move(look_up); }
 
   private:
     struct Post {
@@ -65,20 +61,19 @@ class Webhook final : public pipeline::LoopListener {
         std::uint32_t tries = 0;
         SteadyTime due{};
     };
-    Webhook(const DriftWebhookSettings& settings, WebhookTarget target, const Clock& clock,
+    Webhook(const DriftWebhookSettings& settings, jobs::WebhookTarget target, const Clock& clock,
             std::function<void()> on_progress);
     void take_outcome();
     void begin(const Post& post);
     void end_try(std::optional<std::string> failure);
-    Result<http::Origin> resolved() const;
     http::ClientRequest request_of(const Post& post) const;
     void finish_try(std::optional<std::string> failure);
 
     const DriftWebhookSettings& settings_;
-    const WebhookTarget target_;
+    const jobs::WebhookTarget target_;
     const Clock& clock_;
     const std::function<void()> on_progress_;
-    LookUp look_up_ = http::look_up_addresses;
+    jobs::LookUp look_up_ = http::look_up_addresses;
     pipeline::LoopParts* parts_ = nullptr;  // The loop's.
 
     std::deque<Post> posts_;  // The pumping thread's.

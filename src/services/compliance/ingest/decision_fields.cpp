@@ -1,23 +1,15 @@
 #include "services/compliance/ingest/decision_fields.h"
 
+#include "base/hex_value.h"
+
 namespace tidegate::compliance::ingest {
-namespace {
-
-int hex_digit(char c) noexcept {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-}  // namespace
 
 std::optional<Sha256> parse_sha256_hex(std::string_view text) noexcept {
     Sha256 hash{};
     if (text.size() != 2 * hash.size()) return std::nullopt;
     for (std::size_t i = 0; i < hash.size(); ++i) {
-        const int high = hex_digit(text[2 * i]);
-        const int low = hex_digit(text[2 * i + 1]);
+        const int high = hex_value(text[2 * i]);
+        const int low = hex_value(text[2 * i + 1]);
         if (high < 0 || low < 0) return std::nullopt;
         hash[i] = static_cast<std::uint8_t>(high * 16 + low);
     }

@@ -4,11 +4,6 @@
 namespace tidegate::compliance {
 namespace {
 
-constexpr const char* kRehashHow =
-    "Every record of the leaf ranges is read, hashed again and folded with the rest of the tree; the root must be the "
-    "signed one.";
-constexpr const char* kKeptHow =
-    "The schedule of retention, and whether a younger record is gone from the front of the log.";
 constexpr const char* kGapHow =
     "A record that could not be stored after its answer went out leaves an event `audit` `gap`; there is none.";
 constexpr const char* kModelHow =

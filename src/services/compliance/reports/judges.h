@@ -5,6 +5,17 @@
 
 #include "services/compliance/reports/control.h"
 
+namespace tidegate::compliance {
+
+// What several reports say of how they know.
+inline constexpr const char* kRehashHow =
+    "Every record of the leaf ranges is read, hashed again and folded with the rest of the tree; the root must be the "
+    "signed one.";
+inline constexpr const char* kKeptHow =
+    "The schedule of retention, and whether a younger record is gone from the front of the log.";
+
+}  // namespace tidegate::compliance
+
 namespace tidegate::compliance::judges {
 
 /// Decisions name service, operation, model and its version (those that gave an answer).

@@ -18,7 +18,7 @@ std::uint32_t tag_of(std::uint64_t hash) noexcept {
 }
 
 // Characters whose grams are hashed, and fetched, before the first of them is looked up.
-constexpr std::size_t kBlock = 16;
+constexpr std::size_t kWindowBlock = 16;
 // And the shortest of them: nine in ten searches end with 5 or 6 characters; shorter ones are hashed when needed.
 constexpr unsigned kFirstFetched = 5;
 constexpr std::size_t kProbesAtOnce = 4;
@@ -80,12 +80,12 @@ std::uint32_t CharModel::find(std::uint64_t hash) const noexcept {
 
 void CharModel::score(std::string_view lower, std::vector<CharScore>& out) const {
     out.resize(lower.size());
-    std::array<Hashes, kBlock> hashes;
-    std::array<std::uint64_t, kBlock> windows;
+    std::array<Hashes, kWindowBlock> hashes;
+    std::array<std::uint64_t, kWindowBlock> windows;
     std::uint64_t window = 0;
     unsigned matched = 0;
-    for (std::size_t begin = 0; begin < lower.size(); begin += kBlock) {
-        const std::string_view block = lower.substr(begin, kBlock);
+    for (std::size_t begin = 0; begin < lower.size(); begin += kWindowBlock) {
+        const std::string_view block = lower.substr(begin, kWindowBlock);
         for (std::size_t i = 0; i < block.size(); ++i) {
             window = window << 8U | static_cast<unsigned char>(block[i]);
             windows[i] = window;

@@ -43,7 +43,7 @@ constexpr std::array kLookalikes = {
 };
 static_assert(std::ranges::is_sorted(kLookalikes, {}, &Lookalike::code_point));
 
-struct Range {
+struct FoldRange {
     char32_t first;
     char32_t last;
     FoldKind kind;
@@ -51,25 +51,25 @@ struct Range {
 
 // Sorted; code points in no range are symbols. Checked after the special cases below.
 constexpr std::array kRanges = {
-    Range{0x0180, 0x02AF, FoldKind::kForeign},   Range{0x02B0, 0x02FF, FoldKind::kSymbol},
-    Range{0x0300, 0x036F, FoldKind::kCombining}, Range{0x0370, 0x0482, FoldKind::kForeign},
-    Range{0x0483, 0x0489, FoldKind::kCombining}, Range{0x048A, 0x0590, FoldKind::kForeign},
-    Range{0x0591, 0x05BD, FoldKind::kCombining}, Range{0x05BE, 0x0609, FoldKind::kForeign},
-    Range{0x0610, 0x061A, FoldKind::kCombining}, Range{0x061D, 0x064A, FoldKind::kForeign},
-    Range{0x064B, 0x065F, FoldKind::kCombining}, Range{0x0660, 0x10FF, FoldKind::kForeign},
-    Range{0x1100, 0x11FF, FoldKind::kIdeograph}, Range{0x1200, 0x1AAF, FoldKind::kForeign},
-    Range{0x1AB0, 0x1AFF, FoldKind::kCombining}, Range{0x1B00, 0x1DBF, FoldKind::kForeign},
-    Range{0x1DC0, 0x1DFF, FoldKind::kCombining}, Range{0x1F00, 0x1FFF, FoldKind::kForeign},
-    Range{0x20D0, 0x20FF, FoldKind::kCombining}, Range{0x2C00, 0x2DFF, FoldKind::kForeign},
-    Range{0x2E80, 0x2FFF, FoldKind::kIdeograph}, Range{0x3003, 0x3029, FoldKind::kIdeograph},
-    Range{0x302A, 0x302F, FoldKind::kCombining}, Range{0x3031, 0xA4CF, FoldKind::kIdeograph},
-    Range{0xA4D0, 0xABFF, FoldKind::kForeign},   Range{0xAC00, 0xD7FF, FoldKind::kIdeograph},
-    Range{0xF900, 0xFAFF, FoldKind::kIdeograph}, Range{0xFB13, 0xFDFF, FoldKind::kForeign},
-    Range{0xFE20, 0xFE2F, FoldKind::kCombining}, Range{0xFE70, 0xFEFE, FoldKind::kForeign},
-    Range{0xFF66, 0xFFDC, FoldKind::kIdeograph}, Range{0x10000, 0x1CFFF, FoldKind::kForeign},
-    Range{0x1E000, 0x1EFFF, FoldKind::kForeign}, Range{0x20000, 0x3FFFF, FoldKind::kIdeograph},
+    FoldRange{0x0180, 0x02AF, FoldKind::kForeign},   FoldRange{0x02B0, 0x02FF, FoldKind::kSymbol},
+    FoldRange{0x0300, 0x036F, FoldKind::kCombining}, FoldRange{0x0370, 0x0482, FoldKind::kForeign},
+    FoldRange{0x0483, 0x0489, FoldKind::kCombining}, FoldRange{0x048A, 0x0590, FoldKind::kForeign},
+    FoldRange{0x0591, 0x05BD, FoldKind::kCombining}, FoldRange{0x05BE, 0x0609, FoldKind::kForeign},
+    FoldRange{0x0610, 0x061A, FoldKind::kCombining}, FoldRange{0x061D, 0x064A, FoldKind::kForeign},
+    FoldRange{0x064B, 0x065F, FoldKind::kCombining}, FoldRange{0x0660, 0x10FF, FoldKind::kForeign},
+    FoldRange{0x1100, 0x11FF, FoldKind::kIdeograph}, FoldRange{0x1200, 0x1AAF, FoldKind::kForeign},
+    FoldRange{0x1AB0, 0x1AFF, FoldKind::kCombining}, FoldRange{0x1B00, 0x1DBF, FoldKind::kForeign},
+    FoldRange{0x1DC0, 0x1DFF, FoldKind::kCombining}, FoldRange{0x1F00, 0x1FFF, FoldKind::kForeign},
+    FoldRange{0x20D0, 0x20FF, FoldKind::kCombining}, FoldRange{0x2C00, 0x2DFF, FoldKind::kForeign},
+    FoldRange{0x2E80, 0x2FFF, FoldKind::kIdeograph}, FoldRange{0x3003, 0x3029, FoldKind::kIdeograph},
+    FoldRange{0x302A, 0x302F, FoldKind::kCombining}, FoldRange{0x3031, 0xA4CF, FoldKind::kIdeograph},
+    FoldRange{0xA4D0, 0xABFF, FoldKind::kForeign},   FoldRange{0xAC00, 0xD7FF, FoldKind::kIdeograph},
+    FoldRange{0xF900, 0xFAFF, FoldKind::kIdeograph}, FoldRange{0xFB13, 0xFDFF, FoldKind::kForeign},
+    FoldRange{0xFE20, 0xFE2F, FoldKind::kCombining}, FoldRange{0xFE70, 0xFEFE, FoldKind::kForeign},
+    FoldRange{0xFF66, 0xFFDC, FoldKind::kIdeograph}, FoldRange{0x10000, 0x1CFFF, FoldKind::kForeign},
+    FoldRange{0x1E000, 0x1EFFF, FoldKind::kForeign}, FoldRange{0x20000, 0x3FFFF, FoldKind::kIdeograph},
 };
-static_assert(std::ranges::is_sorted(kRanges, {}, &Range::first));
+static_assert(std::ranges::is_sorted(kRanges, {}, &FoldRange::first));
 
 constexpr bool between(char32_t c, char32_t first, char32_t last) {
     return c >= first && c <= last;
@@ -187,9 +187,9 @@ Folded fold(char32_t c) noexcept {
     if (between(c, 0x2000, 0x206F)) return fold_general_punctuation(c);
     const Folded special = fold_special(c);
     if (special.kind != FoldKind::kSymbol || special.ascii != 0) return special;
-    const auto* const after = std::ranges::upper_bound(kRanges, c, {}, &Range::first);
+    const auto* const after = std::ranges::upper_bound(kRanges, c, {}, &FoldRange::first);
     if (after == kRanges.begin()) return {FoldKind::kSymbol, 0};
-    const Range& range = *(after - 1);
+    const FoldRange& range = *(after - 1);
     return {c <= range.last ? range.kind : FoldKind::kSymbol, 0};
 }
 

@@ -17,7 +17,7 @@ constexpr std::size_t kHeaderBytes = 8 + 4 + 4 + 32;
 constexpr std::size_t kCharSlotBitsMax = 20;
 constexpr std::size_t kStringBytesMax = 256;
 
-class Writer {
+class ModelWriter {
   public:
     template <std::unsigned_integral T>
     void put(T value) {
@@ -38,9 +38,9 @@ class Writer {
 };
 
 // After the first read outside the bytes everything reads as zero and ok() is false.
-class Reader {
+class ModelReader {
   public:
-    explicit Reader(std::string_view bytes) : bytes_(bytes) {}
+    explicit ModelReader(std::string_view bytes) : bytes_(bytes) {}
 
     template <std::unsigned_integral T>
     T get() {
@@ -83,7 +83,7 @@ class Reader {
     bool ok_ = true;
 };
 
-void write_base(const Model& model, Writer& out) {
+void write_base(const Model& model, ModelWriter& out) {
     for (const HashedHead& head : model.heads) {
         out.number(head.scale);
         out.number(head.bias);
@@ -100,7 +100,7 @@ void write_base(const Model& model, Writer& out) {
     for (const std::uint32_t slot : model.chars.slots()) out.put(slot);
 }
 
-Result<void> read_base(Reader& in, Model& model) {
+Result<void> read_base(ModelReader& in, Model& model) {
     const auto broken = [] { return fail(ErrorCode::kDataLoss, "the text model is truncated or has other tables"); };
     for (std::size_t h = 0; h < kHashedHeadCount; ++h) {
         HashedHead& head = model.heads[h];
@@ -128,7 +128,7 @@ Result<void> read_base(Reader& in, Model& model) {
     return {};
 }
 
-void write_above(const Model& model, Writer& out) {
+void write_above(const Model& model, ModelWriter& out) {
     out.numbers(model.stack.centre);
     out.numbers(model.stack.weight);
     out.numbers(model.stack.weight_by_length);
@@ -153,7 +153,7 @@ void write_above(const Model& model, Writer& out) {
     }
 }
 
-void read_above(Reader& in, Model& model) {
+void read_above(ModelReader& in, Model& model) {
     in.numbers(model.stack.centre);
     in.numbers(model.stack.weight);
     in.numbers(model.stack.weight_by_length);
@@ -181,14 +181,14 @@ void read_above(Reader& in, Model& model) {
 }  // namespace
 
 std::string serialise_model(const Model& model) {
-    Writer payload;
+    ModelWriter payload;
     payload.text(model.trained_on);
     payload.text(model.data_digest);
     write_base(model, payload);
     write_above(model, payload);
     const std::string body = payload.take();
     const Sha256 digest = sha256(body);
-    Writer header;
+    ModelWriter header;
     header.put(kFormatVersion);
     header.put(kFeatureVersion);
     std::string out(kMagic);
@@ -201,7 +201,7 @@ Result<ParsedModel> parse_model(std::string_view bytes) {
     if (bytes.size() < kHeaderBytes || !bytes.starts_with(kMagic)) {
         return fail(ErrorCode::kDataLoss, "this is no text model");
     }
-    Reader header(bytes.substr(kMagic.size(), 8));
+    ModelReader header(bytes.substr(kMagic.size(), 8));
     if (header.get<std::uint32_t>() != kFormatVersion || header.get<std::uint32_t>() != kFeatureVersion) {
         return fail(ErrorCode::kDataLoss, "the text model is of another version of the format or the features");
     }
@@ -215,7 +215,7 @@ Result<ParsedModel> parse_model(std::string_view bytes) {
     }
     ParsedModel parsed;
     parsed.hash = to_hex(digest);
-    Reader in(body);
+    ModelReader in(body);
     parsed.model.trained_on = in.text();
     parsed.model.data_digest = in.text();
     TG_CHECK(read_base(in, parsed.model));

@@ -13,7 +13,7 @@ constexpr unsigned char kProvisional = 0x80;  // Set on a Latin letter that stan
 bool is_ascii_letter(char c) noexcept {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
-bool is_digit(char c) noexcept {
+bool is_plain_digit(char c) noexcept {
     return c >= '0' && c <= '9';
 }
 bool is_provisional(char c) noexcept {
@@ -122,7 +122,7 @@ class Normaliser {
             ++traits.latin_letters;
             return emit(c);
         }
-        if (is_digit(c)) {
+        if (is_plain_digit(c)) {
             ++traits.digits;
             return emit(c);
         }
@@ -180,8 +180,8 @@ class Normaliser {
 
     // Every dash reads " - ", except the one in "1990-1995".
     void dash() {
-        const bool in_range = !space_ && !out_.bytes.empty() && is_digit(out_.bytes.back()) &&
-                              position_ < input_.size() && is_digit(input_[position_]);
+        const bool in_range = !space_ && !out_.bytes.empty() && is_plain_digit(out_.bytes.back()) &&
+                              position_ < input_.size() && is_plain_digit(input_[position_]);
         if (in_range) return emit('-');
         space_ = true;
         emit('-');
@@ -226,8 +226,8 @@ class Normaliser {
     bool skip_line_mark() {
         std::size_t end = position_;
         const auto at = [&](std::size_t i) { return i < input_.size() ? input_[i] : '\0'; };
-        if (is_digit(at(end))) {
-            while (is_digit(at(end)) && end - position_ < 3) ++end;
+        if (is_plain_digit(at(end))) {
+            while (is_plain_digit(at(end)) && end - position_ < 3) ++end;
             if (at(end) != '.' && at(end) != ')') return false;
             ++end;
         } else if (std::string_view("#>+-*=").find(at(end)) != std::string_view::npos) {
@@ -245,7 +245,7 @@ class Normaliser {
         if (begin < input_.size() && input_[begin] == ' ') ++begin;
         std::size_t end = begin;
         while (end < input_.size() && end - begin < 8 &&
-               (is_ascii_letter(input_[end]) || is_digit(input_[end]) || input_[end] == '#')) {
+               (is_ascii_letter(input_[end]) || is_plain_digit(input_[end]) || input_[end] == '#')) {
             ++end;
         }
         if (end == begin || end >= input_.size() || input_[end] != ';') return false;

@@ -164,11 +164,11 @@ std::string_view Reading::lower_of(const Window& window) const noexcept {
 template <class EachGram>
 void Reading::count(std::size_t head, std::size_t kept, EachGram&& each_gram) {
     // 64 fetches are more than a core keeps under way at a time, and 256 bytes of slots.
-    constexpr std::size_t kBlock = 64;
+    constexpr std::size_t kCountBlock = 64;
     std::vector<std::uint32_t>& slots = slots_[head];
-    if (slots.size() < std::max(kept, 2 * kBlock)) slots.resize(std::max(kept, 2 * kBlock));
+    if (slots.size() < std::max(kept, 2 * kCountBlock)) slots.resize(std::max(kept, 2 * kCountBlock));
     // Slots that nobody will ask for go round in two blocks.
-    const std::size_t mask = kept > 0 ? ~std::size_t{0} : 2 * kBlock - 1;
+    const std::size_t mask = kept > 0 ? ~std::size_t{0} : 2 * kCountBlock - 1;
     std::uint32_t* const out = slots.data();
     GramCounter& counter = counters_[head];
     const unsigned bits = counter.bits();
@@ -178,12 +178,12 @@ void Reading::count(std::size_t head, std::size_t kept, EachGram&& each_gram) {
         const std::uint32_t slot = gram_slot(key, bits);
         out[size++ & mask] = slot;
         counter.expect(slot);
-        if (size - counted < 2 * kBlock) return;
-        counter.add(std::span(out + (counted & mask), kBlock));
-        counted += kBlock;
+        if (size - counted < 2 * kCountBlock) return;
+        counter.add(std::span(out + (counted & mask), kCountBlock));
+        counted += kCountBlock;
     });
-    for (; counted < size; counted += kBlock) {
-        counter.add(std::span(out + (counted & mask), std::min(kBlock, size - counted)));
+    for (; counted < size; counted += kCountBlock) {
+        counter.add(std::span(out + (counted & mask), std::min(kCountBlock, size - counted)));
     }
 }
 

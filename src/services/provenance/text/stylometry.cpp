@@ -142,9 +142,9 @@ Counts count_tokens(const NormalText& normal, const Tokens& tokens, const Window
     return c;
 }
 
-class Writer {
+class FeatureWriter {
   public:
-    explicit Writer(std::span<double> out) : out_(out) {}
+    explicit FeatureWriter(std::span<double> out) : out_(out) {}
     void put(double value) {
         TG_ASSERT(at_ < out_.size());
         out_[at_++] = value;
@@ -156,7 +156,7 @@ class Writer {
     std::size_t at_ = 0;
 };
 
-void write_punctuation(const Counts& c, double sentences, Writer& out) {
+void write_punctuation(const Counts& c, double sentences, FeatureWriter& out) {
     for (const double mark : c.marks) out.put(root_rate(mark, c.words));
     out.put(root_rate(c.ellipses, c.words));
     out.put(root_rate(c.double_marks, c.words));
@@ -165,7 +165,7 @@ void write_punctuation(const Counts& c, double sentences, Writer& out) {
 }
 
 // Returns the coefficient of variation of the sentence lengths ("burstiness").
-double write_rhythm(const Tokens& tokens, const Window& window, StylometryScratch& scratch, Writer& out) {
+double write_rhythm(const Tokens& tokens, const Window& window, StylometryScratch& scratch, FeatureWriter& out) {
     double n = 0, sum = 0, squares = 0, steps = 0, shortest = 1e9, longest = 0, few = 0, many = 0, before = -1;
     scratch.hashes.clear();
     double function_starts = 0;
@@ -231,7 +231,7 @@ Richness richness(const Tally& words, std::size_t total_words) {
 
 // Returns the type-token ratio.
 double write_vocabulary(const Counts& c, const Tokens& tokens, const Window& window, StylometryScratch& scratch,
-                        Writer& out) {
+                        FeatureWriter& out) {
     scratch.hashes.clear();
     for (std::uint32_t t = window.token_begin; t < window.token_end; ++t) {
         if (tokens.tokens[t].kind == TokenKind::kWord) scratch.hashes.push_back(tokens.tokens[t].hash);
@@ -261,7 +261,7 @@ double share_of_repeats(std::size_t distinct, std::size_t total) {
 }
 
 // Content words: their share of repeats, and the share of the most frequent one.
-void write_content_words(const Tokens& tokens, const Window& window, StylometryScratch& scratch, Writer& out) {
+void write_content_words(const Tokens& tokens, const Window& window, StylometryScratch& scratch, FeatureWriter& out) {
     scratch.flags.assign(scratch.words.distinct().size(), 0);
     std::size_t word = 0;
     std::size_t total = 0;
@@ -283,7 +283,7 @@ void write_content_words(const Tokens& tokens, const Window& window, StylometryS
 }
 
 // Returns the share of word pairs that stand there again. scratch.words has the words of the window.
-double write_repetition(const Tokens& tokens, const Window& window, StylometryScratch& scratch, Writer& out) {
+double write_repetition(const Tokens& tokens, const Window& window, StylometryScratch& scratch, FeatureWriter& out) {
     write_content_words(tokens, window, scratch, out);
     const std::vector<std::uint64_t>& words = scratch.hashes;
     // A pair can only repeat where both words do, and three words where both pairs do: few are left to count.
@@ -319,7 +319,7 @@ double write_repetition(const Tokens& tokens, const Window& window, StylometrySc
     return pair_share;
 }
 
-void write_informality(const Counts& c, Writer& out) {
+void write_informality(const Counts& c, FeatureWriter& out) {
     out.put(root_rate(c.contractions, c.words));
     out.put(root_rate(c.lower_i, c.words));
     out.put(root_rate(c.first_person, c.words));
@@ -369,7 +369,7 @@ void measure_style(const NormalText& normal, const Tokens& tokens, const Window&
     TG_ASSERT(out.size() == stylometry_size());
     const Counts c = count_tokens(normal, tokens, window, scratch);
     const double sentences = window.sentence_end - window.sentence_begin;
-    Writer writer(out);
+    FeatureWriter writer(out);
     // Most counts are small: their roots are taken once.
     std::array<double, 16> roots{};
     for (std::size_t i = 1; i < roots.size(); ++i) roots[i] = root_rate(static_cast<double>(i), c.words);

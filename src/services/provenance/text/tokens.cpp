@@ -21,7 +21,7 @@ bool is_upper(char c) noexcept {
 bool is_lower(char c) noexcept {
     return c >= 'a' && c <= 'z';
 }
-bool is_digit(char c) noexcept {
+bool is_ascii_digit(char c) noexcept {
     return c >= '0' && c <= '9';
 }
 bool is_letter(char c) noexcept {
@@ -62,7 +62,7 @@ class Tokenizer {
     void lower_case() {
         out_.lower.resize(text_.size());
         std::ranges::transform(text_, out_.lower.begin(), [](char c) {
-            return is_upper(c) ? static_cast<char>(c + ('a' - 'A')) : is_digit(c) ? '0' : c;
+            return is_upper(c) ? static_cast<char>(c + ('a' - 'A')) : is_ascii_digit(c) ? '0' : c;
         });
     }
 
@@ -70,7 +70,7 @@ class Tokenizer {
         const char c = text_[at];
         if (is_letter(c)) return read_word(at);
         Token token{.begin = at, .end = at + 1};
-        if (is_digit(c)) {
+        if (is_ascii_digit(c)) {
             token.kind = TokenKind::kNumber;
             while (token.end < text_.size() && continues_number(token.end)) ++token.end;
             token.hash = word_hash("0");
@@ -86,8 +86,8 @@ class Tokenizer {
 
     bool continues_number(std::size_t at) const noexcept {
         const char c = text_[at];
-        if (is_digit(c)) return true;
-        return (c == '.' || c == ',' || c == ':') && at + 1 < text_.size() && is_digit(text_[at + 1]);
+        if (is_ascii_digit(c)) return true;
+        return (c == '.' || c == ',' || c == ':') && at + 1 < text_.size() && is_ascii_digit(text_[at + 1]);
     }
 
     std::uint32_t read_word(std::uint32_t at) {

@@ -60,6 +60,8 @@ export interface Ask {
   raw?: Blob | ArrayBuffer | FormData | string;
   headers?: Record<string, string>;
   signal?: AbortSignal;
+  /** The answer's text is wanted as it came, JSON or not. */
+  text?: boolean;
 }
 
 /** An answer with its headers, for pages that show `Server-Timing` or `X-Cache`. */
@@ -82,7 +84,8 @@ export async function ask<T>(path: string, what: Ask = {}): Promise<Answer<T>> {
       ...(what.body === undefined ? {} : { body: JSON.stringify(what.body) }),
       ...(what.raw === undefined ? {} : { body: what.raw }),
       ...(what.signal === undefined ? {} : { signal: what.signal }),
-      cache: "no-store",
+      // What is posted is kept by no browser; "no-store" would also tell the server not to answer out of its own cache.
+      ...(what.body === undefined && what.raw === undefined ? { cache: "no-store" as const } : {}),
     });
   } catch (reason) {
     if (reason instanceof DOMException && reason.name === "AbortError") throw reason;
@@ -91,8 +94,54 @@ export async function ask<T>(path: string, what: Ask = {}): Promise<Answer<T>> {
   if (!response.ok) throw new ApiError(await problemOf(response));
   const type = response.headers.get("content-type") ?? "";
   const text = await response.text();
-  const value = (type.includes("json") && text !== "" ? JSON.parse(text) : text) as T;
+  const value = (type.includes("json") && text !== "" && what.text !== true ? JSON.parse(text) : text) as T;
   return { value, headers: response.headers, milliseconds: performance.now() - begun };
+}
+
+/** An answer of any status, as it came; only a server that does not answer is an ApiError. */
+export interface Exchange {
+  status: number;
+  statusText: string;
+  headers: Headers;
+  body: Blob;
+  milliseconds: number;
+}
+
+export async function exchange(path: string, what: Ask = {}): Promise<Exchange> {
+  const begun = performance.now();
+  try {
+    const response = await fetch(path, {
+      method: what.method ?? "GET",
+      // The browser keeps nothing, and its own word for that ("no-cache") would keep the server from answering out of its cache.
+      headers: headers({ "Cache-Control": "max-age=31536000", Pragma: "none", ...what.headers }),
+      ...(what.raw === undefined ? {} : { body: what.raw }),
+      ...(what.signal === undefined ? {} : { signal: what.signal }),
+      cache: "no-store",
+    });
+    const body = await response.blob();
+    return { status: response.status, statusText: response.statusText, headers: response.headers, body, milliseconds: performance.now() - begun };
+  } catch (reason) {
+    if (reason instanceof DOMException && reason.name === "AbortError") throw reason;
+    throw new ApiError({ status: 0, title: "No connection", detail: "The server does not answer." });
+  }
+}
+
+/** As JSON.parse, but a whole number that a double cannot hold keeps its digits, as text (where the browser gives the source). */
+export function parseExact(text: string): unknown {
+  const keep = (_name: string, value: unknown, context?: { source?: string }): unknown =>
+    typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value) && context?.source !== undefined ? context.source : value;
+  return JSON.parse(text, keep as (name: string, value: unknown) => unknown);
+}
+
+/** Gives the browser a file to save; how many bytes it has. */
+export function save(text: string, type: string, name: string): number {
+  const blob = new Blob([text], { type });
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+  return blob.size;
 }
 
 export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {

@@ -51,5 +51,10 @@ export function time(at: string | number | null | undefined): string {
 export function ago(at: string | number | null | undefined, now = Date.now()): string {
   if (at === null || at === undefined || at === "") return NOTHING;
   const ms = now - new Date(at).getTime();
-  return ms < 1500 ? "just now" : `${duration(ms)} ago`;
+  return ms < 1500 ? "just now" : `${duration(ms < 120_000 ? Math.round(ms / 1000) * 1000 : ms)} ago`;
+}
+
+/** A model's version for a narrow place: of a long hash the first twelve letters. */
+export function shortVersion(version: string | null | undefined): string {
+  return (version ?? "").replace(/[0-9a-f]{20,}/, (hash) => `${hash.slice(0, 12)}\u2026`);
 }

@@ -30,7 +30,8 @@ export interface Sample {
   routes: RouteSample[];
   cache: { hits: number; misses: number };
   spend_points: number;
-  process: { cpu_cores: number; resident_bytes: number; open_descriptors: number; loop_lag_ms: number };
+  /** Null: the kernel did not say. */
+  process: { cpu_cores: number | null; resident_bytes: number | null; open_descriptors: number | null; loop_lag_ms: number };
 }
 
 export const KEEP = 300;

@@ -1,7 +1,7 @@
 // Decisions: the record. Search it, look at one, prove it, export it.
 import { useEffect, useState } from "preact/hooks";
-import { ApiError, ask, get, post } from "../lib/api";
-import { bytes, count, duration, percent, time } from "../lib/format";
+import { ApiError, ask, get, post, save } from "../lib/api";
+import { bytes, count, duration, percent, shortVersion, time } from "../lib/format";
 import { useFetch } from "../lib/hooks";
 import { Action, Badge, Card, Code, Empty, Field, Figure, Figures, Table, Title, Trouble, type Tone } from "../ui/basic";
 import { Stages } from "../ui/stages";
@@ -39,8 +39,9 @@ interface Page {
 }
 
 const tone = (status: string): Tone => (status === "success" ? "good" : status === "error" ? "bad" : "warn");
-const FILTERS = ["service", "operation", "model", "status", "band", "actor"] as const;
-type Filter = Partial<Record<(typeof FILTERS)[number] | "from" | "to", string>>;
+const FILTERS = ["service", "operation", "model", "model_version", "band", "actor", "tenant"] as const;
+const STATUSES = ["success", "error", "refused", "timeout", "cancelled"];
+type Filter = Partial<Record<(typeof FILTERS)[number] | "status" | "kind" | "from" | "to", string>>;
 
 function columns() {
   return [
@@ -51,7 +52,7 @@ function columns() {
     { head: "Band", cell: (row: Decision) => row.band ?? "" },
     { head: "Confidence", number: true, cell: (row: Decision) => percent(row.confidence) },
     { head: "Latency", number: true, cell: (row: Decision) => duration(row.latency_ms) },
-    { head: "Model", cell: (row: Decision) => row.model_version || row.model },
+    { head: "Model", cell: (row: Decision) => <span title={row.model_version}>{[row.model, shortVersion(row.model_version)].filter((part) => part !== "" && part !== null).join(" ")}</span> },
     { head: "Tenant", cell: (row: Decision) => row.tenant ?? "" },
   ];
 }
@@ -77,14 +78,8 @@ function List() {
     return () => window.removeEventListener("tidegate-key", again);
   }, [filter, round]);
   const download = async (format: string): Promise<string> => {
-    const got = await ask<string>(`/api/compliance/export`, { body: { ...filter, format } });
-    const blob = new Blob([typeof got.value === "string" ? got.value : JSON.stringify(got.value)], { type: got.headers.get("content-type") ?? "text/plain" });
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = `decisions.${format}`;
-    link.click();
-    URL.revokeObjectURL(link.href);
-    return `${bytes(blob.size)} saved`;
+    const got = await ask<string>("/api/compliance/export", { body: { ...filter, format }, text: true });
+    return `${bytes(save(got.value, got.headers.get("content-type") ?? "text/plain", `decisions.${format}`))} saved`;
   };
   return (
     <>
@@ -99,7 +94,7 @@ function List() {
             event.preventDefault();
             const read = new FormData(event.currentTarget as HTMLFormElement);
             const next: Filter = {};
-            for (const name of FILTERS) {
+            for (const name of [...FILTERS, "status", "kind"] as const) {
               const value = String(read.get(name) ?? "").trim();
               if (value !== "") next[name] = value;
             }
@@ -111,10 +106,24 @@ function List() {
           }}
         >
           {FILTERS.map((name) => (
-            <Field key={name} label={name}>
+            <Field key={name} label={name.replace("_", " ")}>
               <input name={name} size={12} />
             </Field>
           ))}
+          <Field label="status">
+            <select name="status">
+              <option value="">any</option>
+              {STATUSES.map((status) => (
+                <option key={status}>{status}</option>
+              ))}
+            </select>
+          </Field>
+          <Field label="records">
+            <select name="kind">
+              <option value="">decisions</option>
+              <option value="event">events of the record</option>
+            </select>
+          </Field>
           <Field label="from">
             <input name="from" type="datetime-local" />
           </Field>
@@ -164,6 +173,59 @@ function List() {
   );
 }
 
+interface Content {
+  input?: string | null;
+  output?: string | null;
+  input_hex?: string;
+  output_hex?: string;
+}
+
+/** What was asked and answered, where the settings keep it. Asked for on demand: each reading is an event of the log. */
+function Evidence(props: { one: Decision }) {
+  const { one } = props;
+  const [content, setContent] = useState<Content | undefined>(undefined);
+  const [same, setSame] = useState<Decision[] | undefined>(undefined);
+  const [error, setError] = useState<Error | undefined>(undefined);
+  const read = async (act: () => Promise<void>): Promise<void> => {
+    setError(undefined);
+    try {
+      await act();
+    } catch (reason) {
+      setError(reason instanceof Error ? reason : new Error(String(reason)));
+    }
+  };
+  return (
+    <Card title="Evidence" note="reading it is recorded" wide>
+      <div class="fields">
+        <button type="button" onClick={() => void read(async () => setContent(await get<Content>(`/api/compliance/content/${one.id}`)))}>
+          Read what was asked and answered
+        </button>
+        <button type="button" disabled={one.input_hash === ""} onClick={() => void read(async () => setSame((await get<{ results: Decision[] }>(`/api/compliance/duplicates/${encodeURIComponent(one.input_hash)}`)).results))}>
+          Find the same input
+        </button>
+        <button type="button" onClick={() => void read(async () => void save((await ask<string>(`/api/compliance/receipt/${one.id}`, { text: true })).value, "text/plain", `receipt-${one.id}.txt`))}>
+          Save the receipt
+        </button>
+      </div>
+      <Trouble error={error} />
+      {content === undefined ? null : (
+        <>
+          <h3>Asked</h3>
+          <pre tabIndex={0}>{content.input ?? content.input_hex ?? "not kept"}</pre>
+          <h3>Answered</h3>
+          <pre tabIndex={0}>{content.output ?? content.output_hex ?? "not kept"}</pre>
+        </>
+      )}
+      {same === undefined ? null : (
+        <>
+          <h3>Decisions about the same input</h3>
+          <Table label="Decisions about the same input" columns={columns()} rows={same} rowKey={(row) => row.id} href={(row) => `#/decisions/${row.id}`} />
+        </>
+      )}
+    </Card>
+  );
+}
+
 interface Inclusion {
   leaf: number;
   leaf_hash: string;
@@ -197,7 +259,10 @@ function One(props: { id: string }) {
     );
   }, [props.id]);
   const one = found?.find((decision) => decision.id === props.id) ?? (found?.length === 1 ? found[0] : undefined);
-  const proof = useFetch<Inclusion>(one === undefined ? null : `/api/compliance/proof/inclusion/${one.id}`);
+  // The newest records are under no checkpoint for a second: asked until one covers it.
+  const [proven, setProven] = useState(false);
+  const proof = useFetch<Inclusion>(one === undefined ? null : `/api/compliance/proof/inclusion/${one.id}`, proven ? 0 : 1500);
+  useEffect(() => setProven(proof.value !== undefined), [proof.value]);
   return (
     <>
       <Title text="Decision" note={props.id}>
@@ -235,6 +300,8 @@ function One(props: { id: string }) {
                     ["Request", one.request_id],
                     ["Trace", one.trace_id],
                     ["Input hash", one.input_hash],
+                    ["Tokens", one.tokens === null ? "not stated" : count(one.tokens)],
+                    ["Tags", Object.entries(one.tags).map(([name, value]) => `${name}=${value}`).join(", ") || "none"],
                     ["Error", one.error ?? "none"],
                   ] as const
                 ).map(([name, value]) => (
@@ -254,6 +321,7 @@ function One(props: { id: string }) {
           <Card title="What was answered" wide>
             <pre tabIndex={0}>{JSON.stringify(one.output, null, 2)}</pre>
           </Card>
+          <Evidence one={one} />
           <Card title="Proof" note="that this record is in the log, unchanged" wide>
             <Trouble error={proof.error} />
             {proof.value === undefined ? null : (

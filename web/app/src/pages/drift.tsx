@@ -4,6 +4,7 @@ import { ago, count, NOTHING, percent, time } from "../lib/format";
 import { useFetch } from "../lib/hooks";
 import { Action, Badge, Card, Empty, Figure, Figures, Table, Title, Trouble, type Tone } from "../ui/basic";
 import { Bars } from "../ui/charts";
+import { Timeline } from "./drift_timeline";
 import type { PageProps } from "./pages";
 
 interface Evidence {
@@ -15,9 +16,16 @@ interface Evidence {
   n: number;
   reference_n: number;
   contribution: number;
-  what_changed: { cell: string; before: number; now: number; contribution: number }[];
+  what_changed: Moved[];
 }
-interface Alert {
+/** One class of a feature: its share before and now, or its counts, as the test has them. */
+interface Moved {
+  cell: string;
+  before: number;
+  now: number;
+  contribution: number;
+}
+export interface Alert {
   id: number;
   state: string;
   stream: string;
@@ -35,7 +43,7 @@ interface Alert {
   worst: Evidence;
   history: { at: string; from: string; to: string; actor: string; note: string }[];
 }
-interface Stream {
+export interface Stream {
   id: string;
   service: string;
   operation: string;
@@ -57,6 +65,7 @@ interface Look {
   p: number | null;
   p_adjusted: number | null;
   contribution: number | null;
+  what_changed?: Moved[];
   tests?: { test: string; n: number; reference_n: number; statistic: number; p: number; threshold: number; effect: number; decides: boolean }[];
 }
 interface Report {
@@ -66,8 +75,47 @@ interface Report {
 
 const TONES: Record<string, Tone> = { open: "bad", acknowledged: "warn", suppressed: "plain", resolved: "good" };
 const p = (value: number | null | undefined): string => (value === null || value === undefined ? NOTHING : value < 0.0001 ? value.toExponential(1) : value.toPrecision(2));
-const nameOf = (of: { service: string; operation: string; model: string; tenant: string; segment: string }): string =>
+export const nameOf = (of: { service: string; operation: string; model: string; tenant: string; segment: string }): string =>
   [of.operation || of.service, of.model, of.tenant, of.segment].filter((part) => part !== "").join(" \u00b7 ");
+
+/** Where a class lies among the others: the cells of a number by their values, words as they come (the largest change first). */
+function placeOf(cell: string): number {
+  if (/^(below|up to) /.test(cell)) return Number.NEGATIVE_INFINITY;
+  if (/^(above|over|from) /.test(cell)) return Number.MAX_VALUE;
+  const read = Number.parseFloat(cell);
+  return Number.isNaN(read) ? Number.POSITIVE_INFINITY : read;
+}
+
+function BeforeAndNow(props: { feature: string; moved: Moved[]; n: number | undefined; reference_n: number | undefined }) {
+  const classes = [...props.moved].sort((a, b) => (placeOf(a.cell) === placeOf(b.cell) ? 0 : placeOf(a.cell) - placeOf(b.cell)));
+  return (
+    <>
+      <Bars
+        title={`Share of each class before and now: ${props.feature}`}
+        shares
+        classes={classes.map((cell) => cell.cell)}
+        sets={[
+          { label: "before", colour: "--line-1", counts: classes.map((cell) => cell.before), ...(props.reference_n === undefined ? {} : { n: props.reference_n }) },
+          { label: "now", colour: "--line-2", counts: classes.map((cell) => cell.now), ...(props.n === undefined ? {} : { n: props.n }) },
+        ]}
+      />
+      <details>
+        <summary>Class by class</summary>
+        <Table
+          label={`Classes of ${props.feature}`}
+          rows={classes}
+          rowKey={(row) => `${row.cell} ${row.contribution}`}
+          columns={[
+            { head: "Class", cell: (row) => row.cell },
+            { head: "Before", number: true, cell: (row) => percent(row.before) },
+            { head: "Now", number: true, cell: (row) => percent(row.now) },
+            { head: "Share of the change", number: true, cell: (row) => percent(row.contribution, 0) },
+          ]}
+        />
+      </details>
+    </>
+  );
+}
 
 function AlertActions(props: { alert: Alert; done: () => void }) {
   const act = (what: string, body: object, said: string) => async (): Promise<string> => {
@@ -114,14 +162,7 @@ function OneAlert(props: { id: string }) {
             {alert.latest.what_changed.length === 0 ? (
               <Empty what="this test names no cells." />
             ) : (
-              <Bars
-                title={`Share of each class before and now: ${alert.feature}`}
-                classes={alert.latest.what_changed.map((cell) => cell.cell)}
-                sets={[
-                  { label: "before", colour: "--line-1", counts: alert.latest.what_changed.map((cell) => cell.before) },
-                  { label: "now", colour: "--line-2", counts: alert.latest.what_changed.map((cell) => cell.now) },
-                ]}
-              />
+              <BeforeAndNow feature={alert.feature} moved={alert.latest.what_changed} n={alert.latest.n} reference_n={alert.latest.reference_n} />
             )}
           </Card>
           <Card title="Its life" wide>
@@ -187,7 +228,7 @@ function OneStream(props: { id: string }) {
                 rowKey={(row) => row.feature}
                 columns={[
                   { head: "Feature", cell: (row) => row.feature.replaceAll("_", " ") },
-                  { head: "", cell: (row) => <Badge tone={row.drifted ? "bad" : "good"}>{row.drifted ? "changed" : "as before"}</Badge> },
+                  { head: "Found", cell: (row) => <Badge tone={row.drifted ? "bad" : "good"}>{row.drifted ? "changed" : "as before"}</Badge> },
                   { head: "Test", cell: (row) => row.tests?.find((test) => test.decides)?.test ?? "" },
                   { head: "Statistic", number: true, cell: (row) => row.tests?.find((test) => test.decides)?.statistic.toPrecision(3) ?? NOTHING },
                   { head: "Threshold", number: true, cell: (row) => row.tests?.find((test) => test.decides)?.threshold.toPrecision(3) ?? NOTHING },
@@ -199,6 +240,15 @@ function OneStream(props: { id: string }) {
               />
             )}
           </Card>
+          {(stream.last_look?.features ?? []).flatMap((look) =>
+            look.what_changed === undefined || look.what_changed.length === 0
+              ? []
+              : [
+                  <Card key={look.feature} title={look.feature.replaceAll("_", " ")} note="the reference and the last window">
+                    <BeforeAndNow feature={look.feature} moved={look.what_changed} n={look.tests?.find((test) => test.decides)?.n} reference_n={look.tests?.find((test) => test.decides)?.reference_n} />
+                  </Card>,
+                ],
+          )}
           <Card title="References" wide>
             {stream.baselines.length === 0 ? (
               <Empty what="none is whole." />
@@ -226,7 +276,7 @@ function OneStream(props: { id: string }) {
 function Overview() {
   const report = useFetch<Report>("/api/drift/report", 10_000);
   const streams = useFetch<{ streams: Stream[]; total: number }>("/api/drift/statistics?limit=200", 10_000);
-  const alerts = useFetch<{ items: Alert[]; total: number }>("/api/drift/alerts?limit=50", 10_000);
+  const alerts = useFetch<{ items: Alert[]; total: number }>("/api/drift/alerts?limit=200", 10_000);
   const summary = report.value?.summary;
   return (
     <>
@@ -245,6 +295,7 @@ function Overview() {
             </Figures>
           </Card>
         )}
+        {streams.value === undefined || alerts.value === undefined || streams.value.streams.length === 0 ? null : <Timeline streams={streams.value.streams} alerts={alerts.value.items} />}
         {alerts.value === undefined ? null : (
           <Card title="Alerts" wide>
             {alerts.value.items.length === 0 ? (

@@ -1,12 +1,15 @@
 // Live: what the server does now, second by second.
 import { useState } from "preact/hooks";
 import { KEEP, type RouteSample, type Sample } from "../lib/live";
-import { bytes, count, duration, percent, short } from "../lib/format";
+import { bytes, count, duration, NOTHING, percent, short } from "../lib/format";
 import { useEvents } from "../lib/hooks";
 import { Badge, Card, Empty, Figure, Figures, Table, Title, Trouble } from "../ui/basic";
 import { Heat, Lines } from "../ui/charts";
+import { LastDay } from "./live_day";
 
 const SUMMED = 10;
+/** A second comes each second; where some are missing nobody listened. */
+const GAP_S = 3;
 
 /** Requests, errors and so on of the newest samples together; null without any. */
 function together(samples: Sample[]) {
@@ -47,6 +50,25 @@ function byRoute(samples: Sample[]): (RouteSample & { rate: number })[] {
   return [...found.values()].filter((route) => route.requests > 0).sort((a, b) => b.requests - a.requests);
 }
 
+/** Routes of one service together. Percentiles of different routes cannot be added: the slowest route's stand for it. */
+function byService(routes: (RouteSample & { rate: number })[]): { family: string; rate: number; requests: number; errors: number; slowest: number | null; route: string }[] {
+  const families = [...new Set(routes.map((route) => route.family))];
+  return families
+    .map((family) => {
+      const of = routes.filter((route) => route.family === family);
+      const slowest = of.reduce<(typeof of)[number] | undefined>((worst, route) => ((route.latency_ms?.p99 ?? -1) > (worst?.latency_ms?.p99 ?? -1) ? route : worst), undefined);
+      return {
+        family,
+        rate: of.reduce((all, route) => all + route.rate, 0),
+        requests: of.reduce((all, route) => all + route.requests, 0),
+        errors: of.reduce((all, route) => all + route.errors, 0),
+        slowest: slowest?.latency_ms?.p99 ?? null,
+        route: slowest === undefined ? "" : `${slowest.method} ${slowest.route}`,
+      };
+    })
+    .sort((a, b) => b.requests - a.requests);
+}
+
 export function Live() {
   const [samples, setSamples] = useState<Sample[]>([]);
   const { state, error } = useEvents("/api/v1/performance/live", (event) => {
@@ -81,7 +103,7 @@ export function Live() {
               <Figure label="In flight" value={count(now.last.in_flight)} />
               <Figure label="Cache hits" value={percent(now.hits)} note="of looks" />
               <Figure label="Spend" value={count(now.spend)} note={`points in ${SUMMED} s`} />
-              <Figure label="CPU" value={`${now.last.process.cpu_cores.toFixed(2)} cores`} />
+              <Figure label="CPU" value={now.last.process.cpu_cores === null ? NOTHING : `${now.last.process.cpu_cores.toFixed(2)} cores`} />
               <Figure label="Memory" value={bytes(now.last.process.resident_bytes)} note="resident" />
               <Figure label="Loop lag" value={duration(now.last.process.loop_lag_ms)} note="worst of this second" />
             </Figures>
@@ -89,7 +111,7 @@ export function Live() {
           <Card title="Requests a second">
             <Lines
               title="Requests and errors a second"
-              times={times}
+              times={times} gap={GAP_S}
               lines={[
                 { label: "requests", colour: "--line-1", values: samples.map((s) => s.requests / s.interval_s), format: short },
                 { label: "errors", colour: "--line-4", values: samples.map((s) => s.errors / s.interval_s), format: short },
@@ -99,7 +121,7 @@ export function Live() {
           <Card title="Latency">
             <Lines
               title="Latency percentiles"
-              times={times}
+              times={times} gap={GAP_S}
               logarithmic
               lines={[
                 { label: "p50", colour: "--line-1", values: samples.map((s) => s.latency_ms?.p50 ?? null), format: duration },
@@ -109,14 +131,45 @@ export function Live() {
               ]}
             />
           </Card>
+          <Card title="Cache and spend" note="of each second">
+            <Lines
+              title="Share of cache looks that hit"
+              height={140}
+              times={times} gap={GAP_S}
+              lines={[{ label: "cache hits", colour: "--line-1", values: samples.map((s) => (s.cache.hits + s.cache.misses > 0 ? s.cache.hits / (s.cache.hits + s.cache.misses) : null)), format: (share) => percent(share, 0) }]}
+              dots
+            />
+            <Lines title="Points charged" height={140} times={times} gap={GAP_S} lines={[{ label: "points", colour: "--line-2", values: samples.map((s) => s.spend_points), format: count }]} />
+          </Card>
+          <Card title="In flight and memory" note="at the end of each second">
+            <Lines title="Requests in flight" height={140} times={times} gap={GAP_S} lines={[{ label: "in flight", colour: "--line-3", values: samples.map((s) => s.in_flight), format: count }]} />
+            <Lines title="Resident memory" height={140} times={times} gap={GAP_S} lines={[{ label: "resident", colour: "--line-1", values: samples.map((s) => s.process.resident_bytes), format: bytes }]} />
+          </Card>
           <Card title="Latency heat map" note="each column a second, each row a class, darker is more" wide>
             <Heat
               title="How many requests took how long, second by second"
               columns={samples.map((s) => s.latency_histogram.counts)}
               classes={upper.map((ms) => `\u2264 ${duration(ms)}`).concat("more")}
-              width={KEEP}
+              width={Math.max(60, samples.length)}
             />
           </Card>
+          {routes.length === 0 ? null : (
+            <Card title="Services" note={`counts of the last ${SUMMED} seconds`} wide>
+              <Table
+                label="Services"
+                rows={byService(routes)}
+                rowKey={(row) => row.family}
+                columns={[
+                  { head: "Service", cell: (row) => row.family },
+                  { head: "Requests/s", number: true, cell: (row) => count(row.rate) },
+                  { head: "Errors", number: true, cell: (row) => count(row.errors) },
+                  { head: "Share failed", number: true, cell: (row) => percent(row.requests > 0 ? row.errors / row.requests : null, 2) },
+                  { head: "Slowest route's p99", number: true, cell: (row) => duration(row.slowest) },
+                  { head: "Slowest route", cell: (row) => row.route },
+                ]}
+              />
+            </Card>
+          )}
           <Card title="Routes" note={`counts of the last ${SUMMED} seconds, percentiles of the newest second with requests`} wide>
             {routes.length === 0 ? (
               <Empty what="nobody has asked anything in the last ten seconds." command={'curl -s localhost:8000/api/v1/detect/text -H "Content-Type: application/json" -d \'{"text":"Write a text of a hundred words here."}\''} />
@@ -131,11 +184,14 @@ export function Live() {
                   { head: "Requests/s", number: true, cell: (row) => count(row.rate) },
                   { head: "Errors", number: true, cell: (row) => count(row.errors) },
                   { head: "p50", number: true, cell: (row) => duration(row.latency_ms?.p50) },
+                  { head: "p90", number: true, cell: (row) => duration(row.latency_ms?.p90) },
                   { head: "p99", number: true, cell: (row) => duration(row.latency_ms?.p99) },
+                  { head: "p99.9", number: true, cell: (row) => duration(row.latency_ms?.p999) },
                 ]}
               />
             )}
           </Card>
+          <LastDay />
         </div>
       )}
     </>

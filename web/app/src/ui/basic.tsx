@@ -84,20 +84,29 @@ export function Code(props: { text: string }) {
   );
 }
 
+/** A line of text as the server writes it: what stands in back-ticks is code. */
+export function Ticked(props: { text: string }) {
+  return <>{props.text.split("`").map((part, at) => (at % 2 === 1 ? <code key={at}>{part}</code> : part))}</>;
+}
+
 /** Why there is nothing to show: the server's own words, with the request's id to look it up in the log. */
 export function Trouble(props: { error: Error | undefined; retry?: () => void }) {
   if (props.error === undefined) return null;
   const problem = props.error instanceof ApiError ? props.error.problem : undefined;
+  // Not an error of anybody's: a door that asks for a key.
+  const locked = problem?.status === 401 || problem?.status === 403;
   return (
-    <div class="trouble" role="alert">
-      <strong>{problem?.title ?? (problem?.status ? `HTTP ${problem.status}` : "Failed")}</strong>
-      <span>{props.error.message}</span>
+    <div class={locked ? "trouble locked" : "trouble"} role="alert">
+      <strong>{problem?.status === 401 ? "A key is needed" : problem?.status === 403 ? "This key may not see it" : problem?.title ?? (problem?.status ? `HTTP ${problem.status}` : "Failed")}</strong>
+      <span>
+        <Ticked text={props.error.message} />
+      </span>
       {problem?.errors?.map((field) => (
         <span key={field.field}>
           <code>{field.field}</code> {field.message}
         </span>
       ))}
-      {problem?.status === 401 || problem?.status === 403 ? <span>Enter a key that may see this at the top right.</span> : null}
+      {locked ? <span>Enter a key that may see this at the top right.</span> : null}
       {problem?.request_id === undefined ? null : <small>request {problem.request_id}</small>}
       {props.retry === undefined ? null : (
         <button type="button" onClick={props.retry}>
@@ -209,12 +218,15 @@ export function Action(props: { label: string; question: string; run: () => Prom
   );
 }
 
-/** The title of the page, told to screen readers when it changes. */
+let opened = false;
+
+/** The title of the page, told to screen readers when it changes; the first page begins where every page begins. */
 export function Title(props: { text: string; note?: string; children?: ComponentChildren }) {
   const head = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     document.title = `${props.text} \u2013 Tidegate`;
-    head.current?.focus();
+    if (opened) head.current?.focus();
+    opened = true;
   }, [props.text]);
   return (
     <div class="title">

@@ -85,7 +85,7 @@ function KeyEntry() {
   if (held !== "") {
     return (
       <button type="button" class="quiet" title="The key is kept in this tab only." onClick={() => key.set("")}>
-        Forget key {held.slice(0, 8)}&hellip;
+        Forget key <span class="held">{held.slice(0, 8)}&hellip;</span>
       </button>
     );
   }

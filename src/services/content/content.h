@@ -1,0 +1,79 @@
+// Content: what a tenant knows, what it answers from that, and who said it first; what the service holds while it runs.
+//
+// Position    A service: open() reads what is stored, register_routes() puts its routes into the table.
+// Guarantee   What was acknowledged is on the disk. A question asked after a write is answered with it: kept answers name the state of the
+//             tenant's texts they were made from.
+// Files       content/content.db (texts and index) and content/ledger.db (users, cards, tokens) in the data folder.
+// Threads     register_routes() and stop() on the main thread; the rest any.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "observe/metrics.h"
+#include "pipeline/context.h"
+#include "pipeline/route.h"
+#include "services/content/ledger/ledger.h"
+#include "services/content/search/library.h"
+#include "services/content/settings.h"
+#include "services/module/module.h"
+
+namespace tidegate::content {
+
+inline constexpr std::string_view kService = "content";
+inline constexpr std::string_view kTag = "service:content";
+
+struct ContentNeeds {
+    const ContentSettings& settings;
+    const Clock& clock;
+    Random& random;
+    Disk& disk;
+    std::string data_dir;
+    bool trains_itself = true;
+    observe::Logger* log = nullptr;
+};
+
+class ContentService final : public service::Service {
+  public:
+    static Result<std::unique_ptr<service::Service>> open(ContentNeeds needs);
+    ~ContentService() override;
+
+    void register_routes(std::vector<pipeline::Route>& routes) override;
+    void declare_metrics(observe::Registry& registry) const override;
+    void stop() override;
+
+    const ContentSettings& settings() const noexcept { return needs_.settings; }
+    Library& library() noexcept { return *library_; }
+    Ledger& ledger() noexcept { return *ledger_; }
+
+    struct Counts {
+        observe::Counter stored, unchanged, refused, searches, answered, not_in_sources;
+    };
+    Counts& counts() noexcept { return counts_; }
+
+  private:
+    explicit ContentService(ContentNeeds needs) : needs_(std::move(needs)) {}
+    const ContentNeeds needs_;
+    std::unique_ptr<Library> library_;
+    std::unique_ptr<Ledger> ledger_;
+    Counts counts_;
+};
+
+/// Where the service keeps its files.
+std::string content_path(std::string_view data_dir);
+std::string ledger_path(std::string_view data_dir);
+
+/// Who asks, as the books know them.
+Actor actor_of(const pipeline::Context& context);
+
+// The parts of the table, a file each.
+void register_contents_routes(std::vector<pipeline::Route>& routes, ContentService& service);
+void register_query_routes(std::vector<pipeline::Route>& routes, ContentService& service);
+void register_card_routes(std::vector<pipeline::Route>& routes, ContentService& service);
+void register_attribution_routes(std::vector<pipeline::Route>& routes, ContentService& service);
+void register_token_routes(std::vector<pipeline::Route>& routes, ContentService& service);
+
+}  // namespace tidegate::content

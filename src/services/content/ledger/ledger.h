@@ -1,0 +1,87 @@
+// Ledger: everything that changes the books, by one thread, many changes to a commit.
+//
+// Guarantee   A change is told of when the disk has it, and then it is there once: whoever repeats it under its idempotency key gets the same
+//             answer, also after a kill, for kAnswerKept. The same key with another question is kConflict. A change that fails leaves nothing behind, not
+//             even its key.
+// Algorithm   One writer thread; each change in a savepoint, all that wait in one transaction, one fsync. A failed commit fails them all.
+// Memory      kQueueMax changes.
+// Threads     submit() any; `done` on the writer's thread. read() any.
+// When full   kUnavailable.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/hash.h"
+#include "base/mutex.h"
+#include "services/content/ledger/books.h"
+
+namespace tidegate::content {
+
+struct LedgerAnswer {
+    int status = 200;
+    std::string body;
+    bool repeated = false;  // It was given before, under the same key.
+};
+
+class Ledger {
+  public:
+    using Work = std::move_only_function<Result<LedgerAnswer>(Books& books)>;
+    using Done = std::move_only_function<void(Result<LedgerAnswer>)>;
+    struct Change {
+        Actor actor;
+        std::string key;  // Empty: the change is made whenever it is asked for.
+        Sha256 digest{};  // Of the question, with `key`.
+        Work work;
+        Done done;
+    };
+    /// How long an answer is kept for its key.
+    static constexpr Duration kAnswerKept = std::chrono::hours(24);
+    static constexpr std::size_t kQueueMax = 4'096;
+    static constexpr std::size_t kBatchMax = 256;  // Behind it the wait for the disk is no longer what a change costs.
+
+    static Result<std::unique_ptr<Ledger>> open(const std::string& path, const Clock& clock, Random& random);
+    ~Ledger();
+
+    /// `done` is always called, once.
+    void submit(Change change);
+    /// With a connection of its own: sees what was told of before.
+    Result<void> read(const std::function<Result<void>(Books& books)>& look);
+    /// Does what waits, then no more. Once; the destructor does it too.
+    void stop();
+
+    std::uint64_t changes() const noexcept { return changes_.load(); }
+    std::uint64_t commits() const noexcept { return commits_.load(); }
+    std::uint64_t refused() const noexcept { return refused_.load(); }
+    std::uint64_t repeats() const noexcept { return repeats_.load(); }
+    std::size_t waiting() const;
+
+  private:
+    Ledger(std::string path, const Clock& clock, Random& random)
+        : path_(std::move(path)), clock_(clock), random_(random) {}
+    void run();
+    void commit_batch(std::vector<Change>& batch);
+    Result<LedgerAnswer> make(Change& change);
+    Result<LedgerAnswer> make_once(Change& change);
+    Result<std::unique_ptr<Books>> borrow();
+
+    const std::string path_;
+    const Clock& clock_;
+    Random& random_;
+    std::unique_ptr<Books> books_;  // The writer's alone once it runs.
+    Mutex readers_mutex_;
+    std::vector<std::unique_ptr<Books>> readers_ TG_GUARDED_BY(readers_mutex_);
+    mutable Mutex mutex_;
+    std::deque<Change> queue_ TG_GUARDED_BY(mutex_);
+    bool stopping_ TG_GUARDED_BY(mutex_) = false;
+    Condition wake_;
+    std::atomic<std::uint64_t> changes_{0}, commits_{0}, refused_{0}, repeats_{0};
+    std::thread writer_;
+};
+
+}  // namespace tidegate::content

@@ -1,0 +1,12 @@
+// What flood is to the house.
+#pragma once
+
+#include <memory>
+
+#include "services/module/module.h"
+
+namespace tidegate::flood {
+
+std::unique_ptr<service::Module> make_module();
+
+}  // namespace tidegate::flood

@@ -1,0 +1,41 @@
+// evaluate: labelled gauges by events, and series of the Numenta benchmark by one threshold.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "services/flood/sensor/nab.h"
+
+namespace tidegate::flood {
+
+/// The default of `flood.anomaly_threshold`, chosen on the development half of labelled gauges.
+inline constexpr double kTrendThreshold = 3.3;
+/// Of ContextMemory's bits, chosen on the development half of the benchmark.
+inline constexpr double kContextThreshold = 7.3;
+
+struct LabelledSeries {
+    std::vector<double> times_s, values;  // NaN: missing.
+    std::vector<bool> labels;             // Empty where there are none.
+};
+/// CSV with `time,value,label,...` or `timestamp,value`; rows after the head.
+Result<LabelledSeries> read_labelled(std::string_view csv);
+
+/// Runs of labels of at most 96 values are events, longer ones are left out. Found: a flag within four values. Other flags, merged
+/// within 16 values, are false alarms.
+struct EventScore {
+    std::size_t events = 0, found = 0, false_alarms = 0;
+    double weeks = 0;
+
+    double f1() const noexcept;
+    void add(const EventScore& other) noexcept;
+};
+EventScore score_events(const LabelledSeries& series, const std::vector<bool>& flags);
+/// What Device says of the series as a water level, a reading a row.
+std::vector<bool> flags_of_device(const LabelledSeries& series, double threshold);
+/// ContextMemory's scores: the benchmark gives the range of a series.
+std::vector<double> context_scores(const std::vector<double>& values);
+
+}  // namespace tidegate::flood
