@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <optional>
 #include <utility>
 
@@ -72,6 +73,44 @@ PostgresValues& PostgresValues::add(std::string_view bytes) {
     return *this;
 }
 
+namespace {
+
+/// The head of an array of one dimension (PostgreSQL's array_recv): dimensions, nulls, kind of element, length, lower bound.
+std::string array_head(std::uint32_t kind, std::size_t size) {
+    std::string bytes;
+    append_network(bytes, static_cast<std::int32_t>(size == 0 ? 0 : 1));
+    append_network(bytes, std::int32_t{0});
+    append_network(bytes, kind);
+    if (size == 0) return bytes;
+    append_network(bytes, static_cast<std::int32_t>(size));
+    append_network(bytes, std::int32_t{1});
+    return bytes;
+}
+
+}  // namespace
+
+PostgresValues& PostgresValues::add_array(std::span<const std::int64_t> values) {
+    constexpr std::uint32_t kInt8 = 20;
+    std::string bytes = array_head(kInt8, values.size());
+    for (const std::int64_t value : values) {
+        append_network(bytes, std::int32_t{8});
+        append_network(bytes, value);
+    }
+    values_.push_back({std::move(bytes), {}});
+    return *this;
+}
+
+PostgresValues& PostgresValues::add_array(std::span<const std::string> values) {
+    constexpr std::uint32_t kText = 25;
+    std::string bytes = array_head(kText, values.size());
+    for (const std::string& value : values) {
+        append_network(bytes, static_cast<std::int32_t>(value.size()));
+        bytes += value;
+    }
+    values_.push_back({std::move(bytes), {}});
+    return *this;
+}
+
 void PostgresRows::Clear::operator()(pg_result* result) const noexcept {
     PQclear(result);
 }
@@ -98,6 +137,11 @@ std::int64_t PostgresRows::integer(int row, int column) const {
     // Two's complement of 1, 2, 4 or 8 bytes: the sign is shifted up and comes down again over the rest.
     const auto spare = static_cast<int>(64 - 8 * value.size());
     return static_cast<std::int64_t>(bits << spare) >> spare;
+}
+
+double PostgresRows::real(int row, int column) const {
+    TG_ASSERT(bytes(row, column).size() == sizeof(double));
+    return std::bit_cast<double>(integer(row, column));
 }
 
 std::uint64_t PostgresRows::affected() const noexcept {

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,6 +40,10 @@ class PostgresValues {
     PostgresValues& add(std::int64_t value);
     /// bytea, uuid (16 bytes), text (valid UTF-8 without a zero byte).
     PostgresValues& add(std::string_view bytes);
+    /// int8[].
+    PostgresValues& add_array(std::span<const std::int64_t> values);
+    /// text[]; each as a text is.
+    PostgresValues& add_array(std::span<const std::string> values);
 
   private:
     friend class PostgresLink;
@@ -68,6 +73,8 @@ class PostgresRows {
     std::string_view bytes(int row, int column) const;
     /// bool, int2, int4, int8, timestamptz.
     std::int64_t integer(int row, int column) const;
+    /// float8.
+    double real(int row, int column) const;
     /// Rows that an INSERT, UPDATE or DELETE touched.
     std::uint64_t affected() const noexcept;
     /// `COMMIT`, `INSERT 0 1`.
