@@ -30,7 +30,7 @@ Result<std::unique_ptr<ModelAssembly>> ModelAssembly::open(const ModelNeeds& nee
     TG_CHECK(made->open_backend(options));
     TG_TRY(made->repository_, model::ModelRepository::open(std::move(options), made->backend_.get(), needs.clock,
                                                            &needs.log, made->backend_missing_));
-    made->texts_ = std::make_unique<inference::TextModels>(made->repository_.get());
+    made->texts_ = std::make_unique<model::TextModels>(made->repository_.get());
     return made;
 }
 

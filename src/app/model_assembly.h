@@ -17,12 +17,12 @@
 #include "base/json_writer.h"
 #include "base/result.h"
 #include "model/repository.h"
+#include "model/text_models.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
 #include "pipeline/route.h"
 #include "runtime/worker_pool.h"
 #include "services/inference/inference.h"
-#include "services/inference/text_models.h"
 
 namespace tidegate::app {
 
@@ -44,6 +44,9 @@ class ModelAssembly {
     pipeline::LoopListener& listener() noexcept { return loops_; }
     void prepare_loops(unsigned loops) { loops_.prepare_loops(loops); }
 
+    /// Those that read texts; lives until stop().
+    model::TextModels& texts() noexcept { return *texts_; }
+
     void declare_metrics(observe::Registry& registry) const;
     /// Members of `models` in /health. In mode explicit the folder is read for them: not on a loop.
     void append_status(JsonWriter& writer) const;
@@ -62,7 +65,7 @@ class ModelAssembly {
     std::unique_ptr<model::Backend> backend_;
     std::string backend_missing_;  // Why there is none; empty when there is.
     std::unique_ptr<model::ModelRepository> repository_;
-    std::unique_ptr<inference::TextModels> texts_;
+    std::unique_ptr<model::TextModels> texts_;
     inference::Loops loops_;
 };
 

@@ -127,6 +127,7 @@ TidegateServer::~TidegateServer() {
     if (cpu_) cpu_->stop();
     if (blocking_) blocking_->stop();
     if (jobs_) jobs_->stop();
+    services_.clear();  // Before the models, which they may ask from threads of their own.
     if (models_) models_->stop();
     if (compliance_) compliance_->stop();
     if (audit_) audit_->stop();
@@ -204,6 +205,7 @@ Result<void> TidegateServer::open_services() {
                                .log = *log_,
                                .jobs = jobs_->jobs(),
                                .blocking = *blocking_,
+                               .text_models = models_->texts(),
                                .data_dir = settings_.process.data_dir,
                                .database_path = database_path_,
                                .drop_answers = [this](std::string_view tag) {

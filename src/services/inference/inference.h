@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "model/repository.h"
+#include "model/text_models.h"
 #include "pipeline/route.h"
 #include "runtime/worker_pool.h"
 #include "services/inference/loops.h"
@@ -24,12 +25,10 @@ namespace tidegate::inference {
 
 inline constexpr std::string_view kService = "inference";
 
-class TextModels;
-
 struct InferenceParts {
     const Clock& clock;
     model::ModelRepository* repository;  // Null: there is no folder of models.
-    TextModels& texts;
+    model::TextModels& texts;
     runtime::WorkerPool& cpu;
     Loops& loops;
     const InferenceSettings& settings;

@@ -8,16 +8,20 @@
 #include <utility>
 
 #include "base/json_writer.h"
-#include "services/inference/half.h"
+#include "model/half.h"
 #include "services/inference/refuse.h"
 
 namespace tidegate::inference {
 namespace {
 
 using json::Kind;
+using model::Bf16;
 using model::DataType;
+using model::Fp16;
+using model::narrow;
 using model::Shape;
 using model::TensorView;
+using model::widen;
 
 /// A double, from a number or from one of the three texts that stand for what JSON has no number for.
 std::optional<double> real_of(json::Value value) {
@@ -334,11 +338,6 @@ std::uint64_t packed_size(const TensorView& tensor) noexcept {
     return size;
 }
 
-std::uint64_t elements_of(const TensorView& tensor) noexcept {
-    return tensor.type == DataType::kBytes ? tensor.strings.size()
-                                           : tensor.bytes.size() / model::element_size(tensor.type);
-}
-
 void write_flat(std::string& out, const TensorView& tensor) {
     const std::uint64_t elements = elements_of(tensor);
     out.push_back('[');
@@ -369,40 +368,6 @@ std::string floats_text(std::span<const float> values) {
 
 void write_nested(std::string& out, const TensorView& tensor) {
     append_nested(out, tensor, 0, 0, elements_of(tensor));
-}
-
-double value_at(const TensorView& tensor, std::uint64_t at) noexcept {
-    const auto bytes = tensor.bytes;
-    switch (tensor.type) {
-        case DataType::kBool:
-        case DataType::kUint8:
-            return load<std::uint8_t>(bytes, at);
-        case DataType::kUint16:
-            return load<std::uint16_t>(bytes, at);
-        case DataType::kUint32:
-            return load<std::uint32_t>(bytes, at);
-        case DataType::kUint64:
-            return static_cast<double>(load<std::uint64_t>(bytes, at));
-        case DataType::kInt8:
-            return load<std::int8_t>(bytes, at);
-        case DataType::kInt16:
-            return load<std::int16_t>(bytes, at);
-        case DataType::kInt32:
-            return load<std::int32_t>(bytes, at);
-        case DataType::kInt64:
-            return static_cast<double>(load<std::int64_t>(bytes, at));
-        case DataType::kFp16:
-            return widen<Fp16>(load<std::uint16_t>(bytes, at));
-        case DataType::kBf16:
-            return widen<Bf16>(load<std::uint16_t>(bytes, at));
-        case DataType::kFp32:
-            return load<float>(bytes, at);
-        case DataType::kFp64:
-            return load<double>(bytes, at);
-        case DataType::kBytes:
-            break;
-    }
-    return 0;
 }
 
 }  // namespace tidegate::inference

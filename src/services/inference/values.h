@@ -19,8 +19,12 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "model/tensor.h"
+#include "model/tensor_numbers.h"
 
 namespace tidegate::inference {
+
+using model::elements_of;
+using model::value_at;
 
 /// Holds what the tensors of one request point to. Its blocks do not move.
 class ValueStore {
@@ -48,9 +52,6 @@ void pack_strings(std::span<const std::string_view> strings, std::string& out);
 /// Bytes of the tensor as the binary extension sends it.
 std::uint64_t packed_size(const model::TensorView& tensor) noexcept;
 
-/// Elements of a view.
-std::uint64_t elements_of(const model::TensorView& tensor) noexcept;
-
 /// The elements as a flat JSON array.
 void write_flat(std::string& out, const model::TensorView& tensor);
 /// Of a number that is finite: the shortest text that reads back as the same float.
@@ -59,7 +60,5 @@ std::string float_text(float value);
 std::string floats_text(std::span<const float> values);
 /// Nested arrays by the shape; a scalar has no brackets.
 void write_nested(std::string& out, const model::TensorView& tensor);
-/// Element `at` of a number or bool tensor, as a double.
-double value_at(const model::TensorView& tensor, std::uint64_t at) noexcept;
 
 }  // namespace tidegate::inference

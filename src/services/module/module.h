@@ -20,6 +20,7 @@
 #include "base/result.h"
 #include "jobs/jobs.h"
 #include "load/generator.h"
+#include "model/text_models.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
 #include "pipeline/route.h"
@@ -38,6 +39,8 @@ struct House {
     jobs::Jobs& jobs;
     /// For work that waits or takes long; never on an event loop.
     runtime::WorkerPool& blocking;
+    /// The models that read texts, as far as there are any; they come and go while the server runs.
+    model::TextModels& text_models;
     /// Exists. A service keeps files of its own in a folder with its name.
     std::string data_dir;
     /// The server's SQLite database.

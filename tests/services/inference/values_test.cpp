@@ -1,5 +1,6 @@
 // Tensors as JSON: exact both ways, and nothing that a type cannot hold.
 #include "services/inference/values.h"
+#include "model/half.h"
 
 #include <gtest/gtest.h>
 
@@ -9,13 +10,16 @@
 #include <limits>
 
 #include "base/json_writer.h"
-#include "services/inference/half.h"
 
 namespace tidegate::inference {
 namespace {
 
+using model::Bf16;
 using model::DataType;
+using model::Fp16;
+using model::narrow;
 using model::Shape;
+using model::widen;
 
 struct ReadValues {
     json::Document document;

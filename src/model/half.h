@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace tidegate::inference {
+namespace tidegate::model {
 
 /// Sizes of the exponent and of the stored mantissa in bits.
 struct Fp16 {
@@ -59,4 +59,4 @@ float widen(std::uint16_t bits) noexcept {
     return (bits & 0x8000U) != 0 ? -size : size;
 }
 
-}  // namespace tidegate::inference
+}  // namespace tidegate::model
