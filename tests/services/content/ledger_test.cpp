@@ -410,7 +410,7 @@ TEST_F(BooksTest, AKeptAnswerEndsAfterADayAndWithTheCardItNames) {
     EXPECT_TRUE(transfer_by_key(*ledger, "k", "q", "u0", "u1", 10).value().repeated);
 }
 
-constexpr int kClients = 8;
+constexpr int kClients = 32;
 constexpr Units kEach = 50;
 
 /// Transfers at random until it is killed; writes `client number` to `out` for each that was acknowledged.
@@ -442,7 +442,7 @@ TEST_F(BooksTest, KilledAtAnyMomentTheSumHoldsAndEveryAcknowledgedTransferIsTher
     const std::string path = folder_.file("killed.db");
     std::set<std::string> acknowledged;
     std::array<int, kClients> begin{};
-    for (int kill_number = 0; kill_number < 3; ++kill_number) {
+    for (int kill_number = 0; kill_number < 5; ++kill_number) {
         std::array<int, 2> ends{};
         ASSERT_EQ(pipe(ends.data()), 0);
         const pid_t child = fork();
@@ -452,7 +452,7 @@ TEST_F(BooksTest, KilledAtAnyMomentTheSumHoldsAndEveryAcknowledgedTransferIsTher
         int client = 0, number = 0, moved = 0;
         for (int read = 0; fscanf(lines, "%d %d %d", &client, &number, &moved) == 3; ++read) {
             // Whatever came after the kill was acknowledged too, as long as its line is in the pipe.
-            if (read == 150) kill(child, SIGKILL);
+            if (read == 100 + 40 * kill_number) kill(child, SIGKILL);
             begin[static_cast<std::size_t>(client)] = number + 1;
             if (moved == 1) acknowledged.insert(std::to_string(client) + " " + std::to_string(number));
         }
