@@ -9,6 +9,7 @@
 #include "performance/measures.h"
 #include "performance/report.h"
 #include "pipeline/context.h"
+#include "services/compliance/reading.h"
 #include "store/query_times.h"
 #include "store/sqlite.h"
 
@@ -251,6 +252,23 @@ void answer_optimize(const ContextPtr& context, const PerformanceParts& parts) {
     context->reply_json(std::move(body));
 }
 
+/// What is changed stands in the record before it is done.
+void answer_reset(const ContextPtr& context, const PerformanceParts& parts) {
+    audit::Decision event = compliance::access_event(*context, "metrics/performance/reset", "{}");
+    if (!compliance::record_access(*context, std::move(event))) {
+        return context->fail({ErrorCode::kUnavailable, "The change could not be recorded, so it is not made."});
+    }
+    const auto began = parts.recorder.begin_anew();
+    if (!began) return context->fail(began.error());
+    std::string body;
+    JsonWriter(body)
+        .begin_object()
+        .field("message", "The figures of metrics/performance begin anew; stored samples and counters stay.")
+        .field("since", format_rfc3339(*began))
+        .end_object();
+    context->reply_json(std::move(body));
+}
+
 void reply_advice(const ContextPtr& context, const PerformanceParts& parts) {
     std::string body;
     JsonWriter writer(body);
@@ -308,6 +326,15 @@ void register_performance(std::vector<Route>& routes, const PerformanceParts& pa
     add(performance_route("/api/v1/metrics/performance", "metrics_performance", "As /api/v1/performance/metrics.",
                           performance_metrics_schema()),
         reply_performance_metrics);
+    Route reset =
+        performance_route("/api/v1/metrics/performance/reset", "metrics_performance_reset",
+                          "Begins the figures of metrics/performance anew; stored samples stay.",
+                          Schema::object({pipeline::required("message", Schema::string()),
+                                          pipeline::required("since", Schema::string().format("date-time"))}));
+    reset.method = http::Method::kPost;
+    reset.scopes = {"admin"};
+    reset.access = pipeline::Access::kAdmin;
+    add(std::move(reset), answer_reset);
     add(performance_route("/api/v1/performance/health", "performance_health",
                           "Which numbers are past their thresholds, and since when.", performance_health_schema()),
         reply_performance_health);

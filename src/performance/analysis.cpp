@@ -67,6 +67,13 @@ std::string verdict_of(const Comparison& one, Worse worse) {
     return (one.now > one.before) == (worse == Worse::kHigher) ? "worse" : "better";
 }
 
+/// How many were taken that this one is the merge of: each number was there in all of them, or came later.
+std::uint64_t taken_in(const Sample& sample) {
+    std::uint64_t most = 1;
+    for (const auto& [name, value] : sample.values) most = std::max(most, value.samples);
+    return most;
+}
+
 template <class Item>
 void adjust(std::vector<Item>& items) {
     std::vector<double> p;
@@ -81,8 +88,8 @@ void adjust(std::vector<Item>& items) {
 Result<Period> read_period(SampleStore& store, UnixMillis from, UnixMillis to) {
     Period out{.from = from, .to = to, .block_ms = std::max<std::int64_t>(1, (to - from) / std::int64_t{kBlocks})};
     std::map<std::int64_t, Sample> blocks;
-    TG_CHECK(store.scan(from, to, [&](Sample&& sample) {
-        ++out.samples;
+    TG_CHECK(store.scan(from, to, out.block_ms, [&](Sample&& sample) {
+        out.samples += taken_in(sample);
         blocks[(sample.to - 1 - from) / out.block_ms].merge(sample);
         return true;
     }));

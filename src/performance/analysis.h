@@ -29,7 +29,7 @@ struct Period {
     UnixMillis from = 0;
     UnixMillis to = 0;
     std::int64_t block_ms = 0;
-    std::uint64_t samples = 0;
+    std::uint64_t samples = 0;  // As they were taken, also where they were read rolled up.
     Sample all;
     std::vector<Sample> blocks;  // Those with samples, in order.
 };

@@ -63,26 +63,26 @@ void Distribution::merge(const Distribution& other) {
     sum_ += other.sum_;
 }
 
-void Distribution::write(Writer& out) const {
-    out.real(sum_);
-    out.whole(steps_.size());
+void Distribution::write(const Writers& out) const {
+    out.amounts.number(sum_);
+    out.shape.whole(steps_.size());
     std::uint16_t before = 0;
     for (const auto& [step, count] : steps_) {
-        out.whole(static_cast<std::uint64_t>(step - before));
-        out.whole(count);
+        out.shape.whole(static_cast<std::uint64_t>(step - before));
+        out.counts.whole(count);
         before = step;
     }
 }
 
-Distribution Distribution::read(Reader& in) {
+Distribution Distribution::read(const Readers& in, std::uint64_t form) {
     Distribution out;
-    out.sum_ = in.real();
-    const std::size_t steps = in.count();
+    out.sum_ = form == 1 ? in.amounts.real() : in.amounts.number().value_or(0);
+    const std::size_t steps = in.shape.count();
     out.steps_.reserve(steps);
     std::uint64_t step = 0;
-    for (std::size_t i = 0; i < steps && !in.failed(); ++i) {
-        step += in.whole();
-        const std::uint64_t count = in.whole();
+    for (std::size_t i = 0; i < steps && !in.shape.failed() && !in.counts.failed(); ++i) {
+        step += in.shape.whole();
+        const std::uint64_t count = in.counts.whole();
         if (step >= kStepsEnd) return {};
         out.steps_.emplace_back(static_cast<std::uint16_t>(step), count);
         out.count_ += count;

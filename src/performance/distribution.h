@@ -29,8 +29,9 @@ class Distribution {
     double max() const noexcept { return quantile(1); }
     void merge(const Distribution& other);
 
-    void write(Writer& out) const;
-    static Distribution read(Reader& in);
+    void write(const Writers& out) const;
+    /// `form`: as in sample.h's pack().
+    static Distribution read(const Readers& in, std::uint64_t form);
     friend bool operator==(const Distribution&, const Distribution&) = default;
 
   private:

@@ -10,6 +10,10 @@ namespace tidegate::performance {
 
 void Recorder::start(Sources sources) {
     sampler_ = std::make_unique<Sampler>(std::move(sources), needs_.clock.unix_ms(), needs_.clock.now());
+    {
+        const Lock lock(mutex_);
+        ended_ = false;
+    }
     thread_ = std::jthread([this] { run(); });
 }
 
@@ -24,16 +28,41 @@ void Recorder::stop() {
     take();
 }
 
+Result<UnixMillis> Recorder::begin_anew() {
+    const Lock lock(mutex_);
+    if (ended_ || stopping_) return fail(ErrorCode::kUnavailable, "The server is stopping.");
+    const std::uint64_t mine = ++anew_wanted_;
+    wake_.notify_all();
+    while (anew_done_ < mine && !ended_) wake_.wait(mutex_);
+    if (anew_done_ < mine) return fail(ErrorCode::kUnavailable, "The server is stopping.");
+    return began_anew_;
+}
+
+std::uint64_t Recorder::anew_wanted() const {
+    const Lock lock(mutex_);
+    return anew_wanted_;
+}
+
+/// `wanted`: of those who asked before the sample was taken that ends at `at`.
+void Recorder::end_window(UnixMillis at, std::uint64_t wanted) {
+    const Lock lock(mutex_);
+    if (anew_done_ == wanted) return;
+    window_.clear();
+    began_anew_ = at;
+    anew_done_ = wanted;
+    wake_.notify_all();
+}
+
 bool Recorder::wait_for_next(SteadyTime& next) {
     next += needs_.settings.interval;
     const Lock lock(mutex_);
-    while (!stopping_) {
+    while (!stopping_ && anew_wanted_ == anew_done_) {
         const Duration left = next - needs_.clock.now();
         if (left <= Duration::zero()) break;
         wake_.wait_for(mutex_, left);
     }
-    // After a pause of the machine: no burst of samples that cover nothing.
-    next = std::max(next, needs_.clock.now() - needs_.settings.interval);
+    // After a pause of the machine: no burst of samples that cover nothing. After one that came early: a whole interval.
+    next = std::clamp(next, needs_.clock.now() - needs_.settings.interval, needs_.clock.now());
     return !stopping_;
 }
 
@@ -41,12 +70,16 @@ void Recorder::run() {
     ::pthread_setname_np(::pthread_self(), "performance");
     SteadyTime next = needs_.clock.now();
     while (wait_for_next(next)) {
-        take();
+        const std::uint64_t wanted = anew_wanted();
+        end_window(take(), wanted);
         if (needs_.settings.auto_apply) needs_.actions.run_needed(needs_.settings.auto_apply_interval);
     }
+    const Lock lock(mutex_);
+    ended_ = true;
+    wake_.notify_all();
 }
 
-void Recorder::take() {
+UnixMillis Recorder::take() {
     const Sample sample = sampler_->take(needs_.clock.unix_ms(), needs_.clock.now());
     health_.judge(sample);
     levels_.publish(std::make_shared<const Reading>(reading_of(sample)));
@@ -57,6 +90,7 @@ void Recorder::take() {
         if (window_.size() > Health::kWindow) window_.pop_front();
     }
     keep(sample);
+    return sample.to;
 }
 
 void Recorder::keep(const Sample& sample) {

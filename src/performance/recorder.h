@@ -43,8 +43,11 @@ class Recorder {
 
     const Levels& levels() const noexcept { return levels_; }
     const Health& health() const noexcept { return health_; }
-    /// Those of the last minute, oldest first.
+    /// The last Health::kWindow since begin_anew(), oldest first.
     std::vector<Sample> window() const;
+    /// Ends the sample that is under way, keeps it, and empties the window: what comes after is told by itself. What is stored, the
+    /// states and the counters stay. Waits for the thread; kUnavailable: it has ended.
+    Result<UnixMillis> begin_anew();
     /// The unit of a series; empty: it is not known.
     std::string unit_of(std::string_view series) const;
 
@@ -54,7 +57,9 @@ class Recorder {
   private:
     void run();
     bool wait_for_next(SteadyTime& next);
-    void take();
+    std::uint64_t anew_wanted() const;
+    UnixMillis take();
+    void end_window(UnixMillis at, std::uint64_t wanted);
     void keep(const Sample& sample);
 
     const RecorderNeeds needs_;
@@ -66,6 +71,10 @@ class Recorder {
     mutable Mutex mutex_;
     Condition wake_;
     bool stopping_ TG_GUARDED_BY(mutex_) = false;
+    bool ended_ TG_GUARDED_BY(mutex_) = true;
+    std::uint64_t anew_wanted_ TG_GUARDED_BY(mutex_) = 0;
+    std::uint64_t anew_done_ TG_GUARDED_BY(mutex_) = 0;
+    UnixMillis began_anew_ TG_GUARDED_BY(mutex_) = 0;
     std::deque<Sample> window_ TG_GUARDED_BY(mutex_);
     std::jthread thread_;
 };

@@ -1,7 +1,7 @@
 // Sample: what happened between two moments, in a form in which many are one: counts, sums, and levels with their range.
 //
 // Guarantee   merge() of the samples of a period is the sample of the period: counts add up, percentiles come from added counts.
-// Memory      Packed, 10 s of a server with ten routes in use take 1.5 to 3 KB, 5 minutes 3 to 6 (docs/performance.md says how measured).
+// Memory      docs/performance.md says what they take, packed.
 // Threads     Values.
 #pragma once
 
@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -87,7 +88,12 @@ class Names {
 };
 
 std::vector<std::uint8_t> pack(const Sample& sample, Names& names);
-/// kDataLoss: these bytes are no sample.
+/// Also of form 1, which earlier versions wrote. kDataLoss: these bytes are no sample.
 Result<Sample> unpack(std::span<const std::uint8_t> bytes, const Names& names);
+
+/// Samples one after the other, compressed; kInternal: they could not be.
+Result<std::vector<std::uint8_t>> pack_block(std::span<const Sample> samples, Names& names);
+/// kDataLoss: these bytes are no block of samples.
+Result<std::vector<Sample>> unpack_block(std::span<const std::uint8_t> bytes, const Names& names);
 
 }  // namespace tidegate::performance

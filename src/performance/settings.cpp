@@ -45,12 +45,12 @@ void declare(settings::Table& table, PerformanceSettings& s) {
     table.add("performance.keep_days", s.keep_days, 30)
         .range(1, 366)
         .unit("days")
-        .doc("So long samples are kept, rolled up to 5 minutes.");
-    table.add("performance.keep_fine_hours", s.keep_fine_hours, 24)
+        .doc("So long samples are kept, rolled up to 5 minutes and to hours.");
+    table.add("performance.keep_fine_hours", s.keep_fine_hours, 720)
         .range(1, 8'784)
         .unit("hours")
         .doc("So long they are kept as they were taken, too, as far as bytes_max has room.");
-    table.add("performance.bytes_max", s.bytes_max, 256ULL * 1024 * 1024)
+    table.add("performance.bytes_max", s.bytes_max, 768ULL * 1024 * 1024)
         .range(1024 * 1024, 1ULL << 40U)
         .bytes()
         .doc("Samples take no more of the disk than this; the oldest fine ones go first.");

@@ -69,6 +69,75 @@ TEST(Sample, BytesThatAreNoneAreRefusedAtEveryLength) {
     EXPECT_FALSE(unpack(bytes, Names()).has_value());
 }
 
+std::vector<Sample> some_samples() {
+    drift::Dice dice(11);
+    std::vector<Sample> all;
+    for (int i = 0; i < 30; ++i) {
+        std::vector<double> ms;
+        for (std::uint64_t k = dice.below(40); k > 0; --k) ms.push_back(std::exp(dice.normal()));
+        Sample sample = sample_of(1'700'000'000'000 + i * 10'000, ms, 0, dice.uniform());
+        sample.values["heap_used_bytes"] = Value::of(1e8 + static_cast<double>(dice.below(1'000'000)));
+        sample.values["negative"] = Value::of(-1.5);
+        sample.values["zero"] = Value::of(-0.0);
+        if (i % 3 == 0) sample.values.erase("cores");
+        if (i == 7) sample.values["cpu_seconds"].merge(Value::of(1e300));
+        sample.times.emplace("stage.queue", distribution_of(ms));
+        if (!sample.routes.empty()) {
+            const std::uint64_t requests = sample.routes[0].requests;
+            sample.routes[0].stages = {{.stage = "detect", .requests = requests, .ns = 12'345'678, .slow_ns = 999},
+                                       {.stage = "send", .requests = requests + 2, .ns = 1ULL << 63U, .slow_ns = 0},
+                                       {.stage = "queue", .requests = 0, .ns = 0, .slow_ns = 0}};
+        }
+        all.push_back(std::move(sample));
+    }
+    return all;
+}
+
+TEST(Sample, ABlockGivesBackEachSampleExactlyAlsoWhereNamesComeAndGo) {
+    Names names;
+    const std::vector<Sample> samples = some_samples();
+    const auto bytes = pack_block(samples, names);
+    ASSERT_TRUE(bytes.has_value());
+    const auto back = unpack_block(*bytes, names);
+    ASSERT_TRUE(back.has_value()) << back.error().message;
+    EXPECT_EQ(*back, samples);
+    EXPECT_TRUE(std::signbit(back->front().find("zero")->sum));
+    std::size_t alone = 0;
+    for (const Sample& sample : samples) alone += pack(sample, names).size();
+    EXPECT_LT(bytes->size(), alone * 2 / 3);
+}
+
+TEST(Sample, ABlockThatIsCutOrChangedIsRefusedOrReadAsOtherNumbersAndNothingWorse) {
+    Names names;
+    const auto bytes = *pack_block(some_samples(), names);
+    for (std::size_t length = 0; length < bytes.size(); ++length) {
+        EXPECT_FALSE(unpack_block(std::span(bytes).first(length), names).has_value()) << length;
+    }
+    drift::Dice dice(12);
+    for (int i = 0; i < 3000; ++i) {
+        auto changed = bytes;
+        for (std::uint64_t k = 1 + dice.below(3); k > 0; --k) {
+            changed[dice.below(changed.size())] = static_cast<std::uint8_t>(dice.below(256));
+        }
+        const auto read = unpack_block(changed, names);
+        if (read) {
+            EXPECT_LE(read->size(), 30U * 1000);
+        }
+    }
+    EXPECT_FALSE(unpack_block(bytes, Names()).has_value());
+}
+
+// A few bytes that promise much: the memory for it is never asked for.
+TEST(Sample, ABlockWhosePartsClaimToBeHugeIsRefused) {
+    Writer out;
+    out.whole(1);
+    out.whole(1);
+    out.whole(1ULL << 40U);
+    out.whole(4);
+    for (int i = 0; i < 4; ++i) out.whole(0);
+    EXPECT_FALSE(unpack_block(out.bytes(), Names()).has_value());
+}
+
 TEST(Sample, ThatIsMergedHasTheSumsAndTheRange) {
     Sample all;
     for (const double cpu : {1.0, 3.0, 2.0}) all.merge(sample_of(1'700'000'000'000, {1, 1}, 1, cpu));

@@ -107,6 +107,34 @@ TEST_F(PerformanceTest, MetricsTellOfTheLastMinuteByRouteAndStage) {
     EXPECT_GT(metric(port, "tidegate_database_statements_total"), 0);
 }
 
+TEST_F(PerformanceTest, AResetBeginsTheFiguresAnewAndLosesNothingThatWasCounted) {
+    const HeaderList admin = admin_key();
+    const auto server = start(settings({}, kEverySecond));
+    ASSERT_NE(server, nullptr);
+    const std::uint16_t port = server->port();
+    detect(port, 30);
+    ask_until([&] { return given(port, "/api/v1/metrics/performance"); },
+              [](const json::Document& seen) { return requests_in(seen.root()) >= 30; });
+    RawClient client(port);
+    const std::string path = "/api/v1/metrics/performance/reset";
+    expect_problem(client.ask(request_text("POST", path, {}, {})), 401);
+    EXPECT_EQ(requests_in(given(port, "/api/v1/metrics/performance").root()), 30) << "what is refused resets nothing";
+    const RawResponse reset = client.ask(request_text("POST", path, {}, admin));
+    ASSERT_EQ(reset.status, 200) << reset.body;
+    EXPECT_TRUE(parse_json(reset.body).root().find("since").has_value());
+    EXPECT_EQ(requests_in(given(port, "/api/v1/metrics/performance").root()), 0);
+    detect(port, 3);
+    const auto after = ask_until([&] { return given(port, "/api/v1/metrics/performance"); },
+                                 [](const json::Document& seen) { return requests_in(seen.root()) >= 3; });
+    EXPECT_EQ(requests_in(after.root()), 3);
+    EXPECT_EQ(requests_in(report(port).root()), 33) << "the stored samples are all there";
+    EXPECT_EQ(metric(port, "http_requests_total", "handler=\"" + kDetect + "\""), 33);
+    const HeaderList json_admin{{"Content-Type", "application/json"}, admin.front()};
+    const RawResponse events =
+        client.ask(request_text("POST", "/api/compliance/query", R"({"kind":"event"})", json_admin));
+    EXPECT_NE(events.body.find("metrics/performance/reset"), std::string::npos) << events.body.substr(0, 500);
+}
+
 TEST_F(PerformanceTest, AReportComesInThreeForms) {
     const auto server = start(settings({}, kEverySecond));
     ASSERT_NE(server, nullptr);
