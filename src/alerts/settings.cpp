@@ -89,6 +89,10 @@ void declare(settings::Table& table, AlertSettings& s) {
         .range(100, 1'000'000)
         .unit("alerts")
         .doc("Resolved alerts that are kept at most; the oldest go first.");
+    table.add("alerts.silences_max", s.silences_max, 200)
+        .range(1, 10'000)
+        .unit("silences")
+        .doc("Silences that hold at once at most; one more gets 409.");
     table.list("alerts.rules", s.rules, declare_rule,
                "Rules of your own; one with the name of a rule of the program takes its place.", "name");
 }

@@ -36,6 +36,7 @@ struct AlertSettings {
     Duration interval{};
     Duration keep{};
     std::uint32_t history_max = 0;
+    std::uint32_t silences_max = 200;
     std::vector<RuleOptions> rules;
 };
 

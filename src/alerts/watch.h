@@ -86,8 +86,10 @@ class Watch {
     Result<std::vector<Alert>> history(const HistoryFilter& filter) const;
     /// Somebody has seen it. kNotFound: it does not fire.
     Result<Alert> acknowledge(std::string_view id, std::string by, std::string note);
-    /// Of the fields `id` and `from` are set here. kInvalidArgument: no such rule.
+    /// Of the fields `id` and `from` are set here. kInvalidArgument: no such rule. kConflict: as room_for_silence().
     Result<Silence> silence(Silence wanted);
+    /// kConflict: as many hold as alerts.silences_max allows.
+    Result<void> room_for_silence() const;
     /// kNotFound.
     Result<void> end_silence(std::string_view id);
 
@@ -109,6 +111,7 @@ class Watch {
     void save(Held& held) TG_REQUIRES(mutex_);
     void save_all() TG_REQUIRES(mutex_);
     const Silence* silence_of(const Alert& alert) const TG_REQUIRES(mutex_);
+    Result<void> has_room_for_silence() const TG_REQUIRES(mutex_);
     std::vector<Alert> to_be_told() TG_REQUIRES(mutex_);
     bool tell(const Alert& alert);
     void note_told(const Alert& alert) TG_REQUIRES(mutex_);

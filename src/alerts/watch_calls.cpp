@@ -1,5 +1,7 @@
 // What others ask of the Watch: what fires, what fired, that somebody has seen it, and its metrics.
 #include <algorithm>
+#include <cstddef>
+#include <string>
 #include <utility>
 
 #include "alerts/watch.h"
@@ -54,12 +56,26 @@ Result<Alert> Watch::acknowledge(std::string_view id, std::string by, std::strin
     return seen;
 }
 
+Result<void> Watch::has_room_for_silence() const {
+    const UnixMillis now = parts_.clock.unix_ms();
+    const auto holds = [now](const Silence& one) { return one.until > now; };
+    if (std::ranges::count_if(silences_, holds) < static_cast<std::ptrdiff_t>(settings_.silences_max)) return {};
+    return fail(ErrorCode::kConflict, "As many silences hold as alerts.silences_max allows (" +
+                                          std::to_string(settings_.silences_max) + "); end one first.");
+}
+
+Result<void> Watch::room_for_silence() const {
+    const Lock lock(mutex_);
+    return has_room_for_silence();
+}
+
 Result<Silence> Watch::silence(Silence wanted) {
     const bool known = wanted.rule.empty() || std::ranges::find(rules_, wanted.rule, &Rule::name) != rules_.end();
     if (!known) return fail(ErrorCode::kInvalidArgument, "There is no rule " + wanted.rule + ".");
     wanted.id = to_string(make_uuid7(parts_.clock, parts_.random));
     wanted.from = parts_.clock.unix_ms();
     const Lock lock(mutex_);
+    TG_CHECK(has_room_for_silence());
     TG_CHECK(store_.save(wanted));
     std::erase_if(silences_, [&](const Silence& old) { return old.until <= wanted.from; });
     silences_.push_back(wanted);

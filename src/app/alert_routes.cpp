@@ -246,6 +246,8 @@ void answer_silence(const ContextPtr& context, const AlertRouteParts& parts) {
     if (!wanted.rule.empty() && std::ranges::none_of(rules, is_named)) {
         return context->fail({{"rule", "is no rule's name", "not_allowed"}});
     }
+    // Before it is recorded: what is refused is no change.
+    if (const auto room = parts.watch.room_for_silence(); !room) return context->fail(room.error());
     std::string what;
     JsonWriter writer(what);
     append_json(writer, wanted);

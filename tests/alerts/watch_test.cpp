@@ -224,6 +224,25 @@ TEST_F(WatchTest, WhatIsSilencedIsToldWhenTheSilenceEndsAndItStillFires) {
     EXPECT_EQ(watch->end_silence("nothing").error().code, ErrorCode::kNotFound);
 }
 
+TEST_F(WatchTest, MoreSilencesThanTheSettingAllowsAreRefusedUntilOneEnds) {
+    settings.silences_max = 2;
+    const auto one = watch->silence({.rule = "too_high", .until = clock.unix_ms() + 60'000});
+    ASSERT_TRUE(one) << one.error().message;
+    ASSERT_TRUE(watch->silence({.rule = "", .until = clock.unix_ms() + 120'000}));
+    const Silence third{.rule = "too_high", .until = clock.unix_ms() + 300'000};
+    const auto refused = watch->silence(third);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::kConflict);
+    EXPECT_NE(refused.error().message.find("alerts.silences_max"), std::string::npos);
+    EXPECT_EQ(watch->live().silences.size(), 2U);
+    // One is over by itself, another is ended.
+    clock.advance(61s);
+    ASSERT_TRUE(watch->silence(third));
+    EXPECT_FALSE(watch->room_for_silence());
+    ASSERT_TRUE(watch->end_silence(watch->live().silences.front().id));
+    EXPECT_TRUE(watch->room_for_silence());
+}
+
 TEST_F(WatchTest, AnAcknowledgementIsKept) {
     levels.with({"cpu"}).set(11);
     step(0s);

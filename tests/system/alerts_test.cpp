@@ -23,7 +23,7 @@ class AlertsOverTheNetwork : public GateFixture {
                             "  lost: {url: \"http://127.0.0.1:" +
                             std::to_string(closed_) +
                             "/\", secret: s, allow_private: true, attempts_max: 1}\n"
-                            "alerts:\n  interval_s: 1\n  rules:\n"
+                            "alerts:\n  interval_s: 1\n  silences_max: 2\n  rules:\n"
                             "    asked: {metric: http_requests_total, labels: [\"handler=/live\"], value: 2, "
                             "resolve_for_s: 3600, severity: info, webhooks: [team], summary: somebody asks}\n"
                             "    asked_too: {metric: http_requests_total, labels: [\"handler=/live\"], value: 2, "
@@ -174,10 +174,15 @@ TEST_F(AlertsOverTheNetwork, AcknowledgingAndSilencingNeedAnAdminAndAreEventsInT
           R"({"rule":"asked"})", R"({"until":"soon"})", R"({"until":"2100-01-01T00:00:00Z","labels":{"a":1}})"}) {
         expect_problem(post(port, silences, bad, admin), 422);
     }
+    // alerts.silences_max is 2: one more is a conflict, said as such.
+    EXPECT_EQ(post(port, silences, R"({"until":"2100-01-01T00:00:00Z"})", admin).status, 200);
+    const RawResponse third = post(port, silences, R"({"until":"2100-01-01T00:00:00Z"})", admin);
+    expect_problem(third, 409);
+    EXPECT_NE(third.body.find("alerts.silences_max"), std::string::npos) << third.body;
     RawClient client(port);
     const std::string silence = text(parse_json(made.body).root(), "id");
     EXPECT_EQ(client.ask(request_text("DELETE", std::string(silences) + "/" + silence, {}, admin)).status, 200);
-    EXPECT_EQ(ask(port, silences).root().find("items")->size(), 0U);
+    EXPECT_EQ(ask(port, silences).root().find("items")->size(), 1U);
     const std::string events = post(port, "/api/compliance/query", R"({"kind":"event"})", admin).body;
     for (const char* operation : {"alerts/acknowledge", "alerts/silence", "alerts/end_silence"}) {
         EXPECT_NE(events.find(operation), std::string::npos) << operation << "\n" << events.substr(0, 500);
