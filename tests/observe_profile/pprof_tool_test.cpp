@@ -10,6 +10,7 @@
 #include "observe/profile/contention.h"
 #include "observe/profile/cpu_sampler.h"
 #include "observe/profile/frames.h"
+#include "observe/profile/heap.h"
 #include "observe/profile/pprof.h"
 #include "support/server_process.h"
 
@@ -26,6 +27,12 @@ namespace {
         ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     } while (now.tv_sec * 1'000'000'000 + now.tv_nsec < until);
     return sum;
+}
+
+// As an operator new: something follows the note, so that it is no tail call and this function has a frame.
+[[gnu::noinline]] void note_for_pprof(void* block, std::size_t bytes) {
+    note_block(block, bytes);
+    asm volatile("" : : "r"(block) : "memory");
 }
 
 /// Debian's golang-1.19-go, or a newer one.
@@ -85,6 +92,25 @@ TEST_F(PprofTool, ReadsAContentionProfile) {
     EXPECT_EQ(top.status, 0) << top.error;
     EXPECT_NE(top.out.find("Type: delay"), std::string::npos) << top.out;
     EXPECT_NE(top.out.find("ReadsAContentionProfile"), std::string::npos) << top.out;
+}
+
+TEST_F(PprofTool, ReadsAHeapProfile) {
+    ASSERT_TRUE(start_heap(clock_));
+    constexpr std::size_t kLarge = 64 * 1024 * 1024;
+    // Addresses that nobody has: the profile never looks at what they point to. The first of a thread only begins the count.
+    for (std::uintptr_t i = 1; i <= 4; ++i) note_for_pprof(reinterpret_cast<void*>(i * 4096), kLarge);
+    const auto in_use = pprof(heap_profile(clock_), {"-top", "-symbolize=none", "-unit=mb"});
+    const auto objects = pprof(heap_profile(clock_), {"-top", "-symbolize=none", "-sample_index=inuse_objects"});
+    for (std::uintptr_t i = 1; i <= 4; ++i) forget_block(reinterpret_cast<void*>(i * 4096));
+    const auto after = pprof(heap_profile(clock_), {"-raw", "-symbolize=none"});
+    EXPECT_EQ(in_use.status, 0) << in_use.error;
+    EXPECT_NE(in_use.out.find("Type: inuse_space"), std::string::npos) << in_use.out;
+    EXPECT_NE(in_use.out.find("ReadsAHeapProfile"), std::string::npos) << in_use.out;
+    EXPECT_NE(in_use.out.find("MB"), std::string::npos) << in_use.out;
+    EXPECT_EQ(objects.status, 0) << objects.error;
+    EXPECT_NE(objects.out.find("Type: inuse_objects"), std::string::npos) << objects.out;
+    EXPECT_EQ(after.status, 0) << after.error;
+    EXPECT_NE(after.out.find("alloc_space/bytes"), std::string::npos) << after.out.substr(0, 500);
 }
 
 }  // namespace

@@ -119,5 +119,32 @@ TEST_F(ProfileRoutes, GoToolPprofReadsThemFromTheServer) {
     EXPECT_NE(waits.out.find("Type: delay"), std::string::npos) << waits.out;
 }
 
+TEST_F(ProfileRoutes, GoToolPprofReadsTheHeapFromTheServer) {
+    const std::string go = "/usr/lib/go-1.19/bin/go";
+    if (!std::filesystem::exists(go)) GTEST_SKIP() << "no go here: tools/apt.txt, golang-1.19-go";
+    if (ask("/debug/pprof/heap").status == 501) GTEST_SKIP() << "a build with a sanitizer has that one's allocator";
+    std::atomic<bool> ended{false};
+    std::thread busy = load(ended);
+    // Asked for: what some thousand requests take is drawn from many times.
+    ask_until([&] { return metric(server_->port(), "http_requests_total", "handler=\"/api/v1/detect/text\""); },
+              [](double count) { return count >= 2000; });
+    const std::string url =
+        "http://key:" + key_ + "@127.0.0.1:" + std::to_string(server_->port()) + "/debug/pprof/heap";
+    const RunResult in_use = run_program(go, {"tool", "pprof", "-top", "-unit=kb", url});
+    const RunResult asked_for =
+        run_program(go, {"tool", "pprof", "-top", "-unit=kb", "-sample_index=alloc_space", url});
+    const RunResult raw = run_program(go, {"tool", "pprof", "-raw", url});
+    ended = true;
+    busy.join();
+    EXPECT_EQ(in_use.status, 0) << in_use.error;
+    EXPECT_NE(in_use.out.find("Type: inuse_space"), std::string::npos) << in_use.out;
+    EXPECT_EQ(asked_for.status, 0) << asked_for.error;
+    EXPECT_NE(asked_for.out.find("Type: alloc_space"), std::string::npos) << asked_for.out;
+    EXPECT_NE(asked_for.out.find("tidegate::"), std::string::npos) << asked_for.out;
+    EXPECT_EQ(raw.status, 0) << raw.error;
+    EXPECT_NE(raw.out.find("PeriodType: space bytes"), std::string::npos) << raw.out.substr(0, 500);
+    EXPECT_NE(raw.out.find("Period: 524288"), std::string::npos) << raw.out.substr(0, 500);
+}
+
 }  // namespace
 }  // namespace tidegate::testing

@@ -135,10 +135,10 @@ std::int64_t next_distance() noexcept {
               .objects = std::llround(weight),
               .bytes = std::llround(weight * size)};
     static_cast<void>(tables().all.add(stack, live.objects, live.bytes));
-    live.slot = tables().in_use.add(stack, live.objects, live.bytes);
+    live.slot = tables().in_use.hold(stack, live.objects, live.bytes);
     if (live.slot < 0) return;  // The table counted it.
     if (!live_blocks.insert(live)) {
-        tables().in_use.add_at(live.slot, -live.objects, -live.bytes);
+        tables().in_use.release(live.slot, live.objects, live.bytes);
         without_room.fetch_add(1, std::memory_order_relaxed);
         return;
     }
@@ -149,7 +149,7 @@ std::int64_t next_distance() noexcept {
     const Live found = live_blocks.take(reinterpret_cast<std::uintptr_t>(block));
     if (found.block == 0) return;  // Another block with the same mark.
     marks[mark_of(block)].fetch_sub(1, std::memory_order_relaxed);
-    tables().in_use.add_at(found.slot, -found.objects, -found.bytes);
+    tables().in_use.release(found.slot, found.objects, found.bytes);
 }
 
 }  // namespace heap

@@ -7,7 +7,8 @@
 // Cost        A block that is not drawn: one subtraction on the thread; its delete: one read of a small table.
 // Guarantee   note() and forget() allocate nothing and never fail.
 // Memory      2 MiB of tables, touched as they fill, and those of StackTable.
-// When full   More than kHeapLiveMax drawn blocks at once (16 GiB in use): the next is dropped and counted.
+// When full   More than kHeapLiveMax drawn blocks at once (16 GiB in use): the next is dropped and counted. A stack that holds nothing more
+//             gives its place among those in use to another; among those that ever asked for memory each keeps its own.
 // Threads     Any.
 #pragma once
 
