@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -25,6 +26,23 @@ struct Schema::Node {
     bool open = false;
     std::vector<Member> members;   // kObject.
     std::vector<Schema> elements;  // kArray: exactly one.
+};
+
+/// Where a value stands. Put into words only for what is wrong: most values are right.
+struct Schema::Where {
+    const std::string* root = nullptr;  // Of the outermost value.
+    const Where* parent = nullptr;
+    std::string_view name = {};             // Of a member.
+    std::optional<std::size_t> index = {};  // Of an element.
+
+    std::string text() const {
+        if (parent == nullptr) return *root;
+        std::string out = parent->text();
+        if (index) return fmt::format("{}[{}]", out, *index);
+        if (!out.empty()) out += '.';
+        return out.append(name);
+    }
+    Where member(std::string_view of) const { return {.parent = this, .name = of}; }
 };
 
 namespace {
@@ -70,9 +88,10 @@ bool matches(Schema::Type type, json::Value value) {
     return false;
 }
 
-void complain(Findings& findings, const std::string& field, std::string message, std::string_view type) {
+template <class Place>
+void complain(Findings& findings, const Place& where, std::string message, std::string_view type) {
     if (findings.errors.size() < Findings::kErrorsMax) {
-        findings.errors.push_back({field, std::move(message), std::string(type)});
+        findings.errors.push_back({where.text(), std::move(message), std::string(type)});
     }
 }
 
@@ -82,9 +101,17 @@ std::string join(const std::vector<std::string>& words) {
     return out;
 }
 
-std::string child(const std::string& path, std::string_view name) {
-    return path.empty() ? std::string(name) : path + "." + std::string(name);
-}
+/// The members of an object that its schema knows, each by its number there.
+class FoundMembers {
+  public:
+    explicit FoundMembers(std::size_t count) : many_(count > kFew ? count : 0) {}
+    std::optional<json::Value>& at(std::size_t number) { return many_.empty() ? few_[number] : many_[number]; }
+
+  private:
+    static constexpr std::size_t kFew = 32;
+    std::array<std::optional<json::Value>, kFew> few_;
+    std::vector<std::optional<json::Value>> many_;
+};
 
 }  // namespace
 
@@ -161,90 +188,115 @@ Schema::Member optional(std::string name, Schema schema) {
 }
 
 void Schema::validate(json::Value value, const std::string& path, Findings& findings) const {
+    validate_at(value, {.root = &path}, findings);
+}
+
+void Schema::validate_at(json::Value value, const Where& where, Findings& findings) const {
     if (value.kind() == json::Kind::kNull && node_->nullable) return;
     if (!matches(node_->type, value)) {
-        complain(findings, path,
+        complain(findings, where,
                  fmt::format("must be of type {}, not {}", type_name(node_->type), to_string(value.kind())),
                  "wrong_type");
         return;
     }
     switch (node_->type) {
         case Type::kString:
-            return validate_string(value.as_string(), path, findings);
+            return validate_string(value.as_string(), where, findings);
         case Type::kInteger:
         case Type::kNumber:
-            return validate_number(value.as_double(), path, findings);
+            return validate_number(value.as_double(), where, findings);
         case Type::kArray:
-            return validate_array(value, path, findings);
+            return validate_array(value, where, findings);
         case Type::kObject:
-            return validate_object(value, path, findings);
+            return validate_object(value, where, findings);
         case Type::kAny:
         case Type::kBoolean:
             return;
     }
 }
 
-void Schema::validate_string(std::string_view text, const std::string& path, Findings& findings) const {
+void Schema::validate_string(std::string_view text, const Where& where, Findings& findings) const {
     if (text.find('\0') != std::string_view::npos) {
-        return complain(findings, path, "must not contain the NUL character", "not_allowed");
+        return complain(findings, where, "must not contain the NUL character", "not_allowed");
     }
     if (node_->size_min || node_->size_max) {
         const std::size_t length = utf8::length(text);
         if (length < node_->size_min.value_or(0)) {
             const std::string message =
                 length == 0 ? "must not be empty" : fmt::format("must have at least {} characters", *node_->size_min);
-            return complain(findings, path, message, "too_short");
+            return complain(findings, where, message, "too_short");
         }
         if (length > node_->size_max.value_or(std::numeric_limits<std::size_t>::max())) {
-            return complain(findings, path,
+            return complain(findings, where,
                             fmt::format("must have at most {} characters, has {}", *node_->size_max, length),
                             "too_long");
         }
     }
     if (!node_->allowed.empty() && std::ranges::find(node_->allowed, text) == node_->allowed.end()) {
-        return complain(findings, path, "must be one of: " + join(node_->allowed), "not_allowed");
+        return complain(findings, where, "must be one of: " + join(node_->allowed), "not_allowed");
     }
     if (node_->format == "date-time" && !parse_rfc3339(text)) {
-        return complain(findings, path, "must be an RFC 3339 time such as 2026-03-01T12:00:00Z", "bad_format");
+        return complain(findings, where, "must be an RFC 3339 time such as 2026-03-01T12:00:00Z", "bad_format");
     }
-    if (node_->format == "uuid" && !parse_uuid(text)) return complain(findings, path, "must be a UUID", "bad_format");
+    if (node_->format == "uuid" && !parse_uuid(text)) return complain(findings, where, "must be a UUID", "bad_format");
 }
 
-void Schema::validate_number(double number, const std::string& path, Findings& findings) const {
+void Schema::validate_number(double number, const Where& where, Findings& findings) const {
     if (node_->least && number < *node_->least) {
-        complain(findings, path, fmt::format("must be at least {}", *node_->least), "too_small");
+        complain(findings, where, fmt::format("must be at least {}", *node_->least), "too_small");
     } else if (node_->most && number > *node_->most) {
-        complain(findings, path, fmt::format("must be at most {}", *node_->most), "too_large");
+        complain(findings, where, fmt::format("must be at most {}", *node_->most), "too_large");
     }
 }
 
-void Schema::validate_array(json::Value value, const std::string& path, Findings& findings) const {
+void Schema::validate_array(json::Value value, const Where& where, Findings& findings) const {
     const std::size_t count = value.size();
     if (count < node_->size_min.value_or(0)) {
-        return complain(findings, path, fmt::format("must have at least {} elements", *node_->size_min), "too_short");
+        return complain(findings, where, fmt::format("must have at least {} elements", *node_->size_min), "too_short");
     }
     if (count > node_->size_max.value_or(std::numeric_limits<std::size_t>::max())) {
-        return complain(findings, path, fmt::format("must have at most {} elements, has {}", *node_->size_max, count),
+        return complain(findings, where, fmt::format("must have at most {} elements, has {}", *node_->size_max, count),
                         "too_long");
     }
+    const Schema& each = node_->elements.front();
+    if (each.type() == Type::kAny) return;
     std::size_t index = 0;
     value.each([&](json::Value element) {
         if (findings.errors.size() < Findings::kErrorsMax) {
-            node_->elements.front().validate(element, fmt::format("{}[{}]", path, index), findings);
+            each.validate_at(element, {.parent = &where, .name = {}, .index = index}, findings);
         }
         ++index;
     });
 }
 
-void Schema::validate_object(json::Value value, const std::string& path, Findings& findings) const {
-    for (const Member& member : node_->members) {
-        const auto found = value.find(member.name);
-        if (found) {
-            member.schema.validate(*found, child(path, member.name), findings);
-        } else if (member.required) {
-            complain(findings, child(path, member.name), "is required", "missing");
+// One walk over the object, whatever the number of members that the schema knows: a batch has thousands of objects.
+void Schema::validate_object(json::Value value, const Where& where, Findings& findings) const {
+    const std::vector<Member>& members = node_->members;
+    FoundMembers found(members.size());
+    std::size_t next = 0;  // Most clients send them in an order, and mostly in this one.
+    bool is_odd = false;
+    value.each_member([&](std::string_view name, json::Value member) {
+        for (std::size_t tried = 0; tried < members.size(); ++tried) {
+            const std::size_t at = next;
+            next = next + 1 == members.size() ? 0 : next + 1;
+            if (members[at].name != name) continue;
+            is_odd = is_odd || found.at(at).has_value();
+            if (!found.at(at)) found.at(at) = member;
+            return;
+        }
+        is_odd = is_odd || !node_->open;
+    });
+    for (std::size_t i = 0; i < members.size(); ++i) {
+        if (found.at(i)) {
+            members[i].schema.validate_at(*found.at(i), where.member(members[i].name), findings);
+        } else if (members[i].required) {
+            complain(findings, where.member(members[i].name), "is required", "missing");
         }
     }
+    if (is_odd) warn_of_members(value, where, findings);
+}
+
+void Schema::warn_of_members(json::Value value, const Where& where, Findings& findings) const {
     std::vector<bool> seen(node_->members.size());
     value.each_member([&](std::string_view name, json::Value) {
         const auto member = std::ranges::find(node_->members, name, &Member::name);
@@ -256,28 +308,29 @@ void Schema::validate_object(json::Value value, const std::string& path, Finding
         // A name is the caller's own text: cut, so that an answer cannot be blown up with it.
         findings.warnings.push_back(fmt::format("{}: {}",
                                                 repeated ? "repeated field, the first counts" : "unknown field ignored",
-                                                child(path, name.substr(0, 64))));
+                                                where.member(name.substr(0, 64)).text()));
     });
 }
 
 void Schema::validate_text(std::string_view text, const std::string& name, Findings& findings) const {
+    const Where where{.root = &name};
     switch (node_->type) {
         case Type::kInteger:
         case Type::kNumber: {
             const auto whole = parse_i64(text);
             const auto number = node_->type == Type::kInteger && !whole ? std::nullopt : parse_double(text);
             if (!number || !std::isfinite(*number)) {
-                return complain(findings, name, fmt::format("must be of type {}", type_name(node_->type)),
+                return complain(findings, where, fmt::format("must be of type {}", type_name(node_->type)),
                                 "wrong_type");
             }
-            return validate_number(*number, name, findings);
+            return validate_number(*number, where, findings);
         }
         case Type::kBoolean:
-            if (text != "true" && text != "false") complain(findings, name, "must be true or false", "wrong_type");
+            if (text != "true" && text != "false") complain(findings, where, "must be true or false", "wrong_type");
             return;
         default:
-            if (!utf8::is_valid(text)) return complain(findings, name, "must be valid UTF-8", "bad_format");
-            return validate_string(text, name, findings);
+            if (!utf8::is_valid(text)) return complain(findings, where, "must be valid UTF-8", "bad_format");
+            return validate_string(text, where, findings);
     }
 }
 

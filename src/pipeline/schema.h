@@ -71,13 +71,16 @@ class Schema {
 
   private:
     struct Node;
+    struct Where;
     explicit Schema(std::shared_ptr<const Node> node) : node_(std::move(node)) {}
     template <class Edit>
     Schema with(Edit&& edit) const;
-    void validate_string(std::string_view text, const std::string& path, Findings& findings) const;
-    void validate_number(double number, const std::string& path, Findings& findings) const;
-    void validate_array(json::Value value, const std::string& path, Findings& findings) const;
-    void validate_object(json::Value value, const std::string& path, Findings& findings) const;
+    void validate_at(json::Value value, const Where& where, Findings& findings) const;
+    void validate_string(std::string_view text, const Where& where, Findings& findings) const;
+    void validate_number(double number, const Where& where, Findings& findings) const;
+    void validate_array(json::Value value, const Where& where, Findings& findings) const;
+    void validate_object(json::Value value, const Where& where, Findings& findings) const;
+    void warn_of_members(json::Value value, const Where& where, Findings& findings) const;
     std::shared_ptr<const Node> node_;
 };
 
