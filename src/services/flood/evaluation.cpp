@@ -32,7 +32,8 @@ constexpr std::size_t kParts = 3;       // Of the development rows, where nothin
 struct NabPart {
     std::string part;
     std::size_t files = 0, windows = 0;
-    double fixed = 0, best = 0, best_threshold = 0;
+    double fixed = 0, best = 0, best_threshold = 0;  // ContextMemory, the library.
+    double served = 0;                               // What the route for sensors asks, at its threshold.
 };
 
 struct GaugePart {
@@ -143,7 +144,7 @@ void read_windows(json::Value windows, const LabelledSeries& series, NabSeries& 
     });
 }
 
-Result<void> evaluate_nab(const std::string& folder, Report& report) {
+Result<void> evaluate_nab(const std::string& folder, double anomaly_threshold, Report& report) {
     const SystemDisk disk;
     for (const std::string part : {"dev", "heldout"}) {
         const std::string place = folder + "/" + part;
@@ -151,6 +152,7 @@ Result<void> evaluate_nab(const std::string& folder, Report& report) {
         if (!text) continue;
         TG_TRY(const json::Document document, json::parse(*text));
         std::vector<NabSeries> all;
+        std::vector<NabSeries> served;
         NabPart out{.part = part};
         Result<void> done;
         document.root().each_member([&](std::string_view name, json::Value windows) {
@@ -165,10 +167,12 @@ Result<void> evaluate_nab(const std::string& folder, Report& report) {
             one.scores = context_scores(series->values);
             read_windows(windows, *series, one);
             out.windows += one.windows.size();
+            served.push_back({.scores = scores_of_device(*series, anomaly_threshold), .windows = one.windows});
         });
         TG_CHECK(done);
         out.files = all.size();
         out.fixed = nab_at(all, kContextThreshold).standard;
+        out.served = nab_at(served, anomaly_threshold).standard;
         const NabScore best = nab_best(all);
         out.best = best.standard;
         out.best_threshold = best.threshold;
@@ -236,8 +240,10 @@ void print_report(const Report& report) {
                    static_cast<double>(one.score.false_alarms) / one.score.weeks, one.score.f1());
     }
     for (const NabPart& one : report.nab) {
-        fmt::print("Numenta {}: {} files, {} windows: standard {:.2f} at {}, at best {:.2f} (at {:.2f})\n", one.part,
-                   one.files, one.windows, one.fixed, kContextThreshold, one.best, one.best_threshold);
+        fmt::print(
+            "Numenta {}: {} files, {} windows: context memory (library): standard {:.2f} at {}, at best {:.2f} (at "
+            "{:.2f}); the detector of the route: {:.2f}\n",
+            one.part, one.files, one.windows, one.fixed, kContextThreshold, one.best, one.best_threshold, one.served);
     }
 }
 
@@ -283,7 +289,8 @@ std::string json_of(const Report& report, UnixMillis now) {
     for (const NabPart& one : report.nab) {
         json.begin_object().field("part", one.part).field("files", one.files).field("windows", one.windows);
         json.field("threshold", kContextThreshold).field("standard", one.fixed);
-        json.field("standard_at_best", one.best).field("threshold_at_best", one.best_threshold).end_object();
+        json.field("standard_at_best", one.best).field("threshold_at_best", one.best_threshold);
+        json.field("standard_of_the_route", one.served).end_object();
     }
     json.end_array().end_object();
     return out + "\n";
@@ -294,7 +301,7 @@ Result<void> measure(const service::CommandInput& input, const service::Evaluati
     Report report;
     TG_CHECK(evaluate_basins(arguments.data + "/flood", report));
     TG_CHECK(evaluate_gauges(arguments.data + "/gauges", anomaly_threshold, report));
-    TG_CHECK(evaluate_nab(arguments.data + "/nab", report));
+    TG_CHECK(evaluate_nab(arguments.data + "/nab", anomaly_threshold, report));
     if (report.basins.empty() && report.gauges.empty() && report.nab.empty()) {
         return fail(ErrorCode::kNotFound, "neither flood/basins nor gauges nor nab lies in " + arguments.data);
     }

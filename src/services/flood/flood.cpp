@@ -21,6 +21,10 @@ std::string key_of(std::string_view tenant, std::string_view device) {
     return std::string(tenant) + '\n' + std::string(device);
 }
 
+std::string_view tenant_of(std::string_view key) noexcept {
+    return key.substr(0, key.find('\n'));
+}
+
 }  // namespace
 
 BasinSet::BasinSet(std::vector<Basin> basins) {
@@ -96,9 +100,23 @@ Result<void> Flood::restore_devices() {
     const Lock lock(devices_mutex_);
     for (const StoredDevice& one : stored) {
         TG_TRY(Device device, Device::restore(one.state));
-        devices_.emplace(one.key, std::move(device));
+        if (devices_.emplace(one.key, std::move(device)).second) ++devices_of_[std::string(tenant_of(one.key))];
     }
     return {};
+}
+
+Result<void> Flood::has_room_for_device(std::string_view tenant) const {
+    const std::uint64_t max = needs_.settings.devices_max;
+    if (devices_.size() >= max) {
+        return fail(ErrorCode::kUnavailable, "As many devices as flood.devices_max allows are known already.");
+    }
+    if (tenant.empty()) return {};
+    const std::uint64_t share = std::max<std::uint64_t>(1, max * needs_.settings.tenant_share_percent / 100);
+    const auto mine = devices_of_.find(tenant);
+    if (mine == devices_of_.end() || mine->second < share) return {};
+    return fail(ErrorCode::kResourceExhausted,
+                "Your tenant has " + std::to_string(mine->second) +
+                    " devices, as many as one may have (flood.tenant_share_percent of flood.devices_max).");
 }
 
 Result<Verdict> Flood::take(std::string_view tenant, std::string_view device, const Reading& reading) {
@@ -107,14 +125,17 @@ Result<Verdict> Flood::take(std::string_view tenant, std::string_view device, co
     if (stopping_) return fail(ErrorCode::kUnavailable, "The server is stopping.");
     auto found = devices_.find(key);
     if (found == devices_.end()) {
-        if (devices_.size() >= needs_.settings.devices_max) {
-            return fail(ErrorCode::kUnavailable, "As many devices as flood.devices_max allows are known already.");
-        }
+        TG_CHECK(has_room_for_device(tenant));
         found = devices_.emplace(key, Device()).first;
+        ++devices_of_[std::string(tenant)];
     }
     auto verdict = found->second.add(reading, needs_.settings.anomaly_threshold);
     if (verdict) dirty_.insert(key);
-    if (!verdict && found->second.readings() == 0) devices_.erase(found);
+    if (!verdict && found->second.readings() == 0) {
+        devices_.erase(found);
+        const auto mine = devices_of_.find(tenant);
+        if (--mine->second == 0) devices_of_.erase(mine);
+    }
     return verdict;
 }
 

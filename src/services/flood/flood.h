@@ -85,6 +85,7 @@ class Flood final : public service::Service {
     UnixMillis loaded_ms() const noexcept { return loaded_ms_.load(); }
 
     /// kConflict: not after the device's last reading. kUnavailable: flood.devices_max is reached, or stop() was called.
+    /// kResourceExhausted: the tenant has its share of them. Who has no tenant has no share either.
     Result<Verdict> take(std::string_view tenant, std::string_view device, const Reading& reading);
     std::size_t devices() const;
     ModelUse& use_of(bool anomaly) noexcept { return anomaly ? anomaly_use_ : risk_use_; }
@@ -92,6 +93,7 @@ class Flood final : public service::Service {
   private:
     explicit Flood(FloodNeeds needs) : needs_(std::move(needs)) {}
     Result<void> restore_devices();
+    Result<void> has_room_for_device(std::string_view tenant) const TG_REQUIRES(devices_mutex_);
     void run_saver();
     void save_dirty();
 
@@ -104,6 +106,7 @@ class Flood final : public service::Service {
 
     mutable Mutex devices_mutex_;
     std::map<std::string, Device, std::less<>> devices_ TG_GUARDED_BY(devices_mutex_);
+    std::map<std::string, std::uint32_t, std::less<>> devices_of_ TG_GUARDED_BY(devices_mutex_);  // By tenant.
     std::set<std::string, std::less<>> dirty_ TG_GUARDED_BY(devices_mutex_);
     bool stopping_ TG_GUARDED_BY(devices_mutex_) = false;
     Condition wake_;

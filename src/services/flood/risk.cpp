@@ -100,24 +100,21 @@ Forecast forecast_of(const ServedBasin& served, const Standing& standing, std::s
 
 std::vector<Weather> weather_ahead(const Basin& basin, const Place& place, UnixMillis from, bool usual_rain) {
     std::vector<Weather> out;
-    for (std::size_t i = 0; i < place.rain.size(); ++i) {
+    const std::span<const double> rain = place.rain();
+    for (std::size_t i = 0; i < rain.size(); ++i) {
         Weather weather = usual_of(basin, from + static_cast<UnixMillis>(i) * step_ms(basin));
-        if (!usual_rain) weather.precip_mm = place.rain[i];
+        if (!usual_rain) weather.precip_mm = rain[i];
         if (!usual_rain && place.temperature && basin.has_temperature) weather.temp_c = *place.temperature;
         out.push_back(weather);
     }
     return out;
 }
 
-std::optional<pipeline::FieldError> assess_gauged(const Prepared& prepared, UnixMillis now, Risk& risk) {
+void assess_gauged(const Prepared& prepared, UnixMillis now, Risk& risk) {
     const Place& place = prepared.place;
     const ServedBasin& served = *prepared.basin;
     const Basin& basin = served.basin;
-    const UnixMillis wanted = place.date.value_or(now);
-    if (wanted < basin.state_time) {
-        return pipeline::FieldError{"date", "lies before the end of the basin's data", "too_small"};
-    }
-    const Carried carried = carry(served, place, wanted);
+    const Carried carried = carry(served, place, place.date.value_or(now));
     const std::vector<Weather> usual = weather_ahead(basin, place, carried.time, true);
     const std::vector<Weather> told = weather_ahead(basin, place, carried.time, false);
     Standing unseen = carried.standing;
@@ -134,9 +131,10 @@ std::optional<pipeline::FieldError> assess_gauged(const Prepared& prepared, Unix
     risk.probabilities = last.p;
     risk.baseline = p0;
     risk.log_odds = logit(last.p[0]);
-    risk.drivers = {{"wetness_and_snow", carried.standing.state.production / basin.parameters.production_mm, p1 - p0},
-                    {"rainfall", place.rain.front(), p2 - p1},
-                    {"river_observation", place.flow_m3s, risk.log_odds - p2}};
+    risk.drivers.push_back(
+        {"wetness_and_snow", carried.standing.state.production / basin.parameters.production_mm, p1 - p0});
+    risk.drivers.push_back({"rainfall", place.rain().front(), p2 - p1});
+    risk.drivers.push_back({"river_observation", place.flow_m3s, risk.log_odds - p2});
     // How far the threshold itself is uncertain, by the years behind it.
     const double shift = 1.645 * basin.thresholds.two_year_error;
     const double log_two = std::log(basin.thresholds.levels[0] + kFlowFloorMm);
@@ -155,17 +153,20 @@ std::optional<pipeline::FieldError> assess_gauged(const Prepared& prepared, Unix
     if (carried.gap > 0 && !place.flow_m3s) risk.missing.push_back("weather_since_last_row");
     if (basin.has_temperature && !place.temperature) risk.missing.push_back("temperature");
     if (place.humidity) risk.unused.push_back("humidity");
-    return std::nullopt;
 }
 
-/// Odds of ordinary ground without rain at these wetnesses: what the drivers are counted from.
-float odds_without_rain(double wetness, const Retention& plain) noexcept {
-    const float none = 0;
-    const auto level = static_cast<float>(wetness);
-    float runoff = 0;
-    float odds = 0;
-    score({{&none, 1}, {&level, 1}, {&plain.dry, 1}, {&plain.wet, 1}, {&runoff, 1}, {&odds, 1}});
-    return odds;
+/// Odds of ordinary ground at usual wetness without rain: what the drivers are counted from. Made once.
+float usual_odds() noexcept {
+    static const float usual = [] {
+        const Retention plain = plain_ground();
+        const float none = 0;
+        const auto level = static_cast<float>(Wetness::usual().level());
+        float runoff = 0;
+        float odds = 0;
+        score({{&none, 1}, {&level, 1}, {&plain.dry, 1}, {&plain.wet, 1}, {&runoff, 1}, {&odds, 1}});
+        return odds;
+    }();
+    return usual;
 }
 
 /// The odds of the place, of the same on ordinary ground, of that without rain, and of that at usual wetness.
@@ -178,12 +179,10 @@ void assess_indicative(const Prepared& prepared, const Odds& odds, Risk& risk) {
     risk.method = "indicative";
     risk.version = kIndicativeVersion;
     risk.baseline = odds.base;
-    risk.drivers.reserve(4);
     risk.drivers.push_back({"wetness", prepared.wetness, odds.wet - odds.base});
     risk.drivers.push_back({"rainfall", prepared.liquid_mm, odds.plain - odds.wet});
     if (odds.all != odds.plain) risk.drivers.push_back({"ground", place.ground.curve_number, odds.all - odds.plain});
     risk.log_odds = odds.all;
-    risk.missing.reserve(4);
     if (!place.mean_7d) risk.missing.push_back("rainfall_7d_mean");
     if (!place.mean_30d) risk.missing.push_back("rainfall_30d_mean");
     if (!place.temperature) risk.missing.push_back("temperature");
@@ -226,8 +225,8 @@ void finish(const Prepared& prepared, Risk& risk) {
     if (place.tide_m) risk.unused.push_back("tide_m");
     risk.log_odds += shift;
     if (prepared.basin == nullptr) {
-        const double half_width =
-            kIndicativeHalfWidth * std::pow(kWiderMissing, static_cast<double>(risk.missing.size()));
+        double half_width = kIndicativeHalfWidth;
+        for (std::size_t i = 0; i < risk.missing.size(); ++i) half_width *= kWiderMissing;
         risk.probabilities = probabilities(risk.log_odds);
         risk.low = logistic(risk.log_odds - half_width);
         risk.high = logistic(risk.log_odds + half_width);
@@ -237,7 +236,7 @@ void finish(const Prepared& prepared, Risk& risk) {
         risk.high = logistic(logit(risk.high) + shift);
     }
     see_stage(place, reached_by(place), risk);
-    std::erase_if(risk.drivers, [](const Driver& one) { return one.contribution == 0; });
+    risk.drivers.erase_if([](const Driver& one) { return one.contribution == 0; });
 }
 
 /// Snow does not run off today.
@@ -251,16 +250,17 @@ void find_worst_day(Prepared& prepared) {
     const Place& place = prepared.place;
     Wetness wetness = Wetness::from_means(place.mean_7d, place.mean_30d);
     float worst = -1e9F;
-    for (const double rain : place.rain) {
+    const bool is_series = place.rain().size() > 1;
+    for (const double rain : place.rain()) {
         const float liquid = liquid_of(place, rain);
         const auto level = static_cast<float>(wetness.level());
         float runoff = 0;
         float odds = 0;
         const Retention& ground = prepared.ground;
-        if (place.rain.size() > 1) {
+        if (is_series) {
             score({{&liquid, 1}, {&level, 1}, {&ground.dry, 1}, {&ground.wet, 1}, {&runoff, 1}, {&odds, 1}});
         }
-        if (odds > worst || place.rain.size() == 1) {
+        if (odds > worst || !is_series) {
             worst = odds;
             prepared.liquid_mm = liquid;
             prepared.wetness = level;
@@ -271,49 +271,51 @@ void find_worst_day(Prepared& prepared) {
 
 }  // namespace
 
-std::optional<pipeline::FieldError> prepare(Prepared& prepared, const BasinSet& basins) {
+std::optional<pipeline::FieldError> prepare(Prepared& prepared, const BasinSet& basins, UnixMillis now) {
     const Place& place = prepared.place;
-    if (!place.basin.empty()) {
-        prepared.basin = basins.find(place.basin);
-        if (prepared.basin == nullptr) {
-            return pipeline::FieldError{"basin", "is not a basin that is loaded", "not_allowed"};
-        }
-        return std::nullopt;
+    prepared.basin = place.basin.empty() ? basins.around(place.latitude, place.longitude) : basins.find(place.basin);
+    if (prepared.basin == nullptr && !place.basin.empty()) {
+        return pipeline::FieldError{"basin", "is not a basin that is loaded", "not_allowed"};
     }
-    prepared.basin = basins.around(place.latitude, place.longitude);
-    if (prepared.basin != nullptr) return std::nullopt;
+    if (prepared.basin != nullptr) {
+        if (place.date.value_or(now) >= prepared.basin->basin.state_time) return std::nullopt;
+        return pipeline::FieldError{"date", "lies before the end of the basin's data", "too_small"};
+    }
     const bool is_plain = !place.curve_number_told && !place.ground.slope && place.ground.imperviousness == 0;
     prepared.ground = is_plain ? plain_ground() : retention_of(place.ground);
     find_worst_day(prepared);
     return std::nullopt;
 }
 
-std::vector<Outcome> assess(std::span<Prepared> places, UnixMillis now) {
+void assess(std::span<const Prepared> places, UnixMillis now, std::span<Risk> risks) {
+    using Floats = std::array<float, kAssessedMax>;
     const std::size_t n = places.size();
+    TG_ASSERT(n <= kAssessedMax && n <= risks.size());
     const Retention plain = plain_ground();
-    const float base = odds_without_rain(Wetness::usual().level(), plain);
-    std::vector<float> rain(n), wetness(n), dry(n), wet(n), runoff(n), odds(n), odds_plain(n);
+    Floats rain, wetness, dry, wet, runoff, all, on_plain, without_rain;
     for (std::size_t i = 0; i < n; ++i) {
         rain[i] = places[i].liquid_mm;
         wetness[i] = static_cast<float>(places[i].wetness);
         dry[i] = places[i].ground.dry;
         wet[i] = places[i].ground.wet;
     }
-    score({rain, wetness, dry, wet, runoff, odds});
-    std::ranges::fill(dry, plain.dry);
-    std::ranges::fill(wet, plain.wet);
-    score({rain, wetness, dry, wet, runoff, odds_plain});
-    std::vector<Outcome> out(n);
+    const auto of = [n](Floats& floats) { return std::span(floats).first(n); };
+    score({of(rain), of(wetness), of(dry), of(wet), of(runoff), of(all)});
+    dry.fill(plain.dry);
+    wet.fill(plain.wet);
+    score({of(rain), of(wetness), of(dry), of(wet), of(runoff), of(on_plain)});
+    rain.fill(0);
+    score({of(rain), of(wetness), of(dry), of(wet), of(runoff), of(without_rain)});
+    const float base = usual_odds();
     for (std::size_t i = 0; i < n; ++i) {
+        risks[i] = Risk();
         if (places[i].basin != nullptr) {
-            out[i].error = assess_gauged(places[i], now, out[i].risk);
+            assess_gauged(places[i], now, risks[i]);
         } else {
-            assess_indicative(places[i], {odds[i], odds_plain[i], odds_without_rain(places[i].wetness, plain), base},
-                              out[i].risk);
+            assess_indicative(places[i], {all[i], on_plain[i], without_rain[i], base}, risks[i]);
         }
-        if (!out[i].error) finish(places[i], out[i].risk);
+        finish(places[i], risks[i]);
     }
-    return out;
 }
 
 double confidence_of(const Risk& risk) noexcept {

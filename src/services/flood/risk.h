@@ -4,13 +4,16 @@
 //             up to the log-odds. More rain never lowers the probability of a place.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/assert.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "pipeline/schema.h"
@@ -22,17 +25,44 @@ namespace tidegate::flood {
 
 inline constexpr std::size_t kSeriesMax = 240;  // Steps ahead: ten days of hours.
 
+/// Up to `kMost` things in place: a batch has thousands of such lists, and memory from the allocator would cost more than the scores.
+template <class Item, std::size_t kMost>
+class Few {
+  public:
+    void push_back(const Item& item) {
+        TG_ASSERT(size_ < kMost);
+        items_[size_++] = item;
+    }
+    template <class Test>
+    void erase_if(Test&& test) {
+        size_ = static_cast<std::size_t>(std::remove_if(items_.begin(), items_.begin() + size_, test) - items_.begin());
+    }
+    std::size_t size() const noexcept { return size_; }
+    const Item* begin() const noexcept { return items_.data(); }
+    const Item* end() const noexcept { return items_.data() + size_; }
+
+  private:
+    std::array<Item, kMost> items_{};
+    std::size_t size_ = 0;
+};
+
 /// A validated location.
 struct Place {
     double latitude = 0, longitude = 0;
     std::string_view name, basin;  // Of the request's JSON, which outlives it.
-    std::vector<double> rain;      // Of the coming steps, mm; rainfall_mm is a series of one.
+    double rainfall_mm = 0;
+    std::vector<double> rainfall_series;  // Empty: rainfall_mm alone.
     std::optional<double> temperature, humidity, mean_7d, mean_30d;
     std::optional<double> stage_m, flow_m3s, hand_m, tide_m;
     std::array<std::optional<double>, 4> stages;  // action, minor, moderate, major
     Ground ground;
     bool curve_number_told = false;
     std::optional<UnixMillis> date;
+
+    /// Of the coming steps, mm; one at least.
+    std::span<const double> rain() const noexcept {
+        return rainfall_series.empty() ? std::span<const double>(&rainfall_mm, 1) : rainfall_series;
+    }
 };
 
 struct Driver {
@@ -48,8 +78,8 @@ struct Risk {
     double low = 0, high = 0;               // Of the first, 5 to 95 %.
     double baseline = 0, log_odds = 0;
     Level level = Level::kVeryLow;
-    std::vector<Driver> drivers;
-    std::vector<std::string_view> missing, unused;
+    Few<Driver, 6> drivers;
+    Few<std::string_view, 6> missing, unused;
     std::string_view version;
     std::optional<std::array<double, 3>> flow_m3s;  // 5 %, middle, 95 %.
     std::optional<double> observation_age_s;
@@ -67,14 +97,11 @@ struct Prepared {
 pipeline::Schema place_schema();
 /// Of a validated object. An error names the field.
 std::optional<pipeline::FieldError> read_place(json::Value object, Place& place);
-/// Finds the basin; an error names the field.
-std::optional<pipeline::FieldError> prepare(Prepared& prepared, const BasinSet& basins);
-/// The risks of all, in order. `now`: of places that tell no date. A place whose date lies before its basin's data gets an error.
-struct Outcome {
-    Risk risk;
-    std::optional<pipeline::FieldError> error;
-};
-std::vector<Outcome> assess(std::span<Prepared> places, UnixMillis now);
+/// Finds the basin. `now`: of a place that tells no date. An error names the field: no such basin, a date before the basin's data.
+std::optional<pipeline::FieldError> prepare(Prepared& prepared, const BasinSet& basins, UnixMillis now);
+/// The risks of places that are prepared, in order: kAssessedMax of them at most, which stay in a processor's nearest memory.
+inline constexpr std::size_t kAssessedMax = 64;
+void assess(std::span<const Prepared> places, UnixMillis now, std::span<Risk> risks);
 
 /// The members of an answer, without the braces. `predicted_at` empty: said elsewhere.
 void append_risk(std::string& out, const Prepared& prepared, const Risk& risk, std::string_view predicted_at);

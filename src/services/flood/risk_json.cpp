@@ -2,8 +2,12 @@
 #include "services/flood/risk.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <utility>
 
 #include "base/json_writer.h"
 
@@ -43,66 +47,108 @@ std::string_view advice(Level level) {
     return R"("Leave low ground while the way is dry, and do not drive through water. Follow the responsible authority.")";
 }
 
-/// Six decimals: a probability is not known better, and a batch holds thousands of numbers.
-void append_number(std::string& out, double value) {
-    if (!(std::abs(value) < 1e9)) return append_json_number(out, value);
-    auto millionths = static_cast<std::int64_t>(std::llround(value * 1e6));
-    if (millionths < 0) {
-        out += '-';
-        millionths = -millionths;
-    }
-    std::array<char, 24> digits{};
-    const auto whole = std::to_chars(digits.data(), digits.data() + digits.size(), millionths / 1'000'000);
-    out.append(digits.data(), whole.ptr);
-    std::int64_t rest = millionths % 1'000'000;
-    if (rest == 0) return;
-    std::array<char, 7> tail{'.', '0', '0', '0', '0', '0', '0'};
-    for (std::size_t i = 6; i > 0; --i, rest /= 10) tail[i] = static_cast<char>('0' + rest % 10);
-    std::size_t size = tail.size();
-    while (tail[size - 1] == '0') --size;
-    out.append(tail.data(), size);
-}
+/// Text into a buffer of its own, given to the answer in one piece: the parts of one risk are thirty, and a batch has hundreds of risks.
+class Text {
+  public:
+    explicit Text(std::string& out) : out_(out) {}
+    ~Text() { flush(); }
+    Text(const Text&) = delete;
+    Text& operator=(const Text&) = delete;
 
-void append_list(std::string& out, std::span<const double> numbers) {
-    out += '[';
-    for (const double number : numbers) {
-        if (out.back() != '[') out += ',';
-        append_number(out, number);
+    Text& operator<<(std::string_view text) {
+        make_room(text.size());
+        if (text.size() > kRoom) {
+            out_ += text;
+        } else {
+            std::memcpy(at_, text.data(), text.size());
+            at_ += text.size();
+        }
+        return *this;
     }
-    out += ']';
+    Text& operator<<(char letter) {
+        make_room(1);
+        *at_++ = letter;
+        return *this;
+    }
+    /// Six decimals: a probability is not known better.
+    Text& operator<<(double value) {
+        if (!(std::abs(value) < 1e9)) {
+            flush();
+            append_json_number(out_, value);
+            return *this;
+        }
+        constexpr std::size_t kNumberMax = 24;
+        make_room(kNumberMax);
+        auto millionths = static_cast<std::int64_t>(value * 1e6 + std::copysign(0.5, value));
+        if (millionths < 0) {
+            *at_++ = '-';
+            millionths = -millionths;
+        }
+        at_ = std::to_chars(at_, end(), millionths / 1'000'000).ptr;
+        auto rest = static_cast<std::uint32_t>(millionths % 1'000'000);
+        if (rest == 0) return *this;
+        at_[0] = '.';
+        for (std::size_t i = 6; i > 0; --i, rest /= 10) at_[i] = static_cast<char>('0' + rest % 10);
+        at_ += 7;
+        while (at_[-1] == '0') --at_;
+        return *this;
+    }
+    /// For what is written by others.
+    std::string& flush() {
+        out_.append(buffer_.data(), static_cast<std::size_t>(at_ - buffer_.data()));
+        at_ = buffer_.data();
+        return out_;
+    }
+
+  private:
+    static constexpr std::size_t kRoom = 2048;  // More than a risk takes.
+    char* end() noexcept { return buffer_.data() + buffer_.size(); }
+    void make_room(std::size_t size) {
+        if (static_cast<std::size_t>(end() - at_) < size) flush();
+    }
+
+    std::string& out_;
+    std::array<char, kRoom> buffer_;
+    char* at_ = buffer_.data();
+};
+
+void write_list(Text& text, std::span<const double> numbers) {
+    char before = '[';
+    for (const double number : numbers) {
+        text << before << number;
+        before = ',';
+    }
+    text << ']';
 }
 
 /// Names of our own need no escapes.
-void append_names(std::string& out, const std::vector<std::string_view>& names) {
-    out += '[';
-    for (const std::string_view name : names) {
-        if (out.back() != '[') out += ',';
-        out.append("\"").append(name).append("\"");
+template <class Names, class Name>
+void write_names(Text& text, const Names& names, Name&& name_of) {
+    text << '[';
+    bool is_first = true;
+    for (const auto& one : names) {
+        const std::string_view name = name_of(one);
+        if (name.empty()) continue;
+        text << (std::exchange(is_first, false) ? R"(")" : R"(,")") << name << '"';
     }
-    out += ']';
+    text << ']';
 }
 
-void append_drivers(std::string& out, const Risk& risk) {
-    out += R"(,"drivers":[)";
+void write_drivers(Text& text, const Risk& risk) {
+    text << R"(,"drivers":[)";
+    bool is_first = true;
     for (const Driver& driver : risk.drivers) {
-        if (out.back() != '[') out += ',';
-        out.append(R"({"name":")").append(driver.name).append(R"(","value":)");
+        text << (std::exchange(is_first, false) ? R"({"name":")" : R"(,{"name":")") << driver.name << R"(","value":)";
         if (driver.value) {
-            append_number(out, *driver.value);
+            text << *driver.value;
         } else {
-            out += "null";
+            text << "null";
         }
-        out += R"(,"contribution":)";
-        append_number(out, driver.contribution);
-        out += '}';
+        text << R"(,"contribution":)" << driver.contribution << '}';
     }
-    out += R"(],"top_contributing_factors":[)";
-    for (const Driver& driver : risk.drivers) {
-        if (driver.contribution <= 0) continue;
-        if (out.back() != '[') out += ',';
-        out.append("\"").append(driver.name).append("\"");
-    }
-    out += ']';
+    text << R"(],"top_contributing_factors":)";
+    write_names(text, risk.drivers,
+                [](const Driver& one) { return one.contribution > 0 ? one.name : std::string_view(); });
 }
 
 }  // namespace
@@ -157,12 +203,17 @@ std::optional<pipeline::FieldError> read_place(json::Value object, Place& place)
     }};
     std::optional<json::Value> series, stages;
     std::string_view date;
-    // One walk: a batch asks for thousands of members.
+    // One walk: a batch asks for thousands of members. Most clients send them in this order.
+    std::size_t next = 0;
     object.each_member([&](std::string_view name, json::Value value) {
         if (value.is_number()) {
-            const auto found =
-                std::ranges::find(numbers, name, &std::pair<std::string_view, std::optional<double>*>::first);
-            if (found != numbers.end() && !*found->second) *found->second = value.as_double();
+            for (std::size_t tried = 0; tried < numbers.size(); ++tried) {
+                const auto& [known, target] = numbers[next];
+                next = (next + 1) % numbers.size();
+                if (known != name) continue;
+                if (!*target) *target = value.as_double();
+                break;
+            }
         } else if (value.kind() == json::Kind::kString) {
             if (name == "location_name") place.name = value.as_string();
             if (name == "basin") place.basin = value.as_string();
@@ -182,9 +233,9 @@ std::optional<pipeline::FieldError> read_place(json::Value object, Place& place)
         if (rain) {
             return pipeline::FieldError{"rainfall_series", "stands beside rainfall_mm: one of the two", "not_allowed"};
         }
-        series->each([&](json::Value mm) { place.rain.push_back(mm.as_double()); });
+        series->each([&](json::Value mm) { place.rainfall_series.push_back(mm.as_double()); });
     } else if (rain) {
-        place.rain.push_back(*rain);
+        place.rainfall_mm = *rain;
     } else {
         return pipeline::FieldError{"rainfall_mm", "is missing, and so is rainfall_series", "missing"};
     }
@@ -209,48 +260,34 @@ std::optional<pipeline::FieldError> read_place(json::Value object, Place& place)
 
 void append_risk(std::string& out, const Prepared& prepared, const Risk& risk, std::string_view predicted_at) {
     const double p = risk.probabilities[0];
+    Text text(out);
     if (!prepared.place.name.empty()) {
-        out += R"("location_name":)";
-        append_json_string(out, prepared.place.name);
-        out += ',';
+        append_json_string((text << R"("location_name":)").flush(), prepared.place.name);
+        text << ',';
     }
-    out += R"("flood_probability":)";
-    append_number(out, p);
-    out += R"(,"risk_score":)";
-    append_number(out, std::round(p * 1000) / 10);
-    out.append(R"(,"risk_level":")").append(to_string(risk.level)).append(R"(","confidence":)");
-    append_number(out, confidence_of(risk));
-    out += R"(,"interval":)";
-    append_list(out, std::array<double, 2>{risk.low, risk.high});
-    out.append(R"(,"method":")").append(risk.method).append("\"");
-    if (!risk.basin.empty())
-        out.append(R"(,"basin":")").append(risk.basin).append("\"");  // Its letters are checked when it is loaded.
-    out += R"(,"return_period_probabilities":{"2":)";
-    append_number(out, p);
-    out += R"(,"5":)";
-    append_number(out, risk.probabilities[1]);
-    out += R"(,"20":)";
-    append_number(out, risk.probabilities[2]);
-    out += '}';
+    text << R"("flood_probability":)" << p << R"(,"risk_score":)" << std::round(p * 1000) / 10;
+    text << R"(,"risk_level":")" << to_string(risk.level) << R"(","confidence":)" << confidence_of(risk);
+    text << R"(,"interval":)";
+    write_list(text, std::array<double, 2>{risk.low, risk.high});
+    text << R"(,"method":")" << risk.method << '"';
+    // Its letters are checked when it is loaded.
+    if (!risk.basin.empty()) text << R"(,"basin":")" << risk.basin << '"';
+    text << R"(,"return_period_probabilities":{"2":)" << p << R"(,"5":)" << risk.probabilities[1];
+    text << R"(,"20":)" << risk.probabilities[2] << '}';
     if (risk.flow_m3s) {
-        out += R"(,"flow_m3s":)";
-        append_list(out, *risk.flow_m3s);
+        text << R"(,"flow_m3s":)";
+        write_list(text, *risk.flow_m3s);
     }
-    if (risk.observation_age_s) {
-        out += R"(,"observation_age_s":)";
-        append_number(out, *risk.observation_age_s);
-    }
-    out += R"(,"log_odds":)";
-    append_number(out, risk.log_odds);
-    out += R"(,"baseline":)";
-    append_number(out, risk.baseline);
-    append_drivers(out, risk);
-    out.append(R"(,"recommended_action":)").append(advice(risk.level)).append(R"(,"missing_inputs":)");
-    append_names(out, risk.missing);
-    out += R"(,"unused_inputs":)";
-    append_names(out, risk.unused);
-    out.append(R"(,"model_version":")").append(risk.version).append("\"");
-    if (!predicted_at.empty()) out.append(R"(,"predicted_at":")").append(predicted_at).append("\"");
+    if (risk.observation_age_s) text << R"(,"observation_age_s":)" << *risk.observation_age_s;
+    text << R"(,"log_odds":)" << risk.log_odds << R"(,"baseline":)" << risk.baseline;
+    write_drivers(text, risk);
+    const auto as_it_is = [](std::string_view name) { return name; };
+    text << R"(,"recommended_action":)" << advice(risk.level) << R"(,"missing_inputs":)";
+    write_names(text, risk.missing, as_it_is);
+    text << R"(,"unused_inputs":)";
+    write_names(text, risk.unused, as_it_is);
+    text << R"(,"model_version":")" << risk.version << '"';
+    if (!predicted_at.empty()) text << R"(,"predicted_at":")" << predicted_at << '"';
 }
 
 Schema risk_schema() {

@@ -2,8 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <iterator>
+#include <span>
+#include <utility>
 
 #include "base/json_writer.h"
 
@@ -62,19 +65,15 @@ void answer_risk(const ContextPtr& context, Flood& flood) {
     Use use(flood.use_of(false), flood.clock());
     Prepared prepared;
     const auto basins = flood.basins();
-    auto wrong = read_place(context->body(), prepared.place);
-    if (!wrong) wrong = prepare(prepared, *basins);
     const UnixMillis now = flood.clock().unix_ms();
-    Outcome outcome;
-    if (!wrong) {
-        outcome = std::move(assess({&prepared, 1}, now).front());
-        wrong = std::move(outcome.error);
-    }
+    auto wrong = read_place(context->body(), prepared.place);
+    if (!wrong) wrong = prepare(prepared, *basins, now);
     if (wrong) {
         use.done(0, 1);
         return context->fail({*std::move(wrong)});
     }
-    const Risk& risk = outcome.risk;
+    Risk risk;
+    assess({&prepared, 1}, now, {&risk, 1});
     audit::Decision decision = context->make_decision(kService, "predict/flood-risk", context->raw_body());
     decision.model = kRiskModel;
     decision.model_version = risk.version;
@@ -101,18 +100,18 @@ struct Batch {
     std::vector<std::optional<FieldError>> errors;  // Of every item.
 };
 
-void read_item(json::Value item, const Schema& schema, const BasinSet& basins, Batch& batch) {
-    Prepared prepared;
+void read_item(json::Value item, const Schema& schema, const BasinSet& basins, UnixMillis now, Batch& batch) {
     pipeline::Findings findings;
     schema.validate(item, "", findings);
-    std::optional<FieldError> wrong;
-    if (!findings.errors.empty()) wrong = std::move(findings.errors.front());
-    if (!wrong) wrong = read_place(item, prepared.place);
-    if (!wrong) wrong = prepare(prepared, basins);
-    if (!wrong) {
-        batch.places.push_back(std::move(prepared));
+    std::optional<FieldError>& wrong = batch.errors.emplace_back();
+    if (!findings.errors.empty()) {
+        wrong = std::move(findings.errors.front());
+        return;
     }
-    batch.errors.push_back(std::move(wrong));
+    Prepared& prepared = batch.places.emplace_back();
+    wrong = read_place(item, prepared.place);
+    if (!wrong) wrong = prepare(prepared, basins, now);
+    if (wrong) batch.places.pop_back();
 }
 
 void append_item_error(std::string& out, const FieldError& error) {
@@ -138,34 +137,66 @@ std::optional<json::Value> items_of(const ContextPtr& context) {
     return locations ? locations : predictions;
 }
 
-/// The one Decision of a batch: level and probability of each place, in order; null where there was an error.
-audit::Decision decide(const ContextPtr& context, const Batch& batch, const std::vector<Outcome>& outcomes,
-                       std::size_t failed) {
-    audit::Decision decision = context->make_decision(kService, "predict/batch", context->raw_body());
-    decision.model = kRiskModel;
-    decision.model_version = kRiskVersion;
-    Level worst = Level::kVeryLow;
-    JsonWriter kept(decision.output);
-    kept.begin_object().field("total", batch.errors.size()).field("failed", failed);
-    kept.key("probabilities").begin_array();
-    std::size_t next = 0;
-    for (const auto& error : batch.errors) {
-        if (error) {
-            kept.null();
-            continue;
+/// The risks of a batch, some at a time and in order.
+class Risks {
+  public:
+    Risks(const std::vector<Prepared>& places, UnixMillis now)
+        : places_(places), now_(now), risks_(std::min(places.size(), kAssessedMax)) {}
+    /// Of the next place.
+    const Risk& next() {
+        if (at_ % kAssessedMax == 0) {
+            const std::span<const Prepared> left = std::span(places_).subspan(at_);
+            assess(left.first(std::min(left.size(), kAssessedMax)), now_, risks_);
         }
-        const Outcome& outcome = outcomes[next++];
-        if (outcome.error) {
-            kept.null();
-            continue;
-        }
-        // Four digits tell a probability; the whole batch stands in one record.
-        kept.value(std::round(outcome.risk.probabilities[0] * 1e4) / 1e4);
-        worst = std::max(worst, outcome.risk.level);
+        return risks_[at_++ % kAssessedMax];
     }
-    kept.end_array().end_object();
-    decision.band = failed == batch.errors.size() ? std::string_view() : to_string(worst);
-    return decision;
+    const Prepared& place() const { return places_[at_ - 1]; }
+
+  private:
+    const std::vector<Prepared>& places_;
+    const UnixMillis now_;
+    std::vector<Risk> risks_;
+    std::size_t at_ = 0;
+};
+
+/// Four digits tell a probability; the whole batch stands in one record.
+void append_four_digits(std::string& out, double probability) {
+    const auto parts = static_cast<unsigned>(std::lround(std::clamp(probability, 0.0, 1.0) * 1e4));
+    if (parts == 0 || parts == 10'000) {
+        out += parts == 0 ? '0' : '1';
+        return;
+    }
+    std::array<char, 6> text{'0', '.', '0', '0', '0', '0'};
+    unsigned rest = parts;
+    for (std::size_t i = 5; i > 1; --i, rest /= 10) text[i] = static_cast<char>('0' + rest % 10);
+    std::size_t size = text.size();
+    while (text[size - 1] == '0') --size;
+    out.append(text.data(), size);
+}
+
+/// Answer and record of the items, in order: a risk or an error each; in the record the probability, or null.
+Level append_items(const Batch& batch, UnixMillis now, std::string& body, std::string& kept) {
+    Risks risks(batch.places, now);
+    Level worst = Level::kVeryLow;
+    bool is_first = true;
+    for (const auto& error : batch.errors) {
+        if (!std::exchange(is_first, false)) {
+            body += ',';
+            kept += ',';
+        }
+        if (error) {
+            append_item_error(body, *error);
+            kept += "null";
+            continue;
+        }
+        const Risk& risk = risks.next();
+        body += R"({"status":"succeeded",)";
+        append_risk(body, risks.place(), risk, "");
+        body += '}';
+        append_four_digits(kept, risk.probabilities[0]);
+        worst = std::max(worst, risk.level);
+    }
+    return worst;
 }
 
 void answer_batch(const ContextPtr& context, Flood& flood, const Schema& schema) {
@@ -173,36 +204,26 @@ void answer_batch(const ContextPtr& context, Flood& flood, const Schema& schema)
     const auto items = items_of(context);
     if (!items) return;
     const auto basins = flood.basins();
+    const UnixMillis now = flood.clock().unix_ms();
     Batch batch;
     batch.places.reserve(items->size());
-    items->each([&](json::Value item) { read_item(item, schema, *basins, batch); });
-    const UnixMillis now = flood.clock().unix_ms();
-    const std::vector<Outcome> outcomes = assess(batch.places, now);
-    const auto judged = [](const Outcome& one) { return !one.error; };
-    const auto succeeded = static_cast<std::size_t>(std::ranges::count_if(outcomes, judged));
+    batch.errors.reserve(items->size());
+    items->each([&](json::Value item) { read_item(item, schema, *basins, now, batch); });
     const std::size_t total = batch.errors.size();
-    const std::string time = format_rfc3339(now);
+    const std::size_t succeeded = batch.places.size();
+    // Its one Decision: level and probability of each place.
+    audit::Decision decision = context->make_decision(kService, "predict/batch", context->raw_body());
+    decision.model = kRiskModel;
+    decision.model_version = kRiskVersion;
+    decision.output = fmt::format(R"({{"total":{},"failed":{},"probabilities":[)", total, total - succeeded);
     std::string body;
     body.reserve(256 + total * 900);
-    audit::Decision decision = decide(context, batch, outcomes, total - succeeded);
     fmt::format_to(std::back_inserter(body),
                    R"({{"batch_id":"{}","total":{},"succeeded":{},"failed":{},"predicted_at":"{}","predictions":[)",
-                   to_string(decision.id), total, succeeded, total - succeeded, time);
-    std::size_t next = 0;
-    for (const auto& error : batch.errors) {
-        const std::size_t at = next;
-        if (!error) ++next;
-        if (body.back() != '[') body += ',';
-        if (error) {
-            append_item_error(body, *error);
-        } else if (outcomes[at].error) {
-            append_item_error(body, *outcomes[at].error);
-        } else {
-            body += R"({"status":"succeeded",)";
-            append_risk(body, batch.places[at], outcomes[at].risk, "");
-            body += '}';
-        }
-    }
+                   to_string(decision.id), total, succeeded, total - succeeded, format_rfc3339(now));
+    const Level worst = append_items(batch, now, body, decision.output);
+    decision.output += "]}";
+    decision.band = succeeded == 0 ? std::string_view() : to_string(worst);
     body += ']';
     append_warnings(body, context->warnings());
     body += '}';

@@ -13,6 +13,7 @@ struct FloodSettings {
     Duration risk_ttl{}, anomaly_ttl{}, batch_ttl{};
     double anomaly_threshold = kTrendThreshold;
     std::uint32_t devices_max = 10'000;
+    std::uint32_t tenant_share_percent = 50;
     Duration save_every{};
 };
 
@@ -43,6 +44,13 @@ inline void declare(settings::Table& table, FloodSettings& s) {
         .range(1, 1'000'000)
         .unit("devices")
         .doc("Most devices whose state is kept, about 1 KiB each; the reading of one more gets 503.");
+    table.add("flood.tenant_share_percent", s.tenant_share_percent, 50)
+        .range(1, 100)
+        .unit("%")
+        .doc(
+            "Of flood.devices_max, what one tenant may have (at least one); its next device gets 429. Readings without "
+            "a "
+            "tenant are bound by flood.devices_max alone.");
     table.add("flood.save_every_ms", s.save_every, std::chrono::seconds(1))
         .range(std::chrono::milliseconds(10), std::chrono::minutes(10))
         .doc("How often the state of devices is stored: what a kill may lose. A stop in order loses nothing.");

@@ -249,6 +249,31 @@ TEST_F(FloodRoutes, OneDeviceTooManyIsRefusedAndKnownOnesGoOn) {
     EXPECT_EQ(status("/api/v1/predict/anomaly", reading(1, 100)), 200);
 }
 
+TEST_F(FloodRoutes, OneTenantCannotTakeTheDevicesOfTheOthersAndARestartCountsTheSame) {
+    settings_.devices_max = 10;
+    settings_.tenant_share_percent = 40;
+    const auto take = [&](std::string_view tenant, const std::string& device, int quarter = 0) {
+        const std::array<FieldReading, 1> fields{{{"humidity", 50}}};
+        return flood_->take(tenant, device, {1'767'225'600'000 + quarter * UnixMillis{900'000}, fields, std::nullopt});
+    };
+    for (int i = 0; i < 4; ++i) ASSERT_TRUE(take("loud", std::to_string(i)));
+    for (const bool restarted : {false, true}) {
+        const auto one_more = take("loud", "fifth");
+        ASSERT_FALSE(one_more) << restarted;
+        EXPECT_EQ(one_more.error().code, ErrorCode::kResourceExhausted);
+        EXPECT_NE(one_more.error().message.find("flood.tenant_share_percent"), std::string::npos);
+        EXPECT_TRUE(take("loud", "0", restarted ? 2 : 1)) << "one that is known goes on";
+        EXPECT_TRUE(take("quiet", restarted ? "b" : "a"));
+        if (!restarted) {
+            flood_->stop();
+            start();
+        }
+    }
+    // Who has no tenant has no share; all together are bound by devices_max.
+    for (int i = 0; i < 4; ++i) ASSERT_TRUE(take("", std::to_string(i)));
+    EXPECT_EQ(take("other", "x").error().code, ErrorCode::kUnavailable);
+}
+
 TEST_F(FloodRoutes, TheModelsSayWhatTheyAre) {
     ok(kRisk, kPlace);
     const json::Document list = ok("/api/v1/models", "");

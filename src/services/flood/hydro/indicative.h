@@ -45,6 +45,16 @@ class Wetness {
     static constexpr double kKept = 0.9;      // API's k; 0.85 to 0.95 fit alike.
     static constexpr double kFullMm = 40;     // The best of 25, 40, 60 and 80 by likelihood over between-basin spread.
     static constexpr double kUsualMm = 22.5;  // 2.5 mm a day, the mean of the basins.
+    /// What a mm a day on each of the days `first` to `last` ago leaves.
+    static constexpr double left_of(int first, int last) {
+        double power = 1;
+        double sum = 0;
+        for (int day = 1; day <= last; ++day) {
+            power *= kKept;
+            if (day >= first) sum += power;
+        }
+        return sum;
+    }
     double store_mm_ = 0;
 };
 

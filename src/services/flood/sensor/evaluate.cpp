@@ -94,6 +94,18 @@ std::vector<bool> flags_of_device(const LabelledSeries& series, double threshold
     return flags;
 }
 
+std::vector<double> scores_of_device(const LabelledSeries& series, double threshold) {
+    Device device;
+    std::vector<double> scores;
+    for (std::size_t i = 0; i < series.values.size(); ++i) {
+        const std::array<FieldReading, 1> fields{{{"value", series.values[i]}}};
+        const auto verdict =
+            device.add({static_cast<UnixMillis>(series.times_s[i] * 1000), fields, std::nullopt}, threshold);
+        scores.push_back(verdict && verdict->is_anomaly ? std::max(verdict->score, threshold) : 0);
+    }
+    return scores;
+}
+
 std::vector<double> context_scores(const std::vector<double>& values) {
     const auto [low, high] = std::ranges::minmax(values);
     ContextMemory memory(low, high);

@@ -35,6 +35,9 @@ struct EventScore {
 EventScore score_events(const LabelledSeries& series, const std::vector<bool>& flags);
 /// What Device says of the series as a water level, a reading a row.
 std::vector<bool> flags_of_device(const LabelledSeries& series, double threshold);
+/// What Device, which POST /api/v1/predict/anomaly asks, says of the series as a field of no known kind: its score where the reading is
+/// an anomaly (`threshold` where that has none), else 0.
+std::vector<double> scores_of_device(const LabelledSeries& series, double threshold);
 /// ContextMemory's scores: the benchmark gives the range of a series.
 std::vector<double> context_scores(const std::vector<double>& values);
 
