@@ -52,9 +52,11 @@ AuditAssembly::~AuditAssembly() {
 
 Result<void> AuditAssembly::open_log() {
     if (in_database(needs_.settings)) return open_database();
-    if (needs_.settings.database.url.is_set()) {
+    const bool is_used =
+        std::ranges::any_of(needs_.settings.services, [](const auto& one) { return one->uses_database(); });
+    if (needs_.settings.database.url.is_set() && !is_used) {
         needs_.log.line(observe::Level::kWarn, "database_not_used")
-            .field("reason", "database.url is set and audit.store is segments");
+            .field("reason", "database.url is set, audit.store is segments and no service asks for it");
     }
     return open_segments();
 }

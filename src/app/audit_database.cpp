@@ -88,6 +88,10 @@ Result<LogDatabase> log_database(const AppSettings& settings) {
     return LogDatabase{.url = std::string(url), .schema = settings.database.schema};
 }
 
+service::DatabasePlace database_place(const AppSettings& settings) {
+    return {.url = std::string(settings.database.url.reveal()), .schema = settings.database.schema};
+}
+
 Result<std::unique_ptr<audit::postgres::PostgresReader>> open_database_log(const LogDatabase& database,
                                                                            const Clock& clock) {
     TG_CHECK(audit::postgres::check_schema_name(database.schema));

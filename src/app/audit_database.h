@@ -11,6 +11,7 @@
 #include "app/settings.h"
 #include "audit/postgres/reader.h"
 #include "audit/verify/verify.h"
+#include "services/module/module.h"
 
 namespace tidegate::app {
 
@@ -23,6 +24,9 @@ struct LogDatabase {
 };
 /// Of `database.url` and `database.schema`. kInvalidArgument: no url, or one of another database; the url is not in the message.
 Result<LogDatabase> log_database(const AppSettings& settings);
+
+/// The same for a service, which says itself what it needs.
+service::DatabasePlace database_place(const AppSettings& settings);
 
 /// For reading alone: takes no lock and writes nothing. `clock` outlives it.
 Result<std::unique_ptr<audit::postgres::PostgresReader>> open_database_log(const LogDatabase& database,

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "app/alert_views.h"
+#include "app/audit_database.h"
 #include "app/dashboard_routes.h"
 #include "app/key_routes.h"
 #include "app/keys.h"
@@ -208,8 +209,13 @@ Result<void> TidegateServer::open_services() {
                                .text_models = models_->texts(),
                                .data_dir = settings_.process.data_dir,
                                .database_path = database_path_,
+                               .database = database_place(settings_),
                                .drop_answers = [this](std::string_view tag) {
                                    return cache_->invalidator().erase_tag(cache::tag_hash(tag), clock_.unix_ms());
+                               },
+                               .is_recorded = [this](const Uuid& id) -> Result<bool> {
+                                   TG_TRY(const auto record, audit_->reader().find_id(id));
+                                   return record.has_value();
                                }};
     for (const auto& module : settings_.services) {
         TG_TRY(auto one, module->open(house));

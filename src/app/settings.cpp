@@ -36,13 +36,15 @@ void declare(settings::Table& table, ProcessSettings& s) {
 }
 
 void declare(settings::Table& table, DatabaseSettings& s) {
-    table.group("database", "PostgreSQL, when audit.store is `postgres`");
+    table.group("database", "PostgreSQL, when audit.store or content.store is `postgres`");
     table.add("database.url", s.url)
         .env_aliases({"DATABASE_URL", "APT_DATABASE_URL"})
         .doc(
-            "`postgresql://[user[:password]@]host[:port]/database`; the record's home when audit.store is `postgres`.");
+            "`postgresql://[user[:password]@]host[:port]/database`; the record's home when audit.store is `postgres`, "
+            "that of "
+            "texts when content.store is.");
     table.add("database.schema", s.schema, "tidegate")
-        .doc("The schema with the log's tables; one log each. 1 to 40 of a-z, 0-9 and _.");
+        .doc("The schema with our tables; one log each. 1 to 40 of a-z, 0-9 and _.");
     table.add("database.recent_days", s.recent_days, 30)
         .range(1, 36'500)
         .unit("days")

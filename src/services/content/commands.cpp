@@ -1,6 +1,12 @@
 #include "services/content/commands.h"
 
-#include <fmt/core.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <limits>
+#include <system_error>
 
 #include "services/content/content.h"
 #include "services/content/import.h"
@@ -8,7 +14,29 @@
 namespace tidegate::content {
 namespace {
 
-constexpr std::uint64_t kImportFileMax = 1024ULL * 1024 * 1024;
+constexpr std::size_t kPieceBytes = std::size_t{1} * 1024 * 1024;
+
+/// A file, piece by piece.
+Result<void> import_file(Import& import, const std::string& path) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return fail(ErrorCode::kNotFound, fmt::format("{}: {}", path, std::generic_category().message(errno)));
+    std::string piece(kPieceBytes, '\0');
+    Result<void> done;
+    while (done) {
+        const ssize_t got = ::read(fd, piece.data(), piece.size());
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) {
+            done = fail(ErrorCode::kUnavailable, fmt::format("{}: {}", path, std::generic_category().message(errno)));
+        } else if (got == 0) {
+            done = import.finish();
+            break;
+        } else {
+            done = import.add(std::string_view(piece).substr(0, static_cast<std::size_t>(got)));
+        }
+    }
+    ::close(fd);
+    return done;
+}
 
 struct ImportWords {
     std::vector<std::string> files;
@@ -41,7 +69,10 @@ int run_content(const service::CommandInput& input, const ContentSettings& setti
     SystemDisk disk;
     if (const auto made = disk.make_directories(input.data_dir + "/content"); !made)
         return service::failed(made.error());
+    auto database = texts_database(settings, input.database);
+    if (!database) return service::failed(database.error());
     const auto library = Library::open({.path = content_path(input.data_dir),
+                                        .postgres = *std::move(database),
                                         .chunk_bytes = settings.chunk_bytes,
                                         .dimensions = settings.dimensions,
                                         .trains_itself = false},
@@ -49,16 +80,16 @@ int run_content(const service::CommandInput& input, const ContentSettings& setti
     if (!library) return service::failed(library.error());
     bool whole = true;
     for (const std::string& file : words->files) {
-        const auto text = disk.read(file, kImportFileMax);
-        if (!text) return service::failed(text.error());
-        const auto report = import_contents(**library, words->tenant, *text, true, text->size() + 1);
-        if (!report) return service::failed(report.error());
-        fmt::print("{}: {} stored, {} updated, {} unchanged, {} refused\n", file, report->stored, report->updated,
-                   report->unchanged, report->failed);
-        for (const ImportFault& fault : report->faults) {
+        Import import(**library, words->tenant, std::numeric_limits<std::uint64_t>::max());
+        const auto done = import_file(import, file);
+        const ImportReport& report = import.report();
+        if (!done) return service::failed({done.error().code, done.error().message + ". " + stored_so_far(report)});
+        fmt::print("{}: {} stored, {} updated, {} unchanged, {} refused\n", file, report.stored, report.updated,
+                   report.unchanged, report.failed);
+        for (const ImportFault& fault : report.faults) {
             fmt::print(stderr, "{}:{}: {} {}\n", file, fault.line, fault.error.field, fault.error.message);
         }
-        whole = whole && report->failed == 0;
+        whole = whole && report.failed == 0;
     }
     return whole ? 0 : 1;
 }

@@ -1,13 +1,30 @@
 #include "services/content/content.h"
 
+#include "base/assert.h"
+#include "services/content/model_embedder.h"
+
 namespace tidegate::content {
 
 std::string content_path(std::string_view data_dir) {
     return std::string(data_dir) + "/content/content.db";
 }
 
+std::string vectors_path(std::string_view data_dir) {
+    return std::string(data_dir) + "/content/vectors.db";
+}
+
 std::string ledger_path(std::string_view data_dir) {
     return std::string(data_dir) + "/content/ledger.db";
+}
+
+Result<std::optional<PostgresPlace>> texts_database(const ContentSettings& settings,
+                                                    const service::DatabasePlace& database) {
+    if (settings.store != "postgres") return std::optional<PostgresPlace>();
+    if (database.url.empty()) {
+        return fail(ErrorCode::kInvalidArgument,
+                    "content.store is postgres and database.url is not set: postgresql://USER@HOST/DATABASE");
+    }
+    return std::optional(PostgresPlace{.url = database.url, .schema = database.schema});
 }
 
 Actor actor_of(const pipeline::Context& context) {
@@ -20,13 +37,28 @@ Result<std::unique_ptr<service::Service>> ContentService::open(ContentNeeds need
     std::unique_ptr<ContentService> content(new ContentService(std::move(needs)));
     const ContentNeeds& given = content->needs_;
     TG_CHECK(given.disk.make_directories(given.data_dir + "/content"));
+    if (!given.settings.vectors_model.empty()) {
+        TG_ASSERT(given.text_models != nullptr);
+        content->embedder_ =
+            std::make_unique<ModelEmbedder>(*given.text_models, given.settings.vectors_model, given.clock);
+    }
+    TG_TRY(std::optional<PostgresPlace> database, texts_database(given.settings, given.database));
     LibraryOptions options{.path = content_path(given.data_dir),
+                           .postgres = std::move(database),
                            .chunk_bytes = given.settings.chunk_bytes,
                            .dimensions = given.settings.dimensions,
                            .chunks_max = given.settings.chunks_max,
                            .trains_itself = given.trains_itself,
-                           .log = given.log};
-    TG_TRY(content->library_, Library::open(std::move(options), given.clock, given.random));
+                           .log = given.log,
+                           .embedder = content->embedder_.get(),
+                           .vectors_path = vectors_path(given.data_dir)};
+    const bool in_database = options.postgres.has_value();
+    auto library = Library::open(std::move(options), given.clock, given.random);
+    if (!library) {
+        return fail(library.error().code,
+                    (in_database ? "the database of the texts (database.url): " : "") + library.error().message);
+    }
+    content->library_ = *std::move(library);
     TG_TRY(content->ledger_, Ledger::open(ledger_path(given.data_dir), given.clock, given.random));
     return content;
 }
@@ -38,6 +70,32 @@ ContentService::~ContentService() {
 void ContentService::stop() {
     if (library_) library_->stop();
     if (ledger_) ledger_->stop();
+}
+
+bool ContentService::is_degraded() const {
+    return library_->store_trouble() || (library_->vectors() != nullptr && !library_->vectors()->trouble().empty());
+}
+
+void ContentService::append_status(JsonWriter& writer) const {
+    const auto trouble_of_store = library_->store_trouble();
+    writer.key("texts").begin_object().field("store", needs_.settings.store).field("answers", !trouble_of_store);
+    if (trouble_of_store) {
+        writer.field("reason", trouble_of_store->reason).field("since", format_rfc3339(trouble_of_store->since_ms));
+    }
+    writer.end_object();
+    if (library_->vectors() == nullptr) return;
+    const std::string trouble = library_->vectors()->trouble();
+    writer.key("vectors").begin_object().field("model", library_->vectors()->model());
+    writer.field("serves", trouble.empty()).field("reason", trouble);
+    writer.field("made", library_->vectors()->made()).end_object();
+}
+
+std::shared_ptr<void> ContentService::take_import_place() {
+    if (imports_->fetch_add(1) >= needs_.settings.imports_max) {
+        imports_->fetch_sub(1);
+        return nullptr;
+    }
+    return {imports_.get(), [imports = imports_](void*) { imports->fetch_sub(1); }};
 }
 
 void ContentService::register_routes(std::vector<pipeline::Route>& routes) {

@@ -3,19 +3,23 @@
 // Position    A service: open() reads what is stored, register_routes() puts its routes into the table.
 // Guarantee   What was acknowledged is on the disk. A question asked after a write is answered with it: kept answers name the state of the
 //             tenant's texts they were made from.
-// Files       content/content.db (texts and index) and content/ledger.db (users, cards, tokens) in the data folder.
+// Files       content/content.db (texts and index; with content.store `postgres` they are in the database instead), content/vectors.db (what a model made of them: derived) and content/ledger.db (users,
+//             cards, tokens) in the data folder.
 // Threads     register_routes() and stop() on the main thread; the rest any.
 #pragma once
 
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "model/text_models.h"
 #include "observe/metrics.h"
 #include "pipeline/context.h"
 #include "pipeline/route.h"
+#include "runtime/worker_pool.h"
 #include "services/content/ledger/ledger.h"
 #include "services/content/search/library.h"
 #include "services/content/settings.h"
@@ -32,7 +36,10 @@ struct ContentNeeds {
     Random& random;
     Disk& disk;
     std::string data_dir;
+    service::DatabasePlace database{};
     bool trains_itself = true;
+    runtime::WorkerPool& blocking;
+    model::TextModels* text_models = nullptr;  // Null: content.vectors_model finds none.
     observe::Logger* log = nullptr;
 };
 
@@ -43,28 +50,43 @@ class ContentService final : public service::Service {
 
     void register_routes(std::vector<pipeline::Route>& routes) override;
     void declare_metrics(observe::Registry& registry) const override;
+    bool is_degraded() const override;
+    void append_status(JsonWriter& writer) const override;
     void stop() override;
 
     const ContentSettings& settings() const noexcept { return needs_.settings; }
     Library& library() noexcept { return *library_; }
     Ledger& ledger() noexcept { return *ledger_; }
 
+    runtime::WorkerPool& blocking() const noexcept { return needs_.blocking; }
+    observe::Logger* log() const noexcept { return needs_.log; }
+    /// For one of content.imports_max imports, as long as it is held; null: all are taken.
+    std::shared_ptr<void> take_import_place();
+
     struct Counts {
-        observe::Counter stored, unchanged, refused, searches, answered, not_in_sources;
+        observe::Counter stored, unchanged, refused, cut, searches, answered, not_in_sources;
     };
     Counts& counts() noexcept { return counts_; }
 
   private:
     explicit ContentService(ContentNeeds needs) : needs_(std::move(needs)) {}
     const ContentNeeds needs_;
+    std::unique_ptr<Embedder> embedder_;  // Null: content.vectors_model is empty.
     std::unique_ptr<Library> library_;
     std::unique_ptr<Ledger> ledger_;
     Counts counts_;
+    /// Outlives the service where an import does.
+    const std::shared_ptr<std::atomic<std::uint32_t>> imports_ = std::make_shared<std::atomic<std::uint32_t>>(0);
 };
 
 /// Where the service keeps its files.
 std::string content_path(std::string_view data_dir);
+std::string vectors_path(std::string_view data_dir);
 std::string ledger_path(std::string_view data_dir);
+
+/// With content.store `postgres`: the database. kInvalidArgument: there is none in the settings.
+Result<std::optional<PostgresPlace>> texts_database(const ContentSettings& settings,
+                                                    const service::DatabasePlace& database);
 
 /// Who asks, as the books know them.
 Actor actor_of(const pipeline::Context& context);

@@ -1,9 +1,10 @@
 // /api/contents: texts in, a page of them out, one of them, none of it.
 #include <algorithm>
+#include <limits>
 
 #include "base/strings.h"
 #include "services/content/content_json.h"
-#include "services/content/import.h"
+#include "services/content/import_stream.h"
 #include "services/content/replies.h"
 
 namespace tidegate::content {
@@ -13,14 +14,25 @@ using pipeline::ContextPtr;
 using pipeline::required;
 using pipeline::Schema;
 
-constexpr std::uint64_t kImportBytesMax = 64ULL * 1024 * 1024;
+// Shorter lines are gathered: a hop to the pool and back for each block would cost more than the memory.
+constexpr std::uint64_t kGatheredLinesMax = 1ULL * 1024 * 1024;
+
+bool are_lines(const http::RequestHead& head) {
+    const auto type = head.headers.get("Content-Type").value_or("");
+    return type.find("ndjson") != std::string_view::npos || type.find("jsonl") != std::string_view::npos;
+}
+
+bool is_streamed(const http::RequestHead& head) {
+    const std::uint64_t most = are_lines(head) ? kGatheredLinesMax : ImportStream::kWholeBytesMax;
+    return !head.content_length || *head.content_length > most;
+}
 
 void write_report(JsonWriter& writer, const ImportReport& report) {
     writer.begin_object().field("received", report.received).field("stored", report.stored);
     writer.field("updated", report.updated).field("unchanged", report.unchanged).field("failed", report.failed);
     writer.key("content_ids").begin_array();
     for (const std::string& id : report.ids) writer.value(std::string_view(id));
-    writer.end_array().key("errors").begin_array();
+    writer.end_array().field("content_ids_left_out", report.ids_left_out).key("errors").begin_array();
     for (const ImportFault& fault : report.faults) {
         writer.begin_object().field("line", fault.line).field("field", fault.error.field);
         writer.field("type", fault.error.type).field("message", fault.error.message).end_object();
@@ -28,22 +40,34 @@ void write_report(JsonWriter& writer, const ImportReport& report) {
     writer.end_array().end_object();
 }
 
-void answer_import(const ContextPtr& context, ContentService& service) {
-    const auto type = context->head().headers.get("Content-Type").value_or("");
-    const bool lines = type.find("ndjson") != std::string_view::npos || type.find("jsonl") != std::string_view::npos;
-    const auto report = import_contents(service.library(), actor_of(*context).tenant, context->raw_body(), lines,
-                                        service.settings().items_max);
-    if (!report) return context->fail(report.error());
-    if (report->received == 0) return context->fail({{"", "holds no content", "missing"}});
-    // One alone that cannot be taken is a bad request; of several the report tells.
-    if (!lines && report->received == 1 && report->failed == 1) return context->fail({report->faults.front().error});
-    service.counts().stored.add(report->stored + report->updated);
-    service.counts().unchanged.add(report->unchanged);
-    service.counts().refused.add(report->failed);
-    std::string body;
-    JsonWriter writer(body);
-    write_report(writer, *report);
-    context->reply_json(std::move(body));
+void import_gathered(const ContextPtr& context, ContentService& service, bool lines) {
+    Import import(service.library(), actor_of(*context).tenant, service.settings().items_max);
+    Result<void> done = lines ? import.add(context->raw_body()) : import.add_whole(context->raw_body());
+    if (done) done = import.finish();
+    count_import(service, import.report());
+    if (done) return answer_import(context, import.report(), lines);
+    context->fail({done.error().code, done.error().message + " " + stored_so_far(import.report())});
+}
+
+void import_streamed(const ContextPtr& context, ContentService& service, bool lines) {
+    const http::RequestHead& head = context->head();
+    if (head.headers.get("Content-Encoding")) {
+        return context->fail({ErrorCode::kUnsupportedMedia, "The body must not be compressed."});
+    }
+    const std::uint64_t most = lines ? service.settings().import_bytes_max : ImportStream::kWholeBytesMax;
+    if (head.content_length.value_or(0) > most) {
+        return context->fail({ErrorCode::kTooLarge,
+                              lines
+                                  ? "The body is longer than content.import_bytes_max allows. Nothing of it was stored."
+                                  : "A JSON text may have 64 MiB; longer ones go as lines (application/x-ndjson)."});
+    }
+    auto place = service.take_import_place();
+    if (!place) {
+        return context->fail(
+            {ErrorCode::kUnavailable, "As many imports as content.imports_max allows are under way; ask again."});
+    }
+    const auto stream = std::make_shared<ImportStream>(service, context, lines, std::move(place));
+    context->exchange()->loop().mailbox()->post([stream] { stream->start(); });
 }
 
 Schema report_schema() {
@@ -52,12 +76,22 @@ Schema report_schema() {
          required("updated", Schema::integer()),
          required("unchanged", Schema::integer().doc("Had been stored just so.")),
          required("failed", Schema::integer()),
-         required("content_ids", Schema::array(Schema::string()).doc("Of those that are stored now, in their order.")),
+         required(
+             "content_ids",
+             Schema::array(Schema::string()).doc("Of those that are stored now, in their order; the first 10,000.")),
+         required("content_ids_left_out", Schema::integer()),
          required(
              "errors",
              Schema::array(Schema::object({required("line", Schema::integer()), required("field", Schema::string()),
                                            required("type", Schema::string()), required("message", Schema::string())}))
                  .doc("The first 100."))});
+}
+
+void write_vectors(JsonWriter& writer, const std::optional<VectorState>& state) {
+    if (!state) return static_cast<void>(writer.null());
+    writer.begin_object().field("model", state->model).field("version", state->version).field("serves", state->serves);
+    writer.field("reason", state->reason).field("answers", state->answers);
+    writer.field("passages", state->passages).field("done", state->done).end_object();
 }
 
 void answer_page(const ContextPtr& context, ContentService& service) {
@@ -82,7 +116,9 @@ void answer_page(const ContextPtr& context, ContentService& service) {
         .field("learnt_from", space.texts)
         .field("words", space.words)
         .field("dimensions", space.dimensions);
-    writer.field("changed_since", space.changed).end_object().end_object();
+    writer.field("changed_since", space.changed).end_object().key("vectors");
+    write_vectors(writer, service.library().vectors_of(tenant));
+    writer.end_object();
     context->reply_json(std::move(body));
 }
 
@@ -95,7 +131,15 @@ Schema contents_page_schema() {
                                   required("learnt_from", Schema::integer().doc("Chunks; of very many words not all.")),
                                   required("words", Schema::integer()), required("dimensions", Schema::integer()),
                                   required("changed_since", Schema::integer())})
-                      .doc("What the search by meaning knows; not trained: searches go by words."))});
+                      .doc("What the search by meaning knows; not trained: searches go by words.")),
+         required("vectors",
+                  Schema::object({required("model", Schema::string()), required("version", Schema::string()),
+                                  required("serves", Schema::boolean()), required("reason", Schema::string()),
+                                  required("answers", Schema::boolean().doc("Else the space above does.")),
+                                  required("passages", Schema::integer()),
+                                  required("done", Schema::integer().doc("Passages that have been seen to."))})
+                      .nullable()
+                      .doc("Of content.vectors_model; null: none is set."))});
 }
 
 pipeline::Route contents_route(http::Method method, std::string path, std::string operation, std::string summary) {
@@ -112,10 +156,20 @@ pipeline::Route contents_route(http::Method method, std::string path, std::strin
 
 }  // namespace
 
+void answer_import(const ContextPtr& context, const ImportReport& report, bool lines) {
+    if (report.received == 0) return context->fail({{"", "holds no content", "missing"}});
+    // One alone that cannot be taken is a bad request; of several the report tells.
+    if (!lines && report.received == 1 && report.failed == 1) return context->fail({report.faults.front().error});
+    std::string body;
+    JsonWriter writer(body);
+    write_report(writer, report);
+    context->reply_json(std::move(body));
+}
+
 void register_contents_routes(std::vector<pipeline::Route>& routes, ContentService& service) {
-    pipeline::Route import =
-        contents_route(http::Method::kPost, "/api/contents", "import_contents",
-                       "Stores texts to search in: one, an array, or a line each (application/x-ndjson).");
+    pipeline::Route import = contents_route(
+        http::Method::kPost, "/api/contents", "import_contents",
+        "Stores texts to search in: one, an array, or a line each (application/x-ndjson), read while they come.");
     import.raw_body = true;
     import.raw_type = "application/x-ndjson";
     import.raw_example =
@@ -124,9 +178,14 @@ void register_contents_routes(std::vector<pipeline::Route>& routes, ContentServi
         R"({"content_id":"gates","title":"Tide gates","body":"A tide gate lets water out and keeps the sea from coming in."})"
         "\n";
     import.response = report_schema();
-    import.body_bytes_max = kImportBytesMax;
+    // The handler refuses what is too long, with what of it is stored.
+    import.body_bytes_max = std::numeric_limits<std::uint64_t>::max();
+    import.streams_body = is_streamed;
     import.spend_points = Points::whole(1);
-    import.handler = [&service](const ContextPtr& context) { answer_import(context, service); };
+    import.handler = [&service](const ContextPtr& context) {
+        const bool lines = are_lines(context->head());
+        context->body_pipe() ? import_streamed(context, service, lines) : import_gathered(context, service, lines);
+    };
     routes.push_back(std::move(import));
 
     pipeline::Route page =

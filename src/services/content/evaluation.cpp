@@ -4,11 +4,14 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 
 #include "base/json_writer.h"
 #include "load/machine.h"
 #include "services/content/commands.h"
 #include "services/content/content.h"
+#include "services/content/evaluation_model.h"
+#include "services/content/evaluation_store.h"
 #include "services/content/search/evaluate.h"
 #include "services/module/evaluation.h"
 
@@ -19,11 +22,18 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kAnswerResults = 10;
 
-struct HalfReport {
-    std::string half;
-    RankMeasures lexical, dense, hybrid;
+/// With one kind of vectors.
+struct WayReport {
+    RankMeasures dense, hybrid;
     AnswerMeasures answers;
     std::vector<std::pair<std::string, AnswerMeasures>> foreign;  // Its questions asked of the other collections.
+};
+
+struct HalfReport {
+    std::string half;
+    RankMeasures lexical;
+    WayReport own;                   // By the space that is learnt from the texts.
+    std::optional<WayReport> model;  // By the vectors of a model.
 };
 
 struct CollectionReport {
@@ -48,22 +58,32 @@ void write_answers(JsonWriter& writer, const AnswerMeasures& of) {
     writer.field("p50_ms", of.p50_ms).field("p99_ms", of.p99_ms).end_object();
 }
 
+void write_way(JsonWriter& writer, const WayReport& way) {
+    write_ranks(writer, "dense", way.dense);
+    write_ranks(writer, "hybrid", way.hybrid);
+    writer.key("answers");
+    write_answers(writer, way.answers);
+    writer.key("asked_of_other_sources").begin_object();
+    for (const auto& [name, answers] : way.foreign) {
+        writer.key(name);
+        write_answers(writer, answers);
+    }
+    writer.end_object();
+}
+
 void write_collection(JsonWriter& writer, const CollectionReport& one) {
     writer.begin_object().field("name", one.name).field("documents", one.documents);
     writer.field("import_s", one.import_s).field("train_s", one.train_s).key("halves").begin_array();
     for (const HalfReport& half : one.halves) {
         writer.begin_object().field("half", half.half);
         write_ranks(writer, "lexical", half.lexical);
-        write_ranks(writer, "dense", half.dense);
-        write_ranks(writer, "hybrid", half.hybrid);
-        writer.key("answers");
-        write_answers(writer, half.answers);
-        writer.key("asked_of_other_sources").begin_object();
-        for (const auto& [name, answers] : half.foreign) {
-            writer.key(name);
-            write_answers(writer, answers);
+        write_way(writer, half.own);
+        if (half.model) {
+            writer.key("model").begin_object();
+            write_way(writer, *half.model);
+            writer.end_object();
         }
-        writer.end_object().end_object();
+        writer.end_object();
     }
     writer.end_array().end_object();
 }
@@ -101,6 +121,26 @@ Result<CollectionReport> take_in(Library& library, const Disk& disk, const Clock
     return out;
 }
 
+Result<WayReport> measure_way(Library& library, const Clock& clock, const std::vector<JudgedQuestion>& questions,
+                              const std::vector<CollectionReport>& all, const CollectionReport& one) {
+    WayReport way;
+    TG_TRY(way.dense, measure_search(library, one.name, questions, SearchMode::kDense));
+    TG_TRY(way.hybrid, measure_search(library, one.name, questions, SearchMode::kHybrid));
+    TG_TRY(way.answers, measure_answers(library, one.name, questions, kAnswerResults, clock));
+    fmt::print("  nDCG@10 {:.4f} (meaning alone {:.4f}), MAP {:.4f}, recall@100 {:.4f}\n", way.hybrid.ndcg_10,
+               way.dense.ndcg_10, way.hybrid.map, way.hybrid.recall_100);
+    fmt::print("  answered {} of {}, the first citation relevant in {}; p50 {:.2f} ms, p99 {:.2f} ms\n",
+               way.answers.answered, way.answers.questions, way.answers.first_is_relevant, way.answers.p50_ms,
+               way.answers.p99_ms);
+    for (const CollectionReport& other : all) {
+        if (other.name == one.name) continue;
+        TG_TRY(auto foreign, measure_answers(library, other.name, questions, kAnswerResults, clock));
+        fmt::print("  asked of {}: answered {} of {}\n", other.name, foreign.answered, foreign.questions);
+        way.foreign.emplace_back(other.name, std::move(foreign));
+    }
+    return way;
+}
+
 Result<void> measure(Library& library, const Disk& disk, const Clock& clock, const fs::path& folder,
                      std::vector<CollectionReport>& all, CollectionReport& one) {
     for (const std::string half : {"dev", "heldout"}) {
@@ -111,27 +151,34 @@ Result<void> measure(Library& library, const Disk& disk, const Clock& clock, con
         }
         HalfReport report{.half = half};
         TG_TRY(report.lexical, measure_search(library, one.name, *questions, SearchMode::kLexical));
-        TG_TRY(report.dense, measure_search(library, one.name, *questions, SearchMode::kDense));
-        TG_TRY(report.hybrid, measure_search(library, one.name, *questions, SearchMode::kHybrid));
-        TG_TRY(report.answers, measure_answers(library, one.name, *questions, kAnswerResults, clock));
-        fmt::print("{} {}: nDCG@10 {:.4f} (words alone {:.4f}, meaning alone {:.4f}), MAP {:.4f}, recall@100 {:.4f}\n",
-                   one.name, half, report.hybrid.ndcg_10, report.lexical.ndcg_10, report.dense.ndcg_10,
-                   report.hybrid.map, report.hybrid.recall_100);
-        fmt::print("  answered {} of {}, the first citation relevant in {}; p50 {:.2f} ms, p99 {:.2f} ms\n",
-                   report.answers.answered, report.answers.questions, report.answers.first_is_relevant,
-                   report.answers.p50_ms, report.answers.p99_ms);
-        for (const CollectionReport& other : all) {
-            if (other.name == one.name) continue;
-            TG_TRY(auto foreign, measure_answers(library, other.name, *questions, kAnswerResults, clock));
-            fmt::print("  asked of {}: answered {} of {}\n", other.name, foreign.answered, foreign.questions);
-            report.foreign.emplace_back(other.name, std::move(foreign));
-        }
+        fmt::print("{} {}: words alone nDCG@10 {:.4f}\n", one.name, half, report.lexical.ndcg_10);
+        TG_TRY(report.own, measure_way(library, clock, *questions, all, one));
         one.halves.push_back(std::move(report));
     }
     return {};
 }
 
-std::string report_json(const std::vector<CollectionReport>& all, const ContentSettings& settings, UnixMillis now) {
+/// The same halves once more, when the model has seen to every passage.
+Result<void> measure_model(Library& library, const Disk& disk, const Clock& clock, const std::vector<fs::path>& folders,
+                           std::vector<CollectionReport>& all) {
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        for (HalfReport& half : all[i].halves) {
+            TG_TRY(const auto questions, read_questions(disk, folders[i].string(), half.half));
+            fmt::print("{} {}, with {}:\n", all[i].name, half.half, library.vectors()->model());
+            TG_TRY(half.model, measure_way(library, clock, questions, all, all[i]));
+        }
+    }
+    return {};
+}
+
+/// What was measured with, beside the settings.
+struct ModelUsed {
+    std::string name, version;  // Empty: none.
+    double vectors_s = 0;       // All passages of all collections.
+};
+
+std::string report_json(const std::vector<CollectionReport>& all, const ContentSettings& settings,
+                        const ModelUsed& model, UnixMillis now) {
     std::string out;
     JsonWriter writer(out);
     writer.begin_object()
@@ -139,7 +186,12 @@ std::string report_json(const std::vector<CollectionReport>& all, const ContentS
         .field("time", format_rfc3339(now))
         .field("search", kSearchVersion);
     writer.field("meaning_weight", kMeaningWeight).field("dimensions", settings.dimensions);
-    writer.field("chunk_bytes", settings.chunk_bytes).key("collections").begin_array();
+    writer.field("chunk_bytes", settings.chunk_bytes).field("store", settings.store);
+    if (!model.name.empty()) {
+        writer.key("vectors_model").begin_object().field("name", model.name).field("version", model.version);
+        writer.field("weight", kModelWeight).field("vectors_s", model.vectors_s).end_object();
+    }
+    writer.key("collections").begin_array();
     for (const CollectionReport& one : all) write_collection(writer, one);
     writer.end_array().end_object();
     return out + "\n";
@@ -147,19 +199,31 @@ std::string report_json(const std::vector<CollectionReport>& all, const ContentS
 
 Result<void> evaluate_all(const service::CommandInput& input, const ContentSettings& settings,
                           const std::string& scratch) {
+    std::vector<std::string> words = input.words;
+    const EvaluationModelWords model_words = take_model_words(words);
+    const service::CommandInput rest{words, input.data_dir, input.database_path};
     TG_TRY(const service::EvaluationArguments arguments,
-           service::read_evaluation(input, "eval content --data FOLDER [--out FILE]"));
+           service::read_evaluation(
+               rest, "eval content --data FOLDER [--models FOLDER --model NAME [--runtime FILE]] [--out FILE]"));
     const SystemClock clock;
     SystemRandom random;
     const SystemDisk disk;
     const std::vector<fs::path> folders = collections_in(arguments.data);
     if (folders.empty())
         return fail(ErrorCode::kNotFound, arguments.data + ": no corpus.jsonl here nor one folder below");
+    std::unique_ptr<EvaluationModel> model;
+    if (!model_words.name.empty()) {
+        TG_TRY(model, EvaluationModel::open(model_words, clock));
+    }
+    TG_TRY(const EvaluationStore store, EvaluationStore::make(settings, input.database, clock, random));
     TG_TRY(const auto library, Library::open({.path = scratch + "/content.db",
+                                              .postgres = store.database(),
                                               .chunk_bytes = settings.chunk_bytes,
                                               .dimensions = settings.dimensions,
                                               .chunks_max = settings.chunks_max,
-                                              .trains_itself = false},
+                                              .trains_itself = false,
+                                              .embedder = model ? &model->embedder() : nullptr,
+                                              .vectors_path = scratch + "/vectors.db"},
                                              clock, random));
     std::vector<CollectionReport> all;
     for (const fs::path& folder : folders) {
@@ -167,8 +231,18 @@ Result<void> evaluate_all(const service::CommandInput& input, const ContentSetti
         all.push_back(std::move(one));
     }
     for (std::size_t i = 0; i < folders.size(); ++i) TG_CHECK(measure(*library, disk, clock, folders[i], all, all[i]));
+    ModelUsed used;
+    if (model) {
+        used.name = model_words.name;
+        TG_TRY(used.version, model->embedder().version());
+        const SteadyTime begin = clock.now();
+        TG_CHECK(library->vectors()->make_all());
+        used.vectors_s = seconds_since(clock, begin);
+        fmt::print("{} passages seen to by {} in {:.1f} s\n", library->vectors()->made(), used.name, used.vectors_s);
+        TG_CHECK(measure_model(*library, disk, clock, folders, all));
+    }
     const UnixMillis now = clock.unix_ms();
-    return service::store_evaluation(input, arguments, kService, report_json(all, settings, now), now);
+    return service::store_evaluation(rest, arguments, kService, report_json(all, settings, used, now), now);
 }
 
 }  // namespace

@@ -1,128 +1,156 @@
 #include "services/content/import.h"
 
-#include <algorithm>
+#include <fmt/format.h>
+
+#include <utility>
 
 #include "base/strings.h"
 #include "services/content/content_json.h"
 
 namespace tidegate::content {
-namespace {
 
-/// Gathers contents and puts them in when there are enough.
-class Importer {
-  public:
-    Importer(Library& library, std::string_view tenant) : library_(library), tenant_(tenant) {}
+std::string stored_so_far(const ImportReport& report) {
+    if (report.stored + report.updated + report.unchanged == 0) return "Nothing of it was stored.";
+    return fmt::format("Of it {} were stored, {} updated and {} unchanged, up to line {}; nothing behind that.",
+                       report.stored, report.updated, report.unchanged, report.committed_line);
+}
 
-    Result<void> take(std::uint64_t line, json::Value value) {
-        Content content;
-        ++report_.received;
-        if (value.kind() != json::Kind::kObject) {
-            refuse(line, {"", "is no JSON object", "wrong_type"});
-        } else if (auto wrong = read_content(value, content)) {
-            refuse(line, *std::move(wrong));
-        } else {
-            lines_.push_back(line);
-            waiting_.push_back(std::move(content));
-        }
-        return waiting_.size() < kImportBatch ? Result<void>{} : flush();
-    }
-    void refuse(std::uint64_t line, pipeline::FieldError error) {
-        ++report_.failed;
-        if (report_.faults.size() < ImportReport::kFaultsMax) report_.faults.push_back({line, std::move(error)});
-    }
-    void refuse_line(std::uint64_t line) {
-        ++report_.received;
-        refuse(line, {"", "is no JSON", "bad_format"});
-    }
-    Result<void> flush() {
-        if (waiting_.empty()) return {};
-        TG_TRY(const auto done, library_.put(tenant_, std::move(waiting_)));
-        for (std::size_t i = 0; i < done.size(); ++i) {
-            if (!done[i].outcome) {
-                refuse(lines_[i], {"source_url", done[i].outcome.error().message, "not_allowed"});
-                continue;
-            }
-            report_.ids.push_back(done[i].id);
-            ++(*done[i].outcome == PutOutcome::kStored    ? report_.stored
-               : *done[i].outcome == PutOutcome::kUpdated ? report_.updated
-                                                          : report_.unchanged);
-        }
-        waiting_.clear();
-        lines_.clear();
+Error Import::too_many() const {
+    return {ErrorCode::kTooLarge, fmt::format("More contents than content.import_items_max allows: {}.", items_max_)};
+}
+
+void Import::refuse(std::uint64_t line, pipeline::FieldError error) {
+    ++report_.failed;
+    if (report_.faults.size() < ImportReport::kFaultsMax) report_.faults.push_back({line, std::move(error)});
+}
+
+Result<void> Import::take(std::uint64_t line, json::Value value) {
+    Content content;
+    ++report_.received;
+    if (value.kind() != json::Kind::kObject) {
+        refuse(line, {"", "is no JSON object", "wrong_type"});
         return {};
     }
-    ImportReport report() && { return std::move(report_); }
-
-  private:
-    Library& library_;
-    std::string_view tenant_;
-    std::vector<Content> waiting_;
-    std::vector<std::uint64_t> lines_;
-    ImportReport report_;
-};
-
-Error too_many(std::size_t items_max) {
-    return {ErrorCode::kTooLarge,
-            "More contents than content.import_items_max allows: " + std::to_string(items_max) + "."};
-}
-
-/// Lines that hold something.
-std::size_t filled_lines(std::string_view text) noexcept {
-    std::size_t count = 0;
-    while (!text.empty()) {
-        const std::size_t end = std::min(text.find('\n'), text.size());
-        if (!trim(text.substr(0, end)).empty()) ++count;
-        text.remove_prefix(std::min(end + 1, text.size()));
+    if (auto wrong = read_content(value, content)) {
+        refuse(line, *std::move(wrong));
+        return {};
     }
-    return count;
+    waiting_bytes_ += content.title.size() + content.body.size() + content.metadata.size();
+    lines_.push_back(line);
+    waiting_.push_back(std::move(content));
+    if (waiting_.size() < kImportBatch && waiting_bytes_ < kImportBatchBytes) return {};
+    TG_CHECK(flush());
+    report_.committed_line = line;
+    return {};
 }
 
-Result<void> take_lines(Importer& importer, std::string_view text) {
-    std::uint64_t number = 0;
-    while (!text.empty()) {
-        const std::size_t end = std::min(text.find('\n'), text.size());
-        const std::string_view line = trim(text.substr(0, end));
-        text.remove_prefix(std::min(end + 1, text.size()));
-        ++number;
-        if (line.empty()) continue;
-        const auto document = json::parse(line);
-        if (document) {
-            TG_CHECK(importer.take(number, document->root()));
+Result<void> Import::flush() {
+    if (waiting_.empty()) return {};
+    TG_TRY(auto done, library_.put(tenant_, std::exchange(waiting_, {})));
+    for (std::size_t i = 0; i < done.size(); ++i) {
+        if (!done[i].outcome) {
+            refuse(lines_[i], {"source_url", done[i].outcome.error().message, "not_allowed"});
+            continue;
+        }
+        if (report_.ids.size() < kImportIdsMax) {
+            report_.ids.push_back(std::move(done[i].id));
         } else {
-            importer.refuse_line(number);
+            ++report_.ids_left_out;
+        }
+        ++(*done[i].outcome == PutOutcome::kStored    ? report_.stored
+           : *done[i].outcome == PutOutcome::kUpdated ? report_.updated
+                                                      : report_.unchanged);
+    }
+    lines_.clear();
+    waiting_bytes_ = 0;
+    return {};
+}
+
+Result<void> Import::take_line(std::string_view line) {
+    const std::uint64_t number = ++line_;
+    if (line.size() > kImportLineBytesMax) {
+        ++report_.received;
+        refuse(number, {"", "is over 16 MiB", "too_long"});
+        return {};
+    }
+    line = trim(line);
+    if (line.empty()) return {};
+    if (report_.received == items_max_) {
+        TG_CHECK(flush());
+        report_.committed_line = number - 1;
+        return std::unexpected(too_many());
+    }
+    const auto document = json::parse(line);
+    if (document) return take(number, document->root());
+    ++report_.received;
+    refuse(number, {"", "is no JSON", "bad_format"});
+    return {};
+}
+
+void Import::hold(std::string_view piece) {
+    if (!overlong_ && held_.size() + piece.size() <= kImportLineBytesMax) {
+        held_.append(piece);
+        return;
+    }
+    overlong_ = true;
+    held_ = {};
+}
+
+Result<void> Import::end_line() {
+    if (std::exchange(overlong_, false)) {
+        ++report_.received;
+        refuse(++line_, {"", "is over 16 MiB", "too_long"});
+        return {};
+    }
+    // Not kept: one long line would hold its memory until the end.
+    const std::string line = std::exchange(held_, {});
+    return take_line(line);
+}
+
+Result<void> Import::add(std::string_view bytes) {
+    while (!bytes.empty()) {
+        const std::size_t end = bytes.find('\n');
+        if (end == std::string_view::npos) {
+            hold(bytes);
+            return {};
+        }
+        const std::string_view piece = bytes.substr(0, end);
+        bytes.remove_prefix(end + 1);
+        if (held_.empty() && !overlong_) {
+            TG_CHECK(take_line(piece));
+        } else {
+            hold(piece);
+            TG_CHECK(end_line());
         }
     }
     return {};
 }
 
-Result<void> take_whole(Importer& importer, json::Value root, std::size_t items_max) {
+Result<void> Import::finish() {
+    if (!held_.empty() || overlong_) {
+        TG_CHECK(end_line());
+    }
+    TG_CHECK(flush());
+    report_.committed_line = line_;
+    return {};
+}
+
+Result<void> Import::add_whole(std::string_view text) {
+    TG_TRY(const json::Document document, json::parse(text));
+    const json::Value root = document.root();
     const auto wrapped = root.kind() == json::Kind::kObject ? root.find("contents") : std::optional<json::Value>();
     const json::Value list = wrapped ? *wrapped : root;
-    if (list.kind() != json::Kind::kArray) return importer.take(1, root);
-    if (list.size() > items_max) return std::unexpected(too_many(items_max));
+    line_ = 1;
+    if (list.kind() != json::Kind::kArray) return take(1, root);
+    if (list.size() > items_max_) return std::unexpected(too_many());
+    line_ = list.size();
     std::uint64_t number = 0;
     Result<void> done;
     list.each([&](json::Value one) {
         ++number;
-        if (done) done = importer.take(number, one);
+        if (done) done = take(number, one);
     });
     return done;
-}
-
-}  // namespace
-
-Result<ImportReport> import_contents(Library& library, std::string_view tenant, std::string_view text, bool lines,
-                                     std::size_t items_max) {
-    Importer importer(library, tenant);
-    if (lines) {
-        if (filled_lines(text) > items_max) return std::unexpected(too_many(items_max));
-        TG_CHECK(take_lines(importer, text));
-    } else {
-        TG_TRY(const json::Document document, json::parse(text));
-        TG_CHECK(take_whole(importer, document.root(), items_max));
-    }
-    TG_CHECK(importer.flush());
-    return std::move(importer).report();
 }
 
 }  // namespace tidegate::content

@@ -12,6 +12,12 @@ void ContentService::declare_metrics(observe::Registry& registry) const {
                           out.add({"unchanged"}, static_cast<double>(counts_.unchanged.value()));
                           out.add({"refused"}, static_cast<double>(counts_.refused.value()));
                       });
+    registry.callback(
+        {.name = "tidegate_content_imports_cut_total",
+         .help = "Imports that ended before their last line; what is told of in the log was stored.",
+         .when_it_rises = "Clients leave in the middle, or their bodies are over content.import_bytes_max."},
+        observe::MetricType::kCounter,
+        [this](observe::Samples& out) { out.add({}, static_cast<double>(counts_.cut.value())); });
     registry.callback({.name = "tidegate_content_questions_total",
                        .help = "Questions: searched alone, answered from the sources, or not in them.",
                        .labels = {"outcome"}},
@@ -23,6 +29,12 @@ void ContentService::declare_metrics(observe::Registry& registry) const {
     registry.callback({.name = "tidegate_content_trainings_total", .help = "Spaces of meanings that were trained."},
                       observe::MetricType::kCounter,
                       [this](observe::Samples& out) { out.add({}, static_cast<double>(library_->trainings())); });
+    registry.callback({.name = "tidegate_content_vectors_made_total",
+                       .help = "Passages that the model of content.vectors_model has seen to."},
+                      observe::MetricType::kCounter, [this](observe::Samples& out) {
+                          const PassageVectors* const vectors = library_->vectors();
+                          out.add({}, vectors != nullptr ? static_cast<double>(vectors->made()) : 0.0);
+                      });
     registry.callback(
         {.name = "tidegate_ledger_changes_total",
          .help = "Changes of the ledger: made, given again under their idempotency key, refused because too many wait.",

@@ -17,8 +17,12 @@ class ContentModule final : public service::Module {
                                      .random = house.random,
                                      .disk = house.disk,
                                      .data_dir = house.data_dir,
+                                     .database = house.database,
+                                     .blocking = house.blocking,
+                                     .text_models = &house.text_models,
                                      .log = &house.log});
     }
+    bool uses_database() const noexcept override { return settings_.store == "postgres"; }
     void offer_load(const load::Scout& scout, load::Offers& offers) const override {
         content::offer_load(scout, offers);
     }
@@ -29,7 +33,9 @@ class ContentModule final : public service::Module {
     int run(std::string_view command, const service::CommandInput& input) const override {
         return command == "ledger" ? run_ledger(input) : run_content(input, settings_);
     }
-    std::string_view evaluation_usage() const noexcept override { return "--data FOLDER [--out FILE]"; }
+    std::string_view evaluation_usage() const noexcept override {
+        return "--data FOLDER [--models FOLDER --model NAME [--runtime FILE]] [--out FILE]";
+    }
     int evaluate(const service::CommandInput& input) const override { return run_evaluation(input, settings_); }
 
   private:

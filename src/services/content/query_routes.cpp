@@ -91,7 +91,8 @@ audit::Decision decide(const ContextPtr& context, const Asked& asked, const Sear
     decision.model_version = found.version;
     if (asked.answers) decision.band = answer.citations.empty() ? "not_in_sources" : "answered";
     JsonWriter kept(decision.output);
-    kept.begin_object().field("mode", to_string(found.mode)).key("content_ids").begin_array();
+    kept.begin_object().field("mode", to_string(found.mode)).field("meaning", found.meaning);
+    kept.key("content_ids").begin_array();
     for (std::size_t i = 0; i < std::min<std::size_t>(found.hits.size(), 10); ++i)
         kept.value(std::string_view(found.hits[i].content.id));
     kept.end_array();
@@ -124,14 +125,18 @@ void answer_question(const ContextPtr& context, ContentService& service, const A
     std::string body;
     JsonWriter writer(body);
     writer.begin_object().field("decision_id", to_string(decision.id)).field("query", asked.ask.question);
-    writer.field("mode", to_string(found->mode)).key("results").begin_array();
+    writer.field("mode", to_string(found->mode)).key("meaning");
+    found->meaning.empty() ? writer.null() : writer.value(std::string_view(found->meaning));
+    writer.key("results").begin_array();
     const std::set<std::string_view> wanted(stems.begin(), stems.end());
     for (const Hit& hit : found->hits) write_hit(writer, hit, wanted);
     writer.end_array().field("count", found->hits.size());
     if (asked.answers) write_answer(writer, *found, answer);
     writer.field("model_version", found->version).key("warnings").begin_array();
     for (const std::string& warning : context->warnings()) writer.value(std::string_view(warning));
-    if (found->mode != asked.ask.mode) writer.value("There is no space of meanings yet: the search went by words.");
+    if (!found->note.empty()) writer.value(std::string_view(found->note));
+    if (found->mode != asked.ask.mode && found->note.empty())
+        writer.value("There is no space of meanings yet: the search went by words.");
     writer.end_array().end_object();
     std::vector<audit::Decision> decisions;
     decisions.push_back(std::move(decision));
@@ -170,8 +175,12 @@ Schema place_schema(std::string doc) {
 Schema found_schema(bool answers) {
     const Schema number = Schema::integer();
     std::vector<Schema::Member> members{
-        required("decision_id", Schema::string().format("uuid")), required("query", Schema::string()),
+        required("decision_id", Schema::string().format("uuid")),
+        required("query", Schema::string()),
         required("mode", Schema::string().one_of({"hybrid", "dense", "lexical"}).doc("What the search came to.")),
+        required("meaning",
+                 Schema::string().nullable().doc("Whose vectors: latent_semantic (learnt from the texts) or the "
+                                                 "model of content.vectors_model; null: words alone.")),
         required("results",
                  Schema::array(Schema::object(
                      {required("content_id", Schema::string()),

@@ -2,21 +2,34 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "settings/table.h"
 
 namespace tidegate::content {
 
 struct ContentSettings {
+    std::string store = "sqlite";
     std::uint32_t chunk_bytes = 2000;
     std::uint32_t dimensions = 256;
     std::uint32_t chunks_max = 100'000;
-    std::uint32_t items_max = 10'000;
+    std::uint64_t items_max = 1'000'000;
+    std::uint64_t import_bytes_max = 4ULL << 30U;
+    std::uint32_t imports_max = 4;
+    std::string vectors_model;
     Duration query_ttl{};
 };
 
 inline void declare(settings::Table& table, ContentSettings& s) {
     table.group("content", "What do we know, and who said it first?");
+    table.add("content.store", s.store, "sqlite")
+        .choices({"sqlite", "postgres"})
+        .doc(
+            "Where texts lie and are searched: `sqlite`, a file in data.dir; `postgres`, the database of database.url, "
+            "which "
+            "several servers may share (docs/content.md). What lies in the other one stays there. Users, cards and "
+            "tokens "
+            "are in a file either way.");
     table.add("content.chunk_bytes", s.chunk_bytes, 2000)
         .range(200, 20'000)
         .unit("bytes")
@@ -32,10 +45,26 @@ inline void declare(settings::Table& table, ContentSettings& s) {
         .doc(
             "Most chunks of a tenant in its space, 4 bytes a direction each; those beyond are found by their words "
             "alone.");
-    table.add("content.import_items_max", s.items_max, 10'000)
-        .range(1, 1'000'000)
+    table.add("content.vectors_model", s.vectors_model, "")
+        .doc(
+            "Name of a model of the model room (task: embedding) whose vectors make the search by meaning; empty: the "
+            "space learnt from the tenant's texts does. While the model does not serve, or has vectors of fewer than "
+            "nine of ten passages, that space answers, and the answer says so.");
+    table.add("content.import_items_max", s.items_max, 1'000'000)
+        .range(1, 1'000'000'000)
         .unit("contents")
-        .doc("Most contents in one request to POST /api/contents.");
+        .doc("Most contents in one request to POST /api/contents; of lines those before the one too many are stored.");
+    table.add("content.import_bytes_max", s.import_bytes_max, 4ULL << 30U)
+        .range(1ULL << 20U, 1ULL << 40U)
+        .bytes()
+        .doc(
+            "Longest body of lines to POST /api/contents. It is read while it comes: its length costs no memory. (JSON "
+            "that is no lines: 64 MiB.)");
+    table.add("content.imports_max", s.imports_max, 4)
+        .range(1, 64)
+        .doc(
+            "Most imports at a time whose body is read while it comes (over 1 MiB of lines, or of unknown length); a "
+            "further one gets 503. Each holds some 10 MiB, of very long texts up to 100.");
     table.add("content.cache_ttl_query_s", s.query_ttl, std::chrono::seconds(60))
         .range(std::chrono::seconds(0), std::chrono::hours(24))
         .doc(

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/ids.h"
 #include "base/json_writer.h"
 #include "base/random.h"
 #include "base/result.h"
@@ -28,6 +29,11 @@
 #include "settings/table.h"
 
 namespace tidegate::service {
+
+/// The PostgreSQL database that the settings name; an empty url: none.
+struct DatabasePlace {
+    std::string url, schema;
+};
 
 /// What a server gives its services. All of it outlives them.
 struct House {
@@ -45,8 +51,12 @@ struct House {
     std::string data_dir;
     /// The server's SQLite database.
     std::string database_path;
+    /// For a service whose settings ask for it.
+    DatabasePlace database;
     /// Drops the kept answers that carry this tag: how many. Any thread.
     std::function<std::uint64_t(std::string_view tag)> drop_answers;
+    /// Whether the log holds a durable record with this id. Waits for the disk.
+    std::function<Result<bool>(const Uuid& id)> is_recorded;
 };
 
 /// A service at work.
@@ -76,6 +86,7 @@ struct CommandInput {
     const std::vector<std::string>& words;
     std::string data_dir;
     std::string database_path;
+    DatabasePlace database;
 };
 
 /// What a service is before there is a server.
@@ -87,6 +98,8 @@ class Module {
     /// Adds its settings, bound to members of the module.
     virtual void declare(settings::Table& table) = 0;
     virtual Result<std::unique_ptr<Service>> open(const House& house) const = 0;
+    /// Its settings ask for the PostgreSQL database.
+    virtual bool uses_database() const noexcept { return false; }
 
     /// What load on it looks like.
     virtual void offer_load(const load::Scout& scout, load::Offers& offers) const = 0;

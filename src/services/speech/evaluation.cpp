@@ -221,7 +221,8 @@ int run_speech_evaluation(const service::CommandInput& input, const SpeechSettin
     std::vector<std::string> words = input.words;
     const auto every = take_every(words);
     if (!every) return service::wrong_use(every.error().message);
-    const service::CommandInput rest{.words = words, .data_dir = input.data_dir, .database_path = input.database_path};
+    const service::CommandInput rest{
+        .words = words, .data_dir = input.data_dir, .database_path = input.database_path, .database = input.database};
     const auto arguments = service::read_evaluation(rest, "eval takes: speech " + std::string(kSpeechEvaluationUsage));
     if (!arguments) return service::wrong_use(arguments.error().message);
     const auto done = evaluate_speech(rest, *arguments, *every, settings);

@@ -1,17 +1,16 @@
 // SearchIndex: which chunks hold the words of a question, and how well; one interface over the engines that can tell.
 //
-// Position    Below the library, which knows the texts; an index knows the words of chunks, by their number.
+// Position    Below the library, which knows the texts; an index knows the words of chunks, by their number. Its forms: sqlite_index.h and
+//             postgres_index.h. What a chunk holds a shelf tells its own index in its own way.
 // Guarantee   Tenants are kept apart: neither the hits nor the statistics of one know of another's chunks.
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
-#include "store/sqlite.h"
 
 namespace tidegate::content {
 
@@ -32,20 +31,11 @@ struct SearchFilter {
 class SearchIndex {
   public:
     virtual ~SearchIndex() = default;
-    /// Makes the tenant's place where it is missing.
-    virtual Result<void> prepare(TenantId tenant) = 0;
-    virtual Result<void> add(TenantId tenant, ChunkId chunk, std::string_view title, std::string_view text) = 0;
-    /// With the very title and text that it was added with.
-    virtual Result<void> remove(TenantId tenant, ChunkId chunk, std::string_view title, std::string_view text) = 0;
     /// The best `limit` of the chunks that hold any of `words` (as they stand in the question), the best first.
     virtual Result<std::vector<LexicalHit>> search(TenantId tenant, const std::vector<std::string>& words,
                                                    const SearchFilter& filter, std::size_t limit) = 0;
-    /// In how many chunks the stem stands.
-    virtual Result<std::uint64_t> frequency(TenantId tenant, std::string_view stem) = 0;
+    /// In how many chunks each stem stands.
+    virtual Result<std::vector<std::uint64_t>> frequencies(TenantId tenant, const std::vector<std::string>& stems) = 0;
 };
-
-/// FTS5 with BM25 over `porter unicode61`, a contentless table a tenant, on a connection of the caller's; takes part in its transactions.
-/// Numbers of chunks are those of the table `chunks`.
-std::unique_ptr<SearchIndex> make_sqlite_index(store::Database& database);
 
 }  // namespace tidegate::content

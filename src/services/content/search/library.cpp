@@ -4,11 +4,12 @@
 #include <utility>
 
 #include "base/ids.h"
+#include "services/content/search/postgres_shelf.h"
+#include "services/content/search/sqlite_shelf.h"
 
 namespace tidegate::content {
 namespace {
 
-constexpr std::size_t kBlockChunks = 2'000;  // 2 MiB of rows.
 constexpr std::size_t kBatchBytes = std::size_t{4} * 1024 * 1024;
 
 /// A chunk with its title and text.
@@ -73,11 +74,26 @@ std::optional<SearchMode> search_mode_of(std::string_view text) noexcept {
 
 Result<std::unique_ptr<Library>> Library::open(LibraryOptions options, const Clock& clock, Random& random) {
     std::unique_ptr<Library> library(new Library(std::move(options), clock, random));
-    TG_TRY(auto writer, Shelf::open(library->options_.path, clock));
+    if (library->options_.postgres) {
+        TG_TRY(library->postgres_, PostgresTexts::open(*library->options_.postgres, clock));
+    }
+    TG_TRY(auto writer, library->open_shelf());
     TG_TRY(library->identity_, writer->identity());
     {
         const Lock lock(library->write_mutex_);
         library->writer_ = std::move(writer);
+    }
+    const LibraryOptions& given = library->options_;
+    if (given.embedder != nullptr) {
+        PassageVectorsOptions of_vectors{.path = given.vectors_path,
+                                         .embedder = given.embedder,
+                                         .chunks_max = given.chunks_max,
+                                         .makes_itself = given.trains_itself,
+                                         .on_change = given.on_change,
+                                         .log = given.log};
+        TG_TRY(library->passages_, PassageVectors::open(
+                                       std::move(of_vectors), [self = library.get()] { return self->open_shelf(); },
+                                       library->identity_, clock));
     }
     if (library->options_.trains_itself) {
         library->trainer_ = std::thread([self = library.get()] { self->run_trainer(); });
@@ -95,6 +111,7 @@ void Library::stop() {
         stopping_ = true;
     }
     wake_.notify_all();
+    if (passages_) passages_->stop();
     if (trainer_.joinable()) trainer_.join();
 }
 
@@ -103,21 +120,32 @@ bool Library::stopping() const {
     return stopping_;
 }
 
+Result<std::unique_ptr<Shelf>> Library::open_shelf() const {
+    if (postgres_) return std::make_unique<PostgresShelf>(postgres_->session());
+    return SqliteShelf::open(options_.path, clock_);
+}
+
 Result<std::unique_ptr<Shelf>> Library::borrow() {
     {
         const Lock lock(readers_mutex_);
+        while (postgres_ && lent_ == kPostgresReadersMax) returned_.wait(readers_mutex_);
+        ++lent_;
         if (!readers_.empty()) {
             auto shelf = std::move(readers_.back());
             readers_.pop_back();
             return shelf;
         }
     }
-    return Shelf::open(options_.path, clock_);
+    auto opened = open_shelf();
+    if (!opened) give_back(nullptr);
+    return opened;
 }
 
 void Library::give_back(std::unique_ptr<Shelf> shelf) {
     const Lock lock(readers_mutex_);
-    readers_.push_back(std::move(shelf));
+    --lent_;
+    if (shelf) readers_.push_back(std::move(shelf));
+    returned_.notify_one();
 }
 
 Result<Library::Borrowed> Library::Borrowed::take(Library& library) {
@@ -136,25 +164,14 @@ Library::Tenant Library::known(std::string_view tenant) const {
 }
 
 Result<PutResult> Library::put_one(TenantId tenant, Content& content) {
-    store::Database& database = writer_->database();
-    TG_CHECK(database.execute("SAVEPOINT one"));
     std::vector<Chunk> made;
     const std::string fresh = to_string(make_uuid7(clock_, random_));
     const auto outcome = writer_->put(tenant, content, fresh, options_.chunk_bytes, clock_.unix_ms(), made);
-    if (!outcome) {
-        TG_CHECK(database.execute("ROLLBACK TO one; RELEASE one"));
-        if (outcome.error().code != ErrorCode::kConflict) return std::unexpected(outcome.error());
-        return PutResult{content.id, fail(ErrorCode::kConflict, "another content has this source_url")};
-    }
-    TG_CHECK(database.execute("RELEASE one"));
-    return PutResult{content.id, *outcome};
-}
-
-Result<Shelf::TenantState> Library::state_of(Shelf& shelf, TenantId id) {
-    TG_TRY(auto tenants, shelf.tenants());
-    const auto found = std::ranges::find(tenants, id, &Shelf::TenantState::id);
-    if (found == tenants.end()) return fail(ErrorCode::kDataLoss, "A tenant has gone from content.db.");
-    return *found;
+    // Of this one alone; the others of its batch go in.
+    const bool refused = !outcome && (outcome.error().code == ErrorCode::kConflict ||
+                                      outcome.error().code == ErrorCode::kInvalidArgument);
+    if (!outcome && !refused) return std::unexpected(outcome.error());
+    return PutResult{content.id, outcome};
 }
 
 Result<std::vector<PutResult>> Library::put(std::string_view tenant, std::vector<Content> contents) {
@@ -162,7 +179,7 @@ Result<std::vector<PutResult>> Library::put(std::string_view tenant, std::vector
     bool wrote = false;
     {
         const Lock lock(write_mutex_);
-        TG_TRY(store::Transaction transaction, store::Transaction::begin(writer_->database()));
+        TG_TRY(WriteMoment moment, WriteMoment::begin(*writer_));
         TG_TRY(const TenantId id, writer_->make_tenant(tenant));
         for (Content& content : contents) {
             TG_TRY(PutResult one, put_one(id, content));
@@ -172,12 +189,13 @@ Result<std::vector<PutResult>> Library::put(std::string_view tenant, std::vector
         if (wrote) {
             TG_CHECK(writer_->touch(id));
         }
-        TG_TRY(const Shelf::TenantState state, state_of(*writer_, id));
-        TG_CHECK(transaction.commit());
+        TG_TRY(const Shelf::TenantState state, writer_->state_of(id));
+        TG_CHECK(moment.commit());
         // What was written is found by its words already; where its meaning cannot be folded in, the trainer tries again.
         if (wrote) [[maybe_unused]]
             const auto folded = catch_up(*writer_, state);
     }
+    if (wrote && passages_) passages_->wake();
     if (wrote && options_.on_change) options_.on_change();
     return out;
 }
@@ -185,32 +203,27 @@ Result<std::vector<PutResult>> Library::put(std::string_view tenant, std::vector
 Result<bool> Library::remove(std::string_view tenant, std::string_view id) {
     {
         const Lock lock(write_mutex_);
-        TG_TRY(store::Transaction transaction, store::Transaction::begin(writer_->database()));
+        TG_TRY(WriteMoment moment, WriteMoment::begin(*writer_));
         TG_TRY(const TenantId number, writer_->tenant(tenant));
         if (number == 0) return false;
         TG_TRY(const bool removed, writer_->remove(number, id));
         if (!removed) return false;
         TG_CHECK(writer_->touch(number));
-        TG_TRY(const Shelf::TenantState state, state_of(*writer_, number));
-        TG_CHECK(transaction.commit());
+        TG_TRY(const Shelf::TenantState state, writer_->state_of(number));
+        TG_CHECK(moment.commit());
         [[maybe_unused]] const auto folded = catch_up(*writer_, state);
     }
+    if (passages_) passages_->wake();
     if (options_.on_change) options_.on_change();
     return true;
 }
 
 void Library::fold_in(const LsaSpace& space, const Chunk& chunk, std::string_view text,
-                      std::vector<std::shared_ptr<Block>>& blocks) {
-    if (blocks.empty() || blocks.back()->chunks.size() == kBlockChunks) {
-        blocks.push_back(std::make_shared<Block>());
-        blocks.back()->rows.columns = space.dimensions();
+                      std::vector<std::shared_ptr<VectorBlock>>& blocks) {
+    if (blocks.empty() || blocks.back()->chunks.size() == VectorBlock::kChunksMax) {
+        blocks.push_back(std::make_shared<VectorBlock>());
     }
-    Block& block = *blocks.back();
-    block.chunks.push_back(chunk.id);
-    block.contents.push_back(chunk.content);
-    const std::vector<float> place = space.place(words_of(text));
-    block.rows.values.insert(block.rows.values.end(), place.begin(), place.end());
-    ++block.rows.rows;
+    blocks.back()->add(chunk.id, chunk.content, space.place(words_of(text)));
 }
 
 Result<Library::Placed> Library::place_all(Shelf& shelf, TenantId tenant, ChunkId after, const LsaSpace* space,
@@ -300,7 +313,7 @@ Result<bool> Library::train_tenant(Shelf& shelf, const Shelf::TenantState& state
     }
     trainings_.fetch_add(1);
     // What came while it was training.
-    TG_TRY(const Shelf::TenantState latest, state_of(shelf, state.id));
+    TG_TRY(const Shelf::TenantState latest, shelf.state_of(state.id));
     TG_CHECK(catch_up(shelf, latest));
     return space != nullptr;
 }
@@ -309,7 +322,7 @@ Result<bool> Library::train(std::string_view tenant) {
     TG_TRY(const Borrowed shelf, Borrowed::take(*this));
     TG_TRY(const TenantId id, shelf->tenant(tenant));
     if (id == 0 || options_.dimensions == 0) return false;
-    TG_TRY(const Shelf::TenantState state, state_of(*shelf, id));
+    TG_TRY(const Shelf::TenantState state, shelf->state_of(id));
     return train_tenant(*shelf, state);
 }
 
@@ -323,7 +336,7 @@ bool Library::wants_training(const Tenant& tenant) const {
 void Library::look_again(Shelf& shelf, TenantId id) {
     {
         const Lock lock(write_mutex_);
-        const auto state = state_of(shelf, id);
+        const auto state = shelf.state_of(id);
         // What cannot be read now is tried again at the next turn.
         if (!state || known(state->name).revision == state->revision || !catch_up(shelf, *state)) return;
     }
@@ -356,7 +369,7 @@ void Library::run_trainer() {
     bool told = false;
     for (;;) {
         if (!shelf) {
-            auto opened = Shelf::open(options_.path, clock_);
+            auto opened = open_shelf();
             if (opened) {
                 shelf = *std::move(opened);
             } else if (!std::exchange(told, true)) {
@@ -406,12 +419,20 @@ SpaceState Library::space_of(std::string_view tenant) const {
 }
 
 std::string Library::version_of(std::string_view tenant) const {
-    return version_of(known(tenant));
+    const Tenant now = known(tenant);
+    return version_of(now, passages_ ? passages_->answering(now.id) : std::string());
 }
 
-std::string Library::version_of(const Tenant& tenant) const {
+std::optional<VectorState> Library::vectors_of(std::string_view tenant) const {
+    if (!passages_) return std::nullopt;
+    return passages_->state_of(known(tenant).id);
+}
+
+/// `model`: what answers in place of the tenant's space; empty: nothing does.
+std::string Library::version_of(const Tenant& tenant, const std::string& model) const {
     return std::string(kSearchVersion) + " " + identity_ + " r" + std::to_string(tenant.revision) + " s" +
-           std::to_string(tenant.trained_at) + "." + std::to_string(tenant.vectors ? tenant.vectors->count : 0);
+           std::to_string(tenant.trained_at) + "." + std::to_string(tenant.vectors ? tenant.vectors->count : 0) +
+           (model.empty() ? "" : " " + model);
 }
 
 }  // namespace tidegate::content

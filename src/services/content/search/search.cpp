@@ -43,15 +43,15 @@ Result<std::vector<double>> Library::rarity(std::string_view tenant, const std::
         TG_TRY(chunks, shelf->count_chunks(id));
     }
     std::vector<double> out;
-    for (const std::string& stem : stems) {
-        TG_TRY(const std::uint64_t with, shelf->index().frequency(id, stem));
+    TG_TRY(const auto frequencies, shelf->index().frequencies(id, stems));
+    for (const std::uint64_t with : frequencies) {
         out.push_back(std::log1p(static_cast<double>(chunks) / (1 + static_cast<double>(with))));
     }
     return out;
 }
 
-double Library::score_of(const Candidate& one, SearchMode mode) noexcept {
-    switch (mode) {
+double Library::score_of(const Candidate& one, const SearchResult& search) noexcept {
+    switch (search.mode) {
         case SearchMode::kLexical:
             return one.lexical;
         case SearchMode::kDense:
@@ -59,17 +59,18 @@ double Library::score_of(const Candidate& one, SearchMode mode) noexcept {
         case SearchMode::kHybrid:
             break;
     }
-    return std::max(0.0, (one.lexical + kMeaningWeight * one.cosine.value_or(0)) / (1 + kMeaningWeight));
+    const double weight = search.meaning_weight;
+    return std::max(0.0, (one.lexical + weight * one.cosine.value_or(0)) / (1 + weight));
 }
 
-void Library::add_near(const Vectors& vectors, const std::vector<float>& place, const std::vector<ChunkId>* allowed,
+void Library::add_near(const VectorSet& vectors, const std::vector<float>& place, const std::vector<ChunkId>* allowed,
                        std::vector<Candidate>& candidates) {
     std::unordered_map<ChunkId, std::size_t> at;
     for (std::size_t i = 0; i < candidates.size(); ++i) at.emplace(candidates[i].chunk, i);
     std::vector<RowScore> rows;
     rows.reserve(vectors.count);
     for (std::uint32_t b = 0; b < vectors.blocks.size(); ++b) {
-        const Block& block = *vectors.blocks[b];
+        const VectorBlock& block = *vectors.blocks[b];
         for (std::uint32_t row = 0; row < block.chunks.size(); ++row) {
             const ChunkId chunk = block.chunks[row];
             const float cosine = dot_of(place.data(), block.rows.row(row), place.size());
@@ -88,58 +89,84 @@ void Library::add_near(const Vectors& vectors, const std::vector<float>& place, 
     });
     rows.resize(static_cast<std::size_t>(kept));
     for (const RowScore& one : rows) {
-        const Block& block = *vectors.blocks[one.block];
+        const VectorBlock& block = *vectors.blocks[one.block];
         candidates.push_back({.chunk = block.chunks[one.row],
                               .content = block.contents[one.row],
                               .cosine = static_cast<double>(one.cosine)});
     }
 }
 
+// A space may know chunks that were replaced since.
+void Library::add_hit(const Candidate& one, std::optional<Passage>& passage, std::set<RowId>& given,
+                      SearchResult& out) {
+    if (!passage || !given.insert(passage->content.row).second) return;
+    const auto bytes = static_cast<std::uint32_t>(passage->content.body.size());
+    out.hits.push_back({.content = std::move(passage->content),
+                        .score = score_of(one, out),
+                        .lexical = one.lexical,
+                        .cosine = one.cosine,
+                        .passage = {0, bytes},
+                        .characters_before = passage->characters_before});
+}
+
 Result<void> Library::choose_hits(Shelf& shelf, TenantId id, std::vector<Candidate> candidates, std::size_t limit,
                                   SearchResult& out) {
     std::ranges::sort(candidates, [&](const Candidate& a, const Candidate& b) {
-        const double left = score_of(a, out.mode), right = score_of(b, out.mode);
+        const double left = score_of(a, out), right = score_of(b, out);
         return left != right ? left > right : a.chunk < b.chunk;
     });
+    std::erase_if(candidates, [&](const Candidate& one) { return score_of(one, out) <= 0; });
     std::set<RowId> given;
-    for (const Candidate& one : candidates) {
-        const double score = score_of(one, out.mode);
-        if (out.hits.size() == limit || score <= 0) break;
-        if (one.content != 0 && given.contains(one.content)) continue;
-        TG_TRY(const std::optional<Chunk> chunk, shelf.chunk(one.chunk));
-        // A space may know chunks that were replaced since.
-        if (!chunk || !given.insert(chunk->content).second) continue;
-        TG_TRY(std::optional<Passage> passage, shelf.passage(id, *chunk));
-        if (!passage) continue;
-        const auto bytes = static_cast<std::uint32_t>(passage->content.body.size());
-        out.hits.push_back({.content = std::move(passage->content),
-                            .score = score,
-                            .lexical = one.lexical,
-                            .cosine = one.cosine,
-                            .passage = {0, bytes},
-                            .characters_before = passage->characters_before});
+    // As many at once as are missing: a question to a database on another machine costs its way there.
+    for (std::size_t at = 0; at < candidates.size() && out.hits.size() < limit;) {
+        std::vector<ChunkId> asked;
+        std::vector<const Candidate*> whose;
+        for (; at < candidates.size() && asked.size() < limit - out.hits.size(); ++at) {
+            if (given.contains(candidates[at].content)) continue;
+            asked.push_back(candidates[at].chunk);
+            whose.push_back(&candidates[at]);
+        }
+        TG_TRY(auto passages, shelf.passages(id, asked));
+        for (std::size_t i = 0; i < passages.size(); ++i) add_hit(*whose[i], passages[i], given, out);
     }
     return {};
+}
+
+/// Before the moment of the search begins: a model may take its time.
+Library::Meaning Library::meaning_of(const Tenant& now, TenantId id, const SearchAsk& ask, SearchResult& out) {
+    if (now.vectors) out.space = now.vectors->space;
+    if (passages_) {
+        VectorQuestion asked = passages_->ask(id, ask.question);
+        out.version = version_of(now, asked.answering);
+        out.note = std::move(asked.note);
+        if (!asked.row.empty()) {
+            out.mode = ask.mode;
+            out.meaning = passages_->model();
+            out.meaning_weight = kModelWeight;
+            return {std::move(asked.set), std::move(asked.row)};
+        }
+        out.note +=
+            now.vectors ? " The search went by the meanings of the texts' own space." : " The search went by words.";
+    }
+    if (!now.vectors) return {};
+    out.mode = ask.mode;
+    out.meaning = kOwnSpace;
+    std::vector<float> place = out.space->place(out.question);
+    const bool knows_a_word = std::ranges::any_of(place, [](float one) { return std::abs(one) > 0; });
+    return {now.vectors, knows_a_word ? std::move(place) : std::vector<float>{}};
 }
 
 Result<SearchResult> Library::search(std::string_view tenant, const SearchAsk& ask) {
     const Tenant now = known(tenant);
     SearchResult out;
-    out.version = version_of(now);
+    out.version = version_of(now, {});
     out.question = words_of(ask.question);
     TG_TRY(const Borrowed shelf, Borrowed::take(*this));
-    // A text that is replaced meanwhile must not meet the places of the one before.
-    TG_TRY(const ReadMoment moment, ReadMoment::begin(shelf->database()));
     TG_TRY(const TenantId id, shelf->tenant(tenant));
     if (id == 0) return out;
-    std::vector<float> place;
-    if (now.vectors && ask.mode != SearchMode::kLexical) {
-        out.space = now.vectors->space;
-        out.mode = ask.mode;
-        place = out.space->place(out.question);
-        const bool knows_a_word = std::ranges::any_of(place, [](float one) { return std::abs(one) > 0; });
-        if (!knows_a_word) place.clear();
-    }
+    const Meaning meaning = ask.mode == SearchMode::kLexical ? Meaning{} : meaning_of(now, id, ask, out);
+    // A text that is replaced meanwhile must not meet the places of the one before.
+    TG_TRY(const ReadMoment moment, ReadMoment::begin(*shelf));
     std::vector<Candidate> candidates;
     if (out.mode != SearchMode::kDense) {
         const auto words = asked_words(ask.question, out.question);
@@ -148,12 +175,12 @@ Result<SearchResult> Library::search(std::string_view tenant, const SearchAsk& a
             candidates.push_back({.chunk = hit.chunk, .lexical = hit.score / hits.front().score});
         }
     }
-    if (!place.empty()) {
+    if (!meaning.place.empty()) {
         std::vector<ChunkId> allowed;
         if (ask.filter.any()) {
             TG_TRY(allowed, shelf->chunks_of_filter(id, ask.filter));
         }
-        add_near(*now.vectors, place, ask.filter.any() ? &allowed : nullptr, candidates);
+        add_near(*meaning.set, meaning.place, ask.filter.any() ? &allowed : nullptr, candidates);
     }
     TG_CHECK(choose_hits(*shelf, id, std::move(candidates), ask.limit, out));
     return out;

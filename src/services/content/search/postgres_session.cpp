@@ -1,0 +1,179 @@
+#include "services/content/search/postgres_session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "services/content/search/postgres_sql.h"
+#include "store/postgres_migrations.h"
+
+namespace tidegate::content {
+namespace {
+
+using store::PostgresLink;
+using store::PostgresRows;
+using store::PostgresValues;
+
+constexpr Duration kFailFast = std::chrono::seconds(1);
+
+store::PostgresOptions session_options(const PostgresPlace& place) {
+    store::PostgresOptions options;
+    options.url = place.url;
+    options.application_name = "tidegate content";
+    options.patience = place.patience;
+    return options;
+}
+
+/// As callers may know it.
+Error told(Error error) {
+    switch (error.code) {
+        case ErrorCode::kUnavailable:
+            return error;
+        case ErrorCode::kDeadlineExceeded:
+            return {ErrorCode::kUnavailable, "the database has found no answer in time"};
+        case ErrorCode::kPermissionDenied:
+            return {ErrorCode::kUnavailable, std::move(error.message)};
+        default:
+            return {ErrorCode::kInternal, std::move(error.message)};
+    }
+}
+
+// An acknowledged text is on the disk: not so without fsync, and a standby takes none.
+Result<void> check_server(PostgresLink& link) {
+    TG_TRY(const PostgresRows rows,
+           link.run("SELECT current_setting('fsync') = 'on', pg_is_in_recovery()", PostgresValues()));
+    if (rows.integer(0, 1) != 0) return fail(ErrorCode::kUnavailable, "the database is a standby: it takes no texts");
+    if (rows.integer(0, 0) == 0) {
+        return fail(ErrorCode::kUnavailable,
+                    "the database runs with fsync off: what it acknowledges may be lost, so it cannot hold the texts");
+    }
+    return {};
+}
+
+}  // namespace
+
+void StoreWatch::note_answer() {
+    const Lock lock(mutex_);
+    trouble_.reset();
+    failed_.reset();
+}
+
+void StoreWatch::note_loss(const Error& error, const Clock& clock) {
+    const Lock lock(mutex_);
+    if (!trouble_) {
+        trouble_ = Trouble{.reason = error.message, .since_ms = clock.unix_ms()};
+    } else {
+        trouble_->reason = error.message;
+    }
+}
+
+std::optional<StoreWatch::Trouble> StoreWatch::trouble() const {
+    const Lock lock(mutex_);
+    return trouble_;
+}
+
+std::optional<Error> StoreWatch::just_failed(SteadyTime now) const {
+    const Lock lock(mutex_);
+    return failed_ && now - failed_at_ < kFailFast ? failed_ : std::nullopt;
+}
+
+void StoreWatch::note_failed_connect(const Error& error, SteadyTime now) {
+    const Lock lock(mutex_);
+    failed_ = error;
+    failed_at_ = now;
+}
+
+Result<void> PostgresSession::connect() {
+    if (auto failed = watch_->just_failed(clock_.now())) return std::unexpected(*std::move(failed));
+    auto link = PostgresLink::connect(session_options(place_), clock_);
+    if (!link) {
+        const Error error = told(std::move(link).error());
+        watch_->note_failed_connect(error, clock_.now());
+        watch_->note_loss(error, clock_);
+        return std::unexpected(error);
+    }
+    // A server goes on with a question whose asker has left, so it has a limit of its own, before our patience ends. Every question has its
+    // index: without enable_seqscan a few rows would be read one by one, each with its tsvector, as often as the question has words. jit
+    // costs more than the questions.
+    const auto limit = std::chrono::ceil<std::chrono::milliseconds>(place_.patience).count() * 9 / 10;
+    auto set =
+        (*link)->run(fmt::format("SET search_path = {}; SET synchronous_commit = on; SET jit = off; SET "
+                                 "enable_seqscan = off; SET statement_timeout = {}",
+                                 place_.schema, std::max<std::int64_t>(1, limit)));
+    Result<void> ready;
+    if (!set) ready = std::unexpected(std::move(set).error());
+    if (ready) ready = check_server(**link);
+    if (!ready) {
+        const Error error = told(std::move(ready).error());
+        watch_->note_loss(error, clock_);
+        return std::unexpected(error);
+    }
+    link_ = *std::move(link);
+    return {};
+}
+
+Result<PostgresRows> PostgresSession::ask_once(const std::string& statement, const PostgresValues& values) {
+    if (link_ == nullptr || link_->broken()) TG_CHECK(connect());
+    auto rows = link_->run(statement, values);
+    if (!link_->broken()) watch_->note_answer();
+    if (rows) return rows;
+    const Error error = told(std::move(rows).error());
+    if (link_->broken()) watch_->note_loss(error, clock_);
+    return std::unexpected(error);
+}
+
+Result<PostgresRows> PostgresSession::ask_twice(const std::string& statement, const PostgresValues& values) {
+    const bool had_one = link_ != nullptr && !link_->broken();
+    auto rows = ask_once(statement, values);
+    // One that was lost while nobody asked is found out by asking.
+    if (!rows && had_one && link_->broken()) return ask_once(statement, values);
+    return rows;
+}
+
+Result<PostgresRows> PostgresSession::ask(const std::string& statement, const PostgresValues& values) {
+    if (!in_transaction_) return ask_twice(statement, values);
+    if (link_->broken()) return fail(ErrorCode::kUnavailable, "the database was lost in the middle of it");
+    return ask_once(statement, values);
+}
+
+Result<void> PostgresSession::begin(const std::string& how) {
+    TG_CHECK(ask_twice(how, PostgresValues()));
+    in_transaction_ = true;
+    return {};
+}
+
+Result<void> PostgresSession::commit() {
+    in_transaction_ = false;
+    if (link_->broken()) return fail(ErrorCode::kUnavailable, "the database was lost in the middle of it");
+    auto done = ask_once("COMMIT", PostgresValues());
+    if (!done) {
+        return fail(ErrorCode::kUnavailable, "whether it was stored is not certain (" + done.error().message +
+                                                 "): send it again, the same text is not stored twice");
+    }
+    if (done->command() != "COMMIT") return fail(ErrorCode::kInternal, "the database rolled it back");
+    return {};
+}
+
+void PostgresSession::roll_back() noexcept {
+    if (!in_transaction_) return;
+    in_transaction_ = false;
+    // On a connection that is lost the server has done it.
+    if (!link_->broken()) [[maybe_unused]]
+        const auto done = ask_once("ROLLBACK", PostgresValues());
+}
+
+Result<std::unique_ptr<PostgresTexts>> PostgresTexts::open(PostgresPlace place, const Clock& clock) {
+    store::PostgresMigrationOptions migration;
+    migration.link = session_options(place);
+    migration.schema = place.schema;
+    TG_CHECK(store::migrate(migration, "content", sql::migrations(), clock));
+    std::unique_ptr<PostgresTexts> texts(new PostgresTexts(std::move(place), clock));
+    TG_CHECK(texts->session()->ask("SELECT 1::int8"));
+    return texts;
+}
+
+std::unique_ptr<PostgresSession> PostgresTexts::session() const {
+    return std::make_unique<PostgresSession>(place_, watch_, clock_);
+}
+
+}  // namespace tidegate::content
