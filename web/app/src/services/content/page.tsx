@@ -27,6 +27,7 @@ interface Result {
 interface Found {
   decision_id?: string;
   mode: string;
+  meaning: string | null;
   results: Result[];
   answer: { text: string; citations: Citation[] } | null;
   reason: string | null;
@@ -60,6 +61,12 @@ function contents(text: string): { content_id: string; title: string; body: stri
       const body = title === "" ? line : line.slice(colon + 1).trim();
       return { content_id: `try-${(title === "" ? body.slice(0, 40) : title).toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")}`, title, body };
     });
+}
+
+/** Whose vectors the search by meaning went by. */
+function meaningBy(meaning: string | null): string {
+  if (meaning === null) return "";
+  return meaning === "latent_semantic" ? ", meaning learnt from these texts" : `, meaning by the model ${meaning}`;
 }
 
 /** The places are counted in characters, not in UTF-16 units. */
@@ -100,7 +107,7 @@ function FoundAnswer(props: { answer: Answer<Found> }) {
         )}
         <Figures>
           <Figure label="Support" value={`${(found.support * 100).toFixed(0)} %`} note="of the question, in the best sentence" />
-          <Figure label="Found by" value={found.mode} note={`${found.results.length} texts`} />
+          <Figure label="Found by" value={found.mode} note={`${found.results.length} texts${meaningBy(found.meaning)}`} />
           <Figure label="Answered in" value={duration(props.answer.milliseconds)} note="seen from this page" />
         </Figures>
         {found.warnings.length === 0 ? null : <p class="note">{found.warnings.join(" ")}</p>}
