@@ -12,6 +12,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "base/strings.h"
 #include "drift/dice.h"
 #include "performance/report.h"
 
@@ -201,6 +202,8 @@ int main(int count, char** words) {
         fmt::print(stderr, "performance_store_bench FOLDER [DAYS] [ROUTES]\n");
         return 2;
     }
-    return tidegate::performance::run(words[1], count > 2 ? std::atoi(words[2]) : 60,
-                                      count > 3 ? std::atoi(words[3]) : 10);
+    const auto number = [&](int at, int preset) {
+        return count > at ? static_cast<int>(tidegate::parse_u64(words[at]).value_or(1)) : preset;
+    };
+    return tidegate::performance::run(words[1], number(2, 60), number(3, 10));
 }

@@ -25,14 +25,15 @@ constexpr std::array<store::Migration, 2> kMigrations{
      {
          .version = 2,
          .name = "blocks and hours",
-         // The two indexes are for counting: a table of large rows has its rows on many pages.
+         // The indexes are for counting: a table of large rows has its rows on many pages.
          .sql =
              "CREATE TABLE performance_packed(to_ms INTEGER PRIMARY KEY, samples INTEGER NOT NULL, data BLOB NOT NULL) "
              "STRICT;"
              "CREATE TABLE performance_hours(to_ms INTEGER PRIMARY KEY, data BLOB NOT NULL, from_ms INTEGER NOT NULL) "
              "STRICT;"
              "CREATE INDEX performance_packed_samples ON performance_packed(samples);"
-             "CREATE INDEX performance_rolled_ends ON performance_rolled(to_ms);",
+             "CREATE INDEX performance_rolled_ends ON performance_rolled(to_ms);"
+             "CREATE INDEX performance_hours_ends ON performance_hours(to_ms);",
      }}};
 
 // A month rolled up in one go (of a file of an earlier version) would hold the writer; so many a sample, many times what is needed.
