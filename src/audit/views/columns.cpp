@@ -4,6 +4,7 @@
 
 #include "audit/views/kinds.h"
 #include "base/assert.h"
+#include "base/pages.h"
 
 namespace tidegate::audit {
 
@@ -106,7 +107,7 @@ Result<void> Columns::follow(const DurableRecords& records) {
 }
 
 void Columns::begin_chunk(std::uint64_t number) {
-    open_ = std::make_shared_for_overwrite<ColumnChunk>();
+    open_ = std::allocate_shared_for_overwrite<ColumnChunk>(PageAllocator<ColumnChunk>());
     open_number_ = number;
     const Lock lock(mutex_);
     put({.number = number, .summary = nullptr, .held = open_});
@@ -191,7 +192,7 @@ void Columns::keep_loaded(std::uint64_t number, std::shared_ptr<const ColumnChun
 Result<std::shared_ptr<ColumnChunk>> Columns::rebuild(std::uint64_t number) const {
     const std::uint64_t first = number * kChunkLeaves;
     const std::uint64_t end = first + kChunkLeaves;
-    auto chunk = std::make_shared<ColumnChunk>();
+    auto chunk = std::allocate_shared<ColumnChunk>(PageAllocator<ColumnChunk>());
     chunk->kinds.fill(kNoKind);
     std::uint64_t from = std::max(first, reader_.first_leaf());
     while (from < end) {
