@@ -49,7 +49,9 @@ Result<void> Import::flush() {
     TG_TRY(auto done, library_.put(tenant_, std::exchange(waiting_, {})));
     for (std::size_t i = 0; i < done.size(); ++i) {
         if (!done[i].outcome) {
-            refuse(lines_[i], {"source_url", done[i].outcome.error().message, "not_allowed"});
+            // Else it is the content as a whole that the store cannot hold.
+            const Error& why = done[i].outcome.error();
+            refuse(lines_[i], {why.code == ErrorCode::kConflict ? "source_url" : "", why.message, "not_allowed"});
             continue;
         }
         if (report_.ids.size() < kImportIdsMax) {
