@@ -146,6 +146,20 @@ TEST(Device, AGapIsSaid) {
     EXPECT_EQ(rig.add(level_at(rig.next)).flags.gap, Flag::kSuspect);
 }
 
+TEST(Nab, TheRoutesDetectorScoresWhatItCallsAnAnomalyAndNothingElse) {
+    LabelledSeries series;
+    for (int i = 0; i < 2000; ++i) {
+        series.times_s.push_back(900.0 * i);
+        series.values.push_back(level_at(i) - (i == 1500 ? 60 : 0));
+    }
+    const std::vector<double> scores = scores_of_device(series, kTrendThreshold);
+    ASSERT_EQ(scores.size(), 2000U);
+    EXPECT_GE(scores[1500], kTrendThreshold);
+    int others = 0;
+    for (std::size_t i = 0; i < scores.size(); ++i) others += i != 1500 && scores[i] > 0 ? 1 : 0;
+    EXPECT_LE(others, 3);
+}
+
 TEST(Nab, PerfectIsAHundredAndSilenceNothing) {
     NabSeries series{.scores = std::vector<double>(2000, 0.0), .windows = {{1000, 1100}, {1500, 1600}}};
     EXPECT_NEAR(nab_at({&series, 1}, 1).standard, 0, 1e-9);
