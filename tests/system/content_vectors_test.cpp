@@ -86,6 +86,7 @@ TEST_F(ContentVectors, TheModelAnswersUntilItIsUnloadedAndTheAnswerSaysWhoDid) {
 }
 
 TEST_F(ContentVectors, ANameThatNoModelHasIsToldAndTheWordsAnswer) {
+    put_tokens();  // Another one, which is not asked in its place.
     if (!start({"--content.vectors_model", "nobody"})) GTEST_SKIP() << kNoRuntime;
     ASSERT_EQ(post(port(), "/api/contents", R"({"content_id":"tide","body":"the tide comes in"})").status, 200);
     const json::Document found = ask("tide", "hybrid");
