@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# fetch.sh FOLDER: the real clients that the inference tests use: FOLDER/venv with tritonclient and openai, FOLDER/node with npm's openai.
+# fetch.sh FOLDER: the real clients that the tests of inference and speech use: FOLDER/venv with tritonclient and openai, FOLDER/node with npm's openai.
 # Made once; what is there stays. Without a way to the package indexes it ends with 1 and says so.
 set -euo pipefail
 
 mkdir -p "$1"
 folder=$(cd "$1" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
+# Two tests may want them at once; the second finds what the first has made.
+exec 9>"$folder/lock"
+flock 9
 if ! cmp -s "$here/requirements.txt" "$folder/python.txt"; then
     [ -x "$folder/venv/bin/pip" ] || python3 -m venv "$folder/venv" >"$folder/log" 2>&1
     "$folder/venv/bin/pip" install -q --disable-pip-version-check -r "$here/requirements.txt" >"$folder/log" 2>&1 ||

@@ -1,6 +1,8 @@
 #include "services/speech/answers.h"
 
+#include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "base/ids.h"
 #include "services/speech/measured.h"
@@ -25,6 +27,9 @@ Sha256 digest_of(std::string_view hex) {
 /// Times and shares to the millisecond, as far as they are known.
 double rounded(double value) {
     return std::round(value * 1000) / 1000;
+}
+std::optional<double> rounded(const std::optional<double>& value) {
+    return value ? std::optional(rounded(*value)) : std::nullopt;
 }
 
 void write_segment(JsonWriter& writer, const Segment& one, std::size_t number, bool with_words) {
@@ -81,9 +86,17 @@ void write_metadata(JsonWriter& writer, const Session& session) {
     writer.field("cpu_time", rounded(t.cpu_s)).field("channels", t.info.channels);
     writer.field("sample_rate", t.info.sample_rate).field("container", t.info.container).field("codec", t.info.codec);
     writer.field("channel_separation", t.separate).field("processed_at", format_rfc3339(session.finished));
-    writer.key("model_versions").begin_object().field(kRecogniser, session.model_version).end_object();
+    writer.field("engine", session.engine).field("task", session.task).key("language");
+    t.language.empty() ? writer.null() : writer.value(t.language);
+    writer.key("fallback");
+    if (session.fallback.empty()) {
+        writer.null();
+    } else {
+        writer.begin_object().field("instead_of", kUpstream).field("reason", session.fallback).end_object();
+    }
+    writer.key("model_versions").begin_object().field(session.model, session.model_version).end_object();
     writer.key("measured");
-    write_measured(writer);
+    write_measured(writer, session.engine);
     writer.end_object();
 }
 
@@ -96,9 +109,44 @@ Schema points_schema() {
                              .open());
 }
 
+/// Whether the session's first answer has its record. A server that was killed between the record and its note in the session left
+/// the planned id: the log knows.
+Result<bool> is_on_record(Speech& speech, const std::string& session) {
+    TG_TRY(const SpeechStore::RecordOf known, speech.store().record_of(session));
+    if (!known.decision.empty()) return true;
+    if (known.planned.empty()) return false;
+    TG_TRY(const bool recorded, speech.is_recorded(known.planned));
+    if (recorded) TG_CHECK(speech.store().set_decision(session, known.planned));
+    return recorded;
+}
+
+/// Over the words, or over the segments where words have none; nothing where the engine tells none.
+std::optional<double> mean_confidence(const Transcript& transcript) {
+    double sum = 0;
+    std::size_t count = 0;
+    for (const Segment& one : transcript.segments) {
+        if (!one.confidence) continue;
+        const std::size_t weight = std::max<std::size_t>(1, count_words(one));
+        sum += *one.confidence * static_cast<double>(weight);
+        count += weight;
+    }
+    return count > 0 ? std::optional(std::min(1.0, sum / static_cast<double>(count))) : std::nullopt;
+}
+
+Schema fallback_schema() {
+    return Schema::object(
+        {required("instead_of", Schema::string().doc("The engine that gave no transcript.")),
+         required("reason", Schema::string().doc("Why: breaker_open, unreachable, timeout, "
+                                                 "server_error, throttled, refused, no_transcript."))});
+}
+
 }  // namespace
 
-void write_measured(JsonWriter& writer) {
+void write_measured(JsonWriter& writer, std::string_view engine) {
+    if (engine != kEmbedded) {
+        writer.null();
+        return;
+    }
     writer.begin_object().field("word_error_rate", kMeasured.word_error_rate).field("words", kMeasured.words);
     writer.field("audio_s", kMeasured.audio_s).field("cpu_s_per_audio_s", kMeasured.cpu_per_audio);
     writer.field("wrong_side", kMeasured.wrong_side).field("data", kMeasured.data).field("date", kMeasured.date);
@@ -132,17 +180,17 @@ void write_session(JsonWriter& writer, const Session& session, std::string_view 
 }
 
 std::vector<Schema::Member> session_members() {
-    const Schema word =
-        Schema::object({required("word", Schema::string()), required("start", Schema::number()),
-                        required("end", Schema::number()), required("confidence", Schema::number().range(0, 1))});
+    const Schema word = Schema::object({required("word", Schema::string()), required("start", Schema::number()),
+                                        required("end", Schema::number()),
+                                        required("confidence", Schema::number().range(0, 1).nullable())});
     const Schema segment = Schema::object(
         {required("id", Schema::integer()),
          required("speaker", Schema::string().doc("left or right where the channels are speakers, else speaker.")),
          required("start_time", Schema::number().doc("Seconds.")), required("end_time", Schema::number()),
-         required("text", Schema::string().doc("Lower case, without punctuation: the recogniser knows neither.")),
-         required("confidence",
-                  Schema::number().range(0, 1).doc(
-                      "Mean posterior of its words: it ranks segments, and is no chance of being right.")),
+         required("text", Schema::string().doc("Of the embedded recogniser: lower case, without punctuation.")),
+         required("confidence", Schema::number().range(0, 1).nullable().doc(
+                                    "Mean posterior of its words: it ranks segments, and is no chance of being right. "
+                                    "Null: the engine tells none.")),
          pipeline::optional("words", Schema::array(word))});
     return {required("session_id", Schema::string().format("uuid")),
             required("status", Schema::string()),
@@ -153,10 +201,13 @@ std::vector<Schema::Member> session_members() {
             required("uploaded_at", Schema::string().format("date-time")),
             pipeline::optional("transcript", Schema::object({required("segments", Schema::array(segment))})),
             pipeline::optional("summary", summary_schema().nullable()),
-            pipeline::optional("metadata", Schema::object({required("duration", Schema::number()),
-                                                           required("processing_time", Schema::number()),
-                                                           required("measured", measured_schema())})
-                                               .open()),
+            pipeline::optional(
+                "metadata",
+                Schema::object({required("duration", Schema::number()), required("processing_time", Schema::number()),
+                                required("engine", Schema::string().one_of({"embedded", "upstream"})),
+                                required("fallback", fallback_schema().nullable()),
+                                required("measured", measured_schema().nullable())})
+                    .open()),
             pipeline::optional("progress", Schema::number().range(0, 1)),
             pipeline::optional(
                 "error", Schema::object({required("code", Schema::string()), required("message", Schema::string())})),
@@ -187,21 +238,20 @@ Schema summary_schema() {
 }
 
 audit::Decision decide_transcript(const pipeline::ContextPtr& context, const Session& session, bool keep_words) {
-    audit::Decision decision = context->make_decision(kService, "transcribe/audio", {});
+    audit::Decision decision =
+        context->make_decision(kService, session.task == "translate" ? "translate/audio" : "transcribe/audio", {});
     // What make_decision() was given is no input to keep: the recording is not, and its hash is known.
     decision.id = *parse_uuid(context->make_id());
     decision.input_hash = digest_of(session.sha256);
     decision.input_size = session.bytes;
-    decision.model = kRecogniser;
+    decision.model = session.model;
     decision.model_version = session.model_version;
     decision.tags.push_back({"session", session.id});
+    decision.tags.push_back({"engine", session.engine});
+    if (!session.fallback.empty()) decision.tags.push_back({"fallback", session.fallback});
     std::size_t words = 0;
-    double sum = 0;
-    for (const Segment& one : session.transcript.segments) {
-        words += one.words.size();
-        for (const Word& word : one.words) sum += word.confidence;
-    }
-    if (words > 0) decision.confidence = sum / static_cast<double>(words);
+    for (const Segment& one : session.transcript.segments) words += count_words(one);
+    decision.confidence = mean_confidence(session.transcript);
     decision.band = words > 0 ? "speech" : "no_speech";
     JsonWriter writer(decision.output);
     writer.begin_object().field("session_id", session.id).field("words", words);
@@ -228,6 +278,15 @@ Error error_of(const Session& session) {
     return {ErrorCode::kInternal, session.error};
 }
 
+void name_engine(http::Response& response, const Session& session) {
+    response.headers.add("X-Model", session.model);
+    response.headers.add("X-Engine", session.engine);
+    response.headers.add("X-Session-Id", session.id);
+    if (!session.fallback.empty()) {
+        response.headers.add("X-Fallback", "instead_of=" + std::string(kUpstream) + "; reason=" + session.fallback);
+    }
+}
+
 void give(const pipeline::ContextPtr& context, Speech& speech, const Session& session, http::Response response) {
     if (!session.decision.empty()) return context->reply(std::move(response));
     auto told = [context, response = std::move(response)](const Result<void>& how) mutable {
@@ -236,11 +295,15 @@ void give(const pipeline::ContextPtr& context, Speech& speech, const Session& se
     };
     // Two that read it at once leave one record.
     if (!speech.begin_record(session.id, std::move(told))) return;
-    if (const auto known = speech.store().decision(session.id); !known || !known->empty()) {
+    const auto known = is_on_record(speech, session.id);
+    if (!known || *known) {
         return speech.end_record(session.id, known ? Result<void>() : std::unexpected(known.error()));
     }
     audit::Decision decision = decide_transcript(context, session, speech.settings().keep_output == "whole");
-    const std::string id = to_string(decision.id);
+    const auto planned = speech.store().plan_decision(session.id, to_string(decision.id));
+    if (!planned) return speech.end_record(session.id, std::unexpected(planned.error()));
+    const std::string& id = *planned;
+    decision.id = parse_uuid(id).value_or(decision.id);
     std::vector<audit::Decision> one;
     one.push_back(std::move(decision));
     context->record(std::move(one), [&speech, id, session = session.id](Result<void> durable) {

@@ -30,14 +30,17 @@ std::string text_summary_json(std::string_view text, std::size_t key_points_max,
                               const std::function<bool()>& should_stop = {});
 pipeline::Schema summary_schema();
 
-/// What the recogniser was measured at.
-void write_measured(JsonWriter& writer);
+/// What the embedded recogniser was measured at; null where another server's engine is meant: nobody measured that here.
+void write_measured(JsonWriter& writer, std::string_view engine);
 pipeline::Schema measured_schema();
 
 /// The record of a transcript: the recording's SHA-256, never its bytes; its words where speech.keep_output says so.
 audit::Decision decide_transcript(const pipeline::ContextPtr& context, const Session& session, bool keep_words);
 /// What is answered for a session that failed.
 Error error_of(const Session& session);
+
+/// Who answered, for answers that are no JSON too: X-Model, X-Engine, X-Session-Id, and X-Fallback where one stood in for another.
+void name_engine(http::Response& response, const Session& session);
 
 /// Records the answer where it is the session's first, then gives it. `body` is complete but for nothing: JSON or text.
 void give(const pipeline::ContextPtr& context, Speech& speech, const Session& session, http::Response response);

@@ -1,4 +1,4 @@
-// POST /v1/audio/transcriptions: the contract of OpenAI's clients.
+// POST /v1/audio/transcriptions and /v1/audio/translations: the contract of OpenAI's clients.
 #include <fmt/format.h>
 #include <zlib.h>
 
@@ -22,6 +22,7 @@ enum class Format : std::uint8_t { kJson, kText, kSrt, kVerboseJson, kVtt };
 constexpr std::array<std::string_view, 5> kFormats{"json", "text", "srt", "verbose_json", "vtt"};
 
 struct OpenAiWish {
+    Wish wish;
     Format format = Format::kJson;
     bool segments = true;
     bool words = false;
@@ -47,12 +48,31 @@ Result<void> read_granularities(const Uploaded& uploaded, OpenAiWish& wish) {
     return {};
 }
 
-Result<OpenAiWish> read_openai_form(const Uploaded& uploaded, const SpeechSettings& settings) {
+/// A translation is into English. The embedded recogniser knows English alone: what is said to be English is its own translation, and
+/// of anything else it would make up words.
+Result<void> read_openai_language(const Uploaded& uploaded, const Speech& speech, Wish& wish) {
+    if (wish.translate && !speech.has_upstream()) {
+        const auto language = read_language(uploaded, speech);
+        if (!language || *language != kEnglish) {
+            return bad_field("language",
+                             "must be given as en: the embedded recogniser translates nothing, it takes down English; "
+                             "speech.engine: upstream asks a server that translates");
+        }
+    }
+    auto language = read_language(uploaded, speech);
+    if (!language) return bad_field("language", language.error().message);
+    wish.language = *std::move(language);
+    return {};
+}
+
+Result<OpenAiWish> read_openai_form(const Uploaded& uploaded, const Speech& speech, bool translate) {
     OpenAiWish wish;
+    wish.wish.translate = translate;
+    const std::vector<std::string>& names = speech.settings().model_names;
     const auto model = uploaded.field("model");
     if (!model) return bad_field("model", "is missing");
-    if (*model != kRecogniser && std::ranges::find(settings.model_names, *model) == settings.model_names.end()) {
-        return fail(ErrorCode::kNotFound, fmt::format("model: there is no such model; there is {}.", kRecogniser));
+    if (*model != speech.model() && std::ranges::find(names, *model) == names.end()) {
+        return fail(ErrorCode::kNotFound, fmt::format("model: there is no such model; there is {}.", speech.model()));
     }
     if (const auto format = uploaded.field("response_format")) {
         const auto found = std::ranges::find(kFormats, *format);
@@ -60,15 +80,16 @@ Result<OpenAiWish> read_openai_form(const Uploaded& uploaded, const SpeechSettin
             return bad_field("response_format", "must be json, text, srt, verbose_json or vtt");
         wish.format = static_cast<Format>(found - kFormats.begin());
     }
-    if (const auto language = uploaded.field("language"); language && !is_known_language(*language)) {
-        return bad_field("language", "must be en: the model knows English alone");
-    }
+    TG_CHECK(read_openai_language(uploaded, speech, wish.wish));
+    wish.wish.prompt = uploaded.field("prompt").value_or("");
     if (const auto text = uploaded.field("temperature")) {
         const auto temperature = parse_double(*text);
         if (!temperature || !(*temperature >= 0 && *temperature <= 1))
             return bad_field("temperature", "must be 0 to 1");
+        wish.wish.temperature = temperature;
     }
     TG_CHECK(read_granularities(uploaded, wish));
+    if (wish.words && translate) return bad_field("timestamp_granularities[]", "a translation has no times of words");
     return wish;
 }
 
@@ -81,11 +102,18 @@ double compression_ratio(const std::string& text) {
     return done == Z_OK && size > 0 ? static_cast<double>(text.size()) / static_cast<double>(size) : 0;
 }
 
-double mean_log(const std::vector<Word>& words) {
+/// Nothing: the engine tells none.
+std::optional<double> mean_log(const Segment& segment) {
     constexpr double kLeast = 1e-6;  // No word is surer to be wrong than that.
+    if (!segment.confidence) return std::nullopt;
     double sum = 0;
-    for (const Word& one : words) sum += std::log(std::max(kLeast, one.confidence));
-    return words.empty() ? 0 : sum / static_cast<double>(words.size());
+    for (const Word& one : segment.words) {
+        // An engine that tells it of segments alone.
+        if (!one.confidence) return std::log(std::max(kLeast, *segment.confidence));
+        sum += std::log(std::max(kLeast, *one.confidence));
+    }
+    if (segment.words.empty()) return std::log(std::max(kLeast, *segment.confidence));
+    return sum / static_cast<double>(segment.words.size());
 }
 
 void write_usage(JsonWriter& writer, const Session& session) {
@@ -103,8 +131,9 @@ std::string verbose_json(const Session& session, const OpenAiWish& wish) {
     const Transcript& t = session.transcript;
     std::string body;
     JsonWriter writer(body);
-    writer.begin_object().field("task", "transcribe").field("language", "english").field("duration", t.duration_s);
-    writer.field("text", whole_text(session));
+    writer.begin_object().field("task", session.task).key("language");
+    t.language.empty() ? writer.null() : writer.value(t.language);
+    writer.field("duration", t.duration_s).field("text", whole_text(session));
     if (wish.segments) {
         writer.key("segments").begin_array();
         std::int64_t id = 0;
@@ -112,7 +141,7 @@ std::string verbose_json(const Session& session, const OpenAiWish& wish) {
             writer.begin_object().field("id", id++).field("seek", static_cast<std::int64_t>(one.start * 100));
             writer.field("start", one.start).field("end", one.end).field("text", one.text);
             writer.key("tokens").begin_array().end_array().field("temperature", 0.0);
-            writer.field("avg_logprob", mean_log(one.words)).field("compression_ratio", compression_ratio(one.text));
+            writer.field("avg_logprob", mean_log(one)).field("compression_ratio", compression_ratio(one.text));
             // It judges no silence; where there is no voice nothing is asked.
             writer.key("no_speech_prob").null().end_object();
         }
@@ -162,45 +191,61 @@ http::Response openai_response(const Session& session, const OpenAiWish& wish) {
         }
     }
     response.headers.add("Content-Type", type);
-    // Whatever name was asked for.
-    response.headers.add("X-Model", kRecogniser);
-    response.headers.add("X-Session-Id", session.id);
+    name_engine(response, session);  // Whatever name was asked for.
     return response;
 }
 
-void take_openai(const ContextPtr& context, Speech& speech, const TicketPtr& ticket, Uploaded uploaded) {
-    const auto wish = read_openai_form(uploaded, speech.settings());
+void take_openai(const ContextPtr& context, Speech& speech, const TicketPtr& ticket, Uploaded uploaded,
+                 bool translate) {
+    const auto wish = read_openai_form(uploaded, speech, translate);
     if (!wish) return context->fail(wish.error());
     if (const auto duration = speech.look_at(uploaded.file.path(), [&ticket] { return ticket->is_gone(); }); !duration)
         return context->fail(duration.error());
-    accept_and_wait(context, speech, ticket, std::move(uploaded), {},
+    accept_and_wait(context, speech, ticket, std::move(uploaded), wish->wish,
                     [&speech, wish = *wish](const ContextPtr& held, const Session& session) {
                         give(held, speech, session, openai_response(session, wish));
                     });
 }
 
-}  // namespace
-
-void register_openai_route(std::vector<pipeline::Route>& routes, Speech& speech) {
-    using pipeline::optional;
+pipeline::Route openai_route(std::string path, std::string operation, Speech& speech, std::string_view more_fields,
+                             bool translate) {
     using pipeline::required;
     using pipeline::Schema;
     pipeline::Route route =
-        upload_route("/v1/audio/transcriptions", "openai_transcription", speech, "file",
-                     "--tidegate\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\npocketsphinx-en-us\r\n");
-    route.summary =
-        "OpenAI's transcription: a form with `file`, `model`, and `response_format` json, text, srt, verbose_json or "
-        "vtt, `timestamp_granularities[]`. `prompt`, `temperature` and `stream` change nothing.";
+        upload_route(std::move(path), std::move(operation), speech, "file",
+                     fmt::format("--tidegate\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n{}\r\n{}",
+                                 kRecogniser, more_fields));
     route.errors = pipeline::ErrorShape::kOpenAi;
     route.response =
         Schema::object({required("text", Schema::string()), required("usage", Schema::object({}).open())}).open();
-    route.handler = [&speech](const ContextPtr& context) {
+    route.handler = [&speech, translate](const ContextPtr& context) {
         begin_upload(context, speech, {"file"},
-                     [&speech](const ContextPtr& held, const TicketPtr& ticket, Uploaded uploaded) {
-                         take_openai(held, speech, ticket, std::move(uploaded));
+                     [&speech, translate](const ContextPtr& held, const TicketPtr& ticket, Uploaded uploaded) {
+                         take_openai(held, speech, ticket, std::move(uploaded), translate);
                      });
     };
-    routes.push_back(std::move(route));
+    return route;
+}
+
+}  // namespace
+
+void register_openai_routes(std::vector<pipeline::Route>& routes, Speech& speech) {
+    pipeline::Route transcription = openai_route("/v1/audio/transcriptions", "openai_transcription", speech, "", false);
+    transcription.summary =
+        "OpenAI's transcription: a form with `file`, `model`, and `response_format` json, text, srt, verbose_json or "
+        "vtt, `timestamp_granularities[]`. `language`, `prompt` and `temperature` go to an upstream engine; the "
+        "embedded one "
+        "takes en alone, and the others change nothing. `stream` changes nothing. X-Engine and X-Fallback say who "
+        "answered.";
+    routes.push_back(std::move(transcription));
+    pipeline::Route translation =
+        openai_route("/v1/audio/translations", "openai_translation", speech,
+                     "--tidegate\r\nContent-Disposition: form-data; name=\"language\"\r\n\r\nen\r\n", true);
+    translation.summary =
+        "OpenAI's translation, into English: as the transcription. The embedded recogniser translates nothing: it "
+        "takes down "
+        "what the form says is English (`language` en) and refuses the rest; speech.engine: upstream passes it on.";
+    routes.push_back(std::move(translation));
 }
 
 }  // namespace tidegate::speech

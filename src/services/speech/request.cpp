@@ -1,5 +1,6 @@
 #include "services/speech/request.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/strings.h"
@@ -63,18 +64,19 @@ void Ticket::cancel(const Accepted& accepted) {
 
 void begin_upload(const pipeline::ContextPtr& context, Speech& speech, std::vector<std::string> file_fields,
                   TakeUpload take) {
-    if (std::string missing = missing_model(speech.settings().model_dir); !missing.empty()) {
+    if (std::string missing = speech.missing(); !missing.empty()) {
         return context->fail({ErrorCode::kUnavailable, std::move(missing)});
     }
     const auto ticket = std::make_shared<Ticket>(speech, context);
     ticket->watch(context);
     auto done = [ticket, take = std::move(take)](const pipeline::ContextPtr& held, Result<Uploaded> uploaded) {
-        if (!uploaded) return held->fail(uploaded.error());
+        if (!uploaded) return refuse_form(held, uploaded.error());
         held->end_stage("upload");
         take(held, ticket, *std::move(uploaded));
     };
-    std::make_shared<Upload>(speech.house().blocking, speech.upload_rules(std::move(file_fields)), context,
-                             std::move(done))
+    std::string tenant = context->caller() ? context->caller()->tenant : std::string();
+    std::make_shared<Upload>(speech.house().blocking, speech.upload_rules(std::move(file_fields), std::move(tenant)),
+                             context, std::move(done))
         ->start();
 }
 
@@ -99,12 +101,21 @@ void accept_and_wait(const pipeline::ContextPtr& context, Speech& speech, const 
     ticket->hold(*accepted);
 }
 
-bool is_known_language(std::string_view language) noexcept {
-    constexpr std::array<std::string_view, 5> kKnown{"en", "en-us", "en_us", "english", "auto"};
-    for (const std::string_view one : kKnown) {
-        if (iequals(language, one)) return true;
+Result<std::string> read_language(const Uploaded& uploaded, const Speech& speech) {
+    const auto said = uploaded.field("language");
+    if (!said || iequals(*said, "auto")) return std::string();
+    constexpr std::array<std::string_view, 4> kNamesOfEnglish{"en", "en-us", "en_us", "english"};
+    for (const std::string_view one : kNamesOfEnglish) {
+        if (iequals(*said, one)) return std::string(kEnglish);
     }
-    return false;
+    if (!speech.has_upstream()) {
+        return fail(ErrorCode::kFailedValidation,
+                    "must be en: the model knows English alone (speech.engine: upstream may know others)");
+    }
+    // ISO 639-1 and 639-3; what the engine does not know it refuses itself.
+    const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+    if ((said->size() == 2 || said->size() == 3) && std::ranges::all_of(*said, is_letter)) return to_lower(*said);
+    return fail(ErrorCode::kFailedValidation, "must be a code of two or three letters (ISO 639)");
 }
 
 pipeline::Route upload_route(std::string path, std::string operation, const Speech& speech, std::string_view file_field,

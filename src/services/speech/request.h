@@ -41,8 +41,8 @@ void begin_upload(const pipeline::ContextPtr& context, Speech& speech, std::vect
 void accept_and_wait(const pipeline::ContextPtr& context, Speech& speech, const TicketPtr& ticket, Uploaded uploaded,
                      const Wish& wish, std::function<void(const pipeline::ContextPtr&, const Session&)> answer);
 
-/// English is what the model knows.
-bool is_known_language(std::string_view language) noexcept;
+/// What a form says of the language, as Wish::language has it: `en`, empty for `auto` and for nothing. kFailedValidation: the engine that is asked knows no such one.
+Result<std::string> read_language(const Uploaded& uploaded, const Speech& speech);
 /// A route that takes a form with a recording; `file_field` names it in the example.
 pipeline::Route upload_route(std::string path, std::string operation, const Speech& speech, std::string_view file_field,
                              std::string_view more_fields);

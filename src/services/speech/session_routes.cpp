@@ -40,9 +40,10 @@ void write_state(JsonWriter& writer, Speech& speech, Session session) {
     writer.key("error").begin_object().field("code", session.error_code).field("message", session.error).end_object();
 }
 
-http::Response response_of(std::string_view type, std::string body) {
+http::Response response_of(const Session& session, std::string_view type, std::string body) {
     http::Response response;
     response.headers.add("Content-Type", type);
+    name_engine(response, session);
     response.body = std::move(body);
     return response;
 }
@@ -63,11 +64,14 @@ void answer_session(const ContextPtr& context, Speech& speech) {
     const std::vector<Segment>& segments = session->transcript.segments;
     const bool named = session->transcript.separate;
     if (format == "srt")
-        return give(context, speech, *session, response_of("text/plain; charset=utf-8", to_srt(segments, named)));
+        return give(context, speech, *session,
+                    response_of(*session, "text/plain; charset=utf-8", to_srt(segments, named)));
     if (format == "vtt")
-        return give(context, speech, *session, response_of("text/vtt; charset=utf-8", to_vtt(segments, named)));
+        return give(context, speech, *session,
+                    response_of(*session, "text/vtt; charset=utf-8", to_vtt(segments, named)));
     if (format == "txt")
-        return give(context, speech, *session, response_of("text/plain; charset=utf-8", to_text(segments, named)));
+        return give(context, speech, *session,
+                    response_of(*session, "text/plain; charset=utf-8", to_text(segments, named)));
     const auto summary = speech.store().summary(session->id);
     if (!summary) return context->fail(summary.error());
     std::string body;
@@ -75,7 +79,7 @@ void answer_session(const ContextPtr& context, Speech& speech) {
     writer.begin_object();
     write_session(writer, *session, summary->value_or(""), true);
     writer.end_object();
-    give(context, speech, *session, response_of("application/json", std::move(body)));
+    give(context, speech, *session, response_of(*session, "application/json", std::move(body)));
 }
 
 void answer_sessions(const ContextPtr& context, Speech& speech) {
@@ -124,16 +128,18 @@ void answer_delete(const ContextPtr& context, Speech& speech) {
 }
 
 void answer_status(const ContextPtr& context, Speech& speech) {
-    const std::string missing = missing_model(speech.settings().model_dir);
+    const EngineState state = speech.engine_state();
     std::string body;
     JsonWriter writer(body);
-    writer.begin_object().field("status", missing.empty() ? "ready" : "unavailable");
-    if (!missing.empty()) writer.field("detail", missing);
-    writer.field("model", kRecogniser).field("model_version", kRecogniserVersion).field("language", "en");
+    writer.begin_object().field("status", state.ready ? "ready" : "unavailable");
+    if (!state.detail.empty()) writer.field("detail", state.detail);
+    writer.field("engine", speech.settings().engine).field("fallback", speech.settings().fallback);
+    writer.field("model", speech.model()).field("model_version", speech.model_version()).key("language");
+    speech.has_upstream() ? writer.null() : writer.value(kEnglish);
     writer.key("decoders").begin_object().field("allowed", speech.decoders().size());
     writer.field("made", speech.decoders().made()).field("at_work", speech.decoders().lent()).end_object();
     writer.key("measured");
-    write_measured(writer);
+    write_measured(writer, speech.settings().engine);
     writer.end_object();
     context->reply_json(std::move(body));
 }
@@ -170,12 +176,15 @@ void register_session_routes(std::vector<Route>& routes, Speech& speech) {
                                  "Whether recordings can be transcribed, by what, and how well it was measured to.");
     status.response = Schema::object(
         {required("status", Schema::string().one_of({"ready", "unavailable"})),
-         pipeline::optional("detail", Schema::string().doc("What to install.")), required("model", Schema::string()),
-         required("model_version", Schema::string()), required("language", Schema::string()),
+         pipeline::optional("detail", Schema::string().doc("What does not work; what to install.")),
+         required("engine", Schema::string().one_of({"embedded", "upstream"})),
+         required("fallback", Schema::string().one_of({"none", "embedded"})), required("model", Schema::string()),
+         required("model_version", Schema::string()),
+         required("language", Schema::string().nullable().doc("The one that it knows; null: the upstream decides.")),
          required("decoders",
                   Schema::object({required("allowed", Schema::integer()), required("made", Schema::integer()),
                                   required("at_work", Schema::integer())})),
-         required("measured", measured_schema())});
+         required("measured", measured_schema().nullable().doc("Null: nobody measured the upstream here."))});
     status.handler = [&speech](const ContextPtr& context) { answer_status(context, speech); };
     routes.push_back(std::move(status));
 

@@ -20,7 +20,12 @@ std::string wish_json(const Session& session, const Wish& wish) {
     writer.field("separation", wish.separation == Separation::kOn    ? "on"
                                : wish.separation == Separation::kOff ? "off"
                                                                      : "auto");
-    writer.field("summary", wish.summary).end_object();
+    writer.field("summary", wish.summary);
+    if (wish.translate) writer.field("translate", true);
+    if (!wish.language.empty()) writer.field("language", wish.language);
+    if (!wish.prompt.empty()) writer.field("prompt", wish.prompt);
+    if (wish.temperature) writer.field("temperature", *wish.temperature);
+    writer.end_object();
     return out;
 }
 
@@ -42,8 +47,16 @@ Result<ReadWish> read_wish(std::string_view payload) {
     out.wish.separation = separation == "on"    ? Separation::kOn
                           : separation == "off" ? Separation::kOff
                                                 : Separation::kAuto;
-    const auto summary = root.find("summary");
-    out.wish.summary = summary && summary->kind() == json::Kind::kBool && summary->as_bool();
+    const auto flag = [&](std::string_view name) {
+        const auto found = root.find(name);
+        return found && found->kind() == json::Kind::kBool && found->as_bool();
+    };
+    out.wish.summary = flag("summary");
+    out.wish.translate = flag("translate");
+    out.wish.language = text("language");
+    out.wish.prompt = text("prompt");
+    const auto temperature = root.find("temperature");
+    if (temperature && temperature->is_number()) out.wish.temperature = temperature->as_double();
     return out;
 }
 
@@ -62,13 +75,17 @@ Speech::~Speech() {
 
 Result<std::unique_ptr<Speech>> Speech::open(const SpeechSettings& settings, const service::House& house) {
     std::unique_ptr<Speech> speech(new Speech(settings, house));
+    TG_CHECK(speech->open_engines());
     TG_TRY(speech->store_, SpeechStore::open(house.database_path, house.clock, settings.keep));
+    speech->shares_ = std::make_unique<DiskShares>(*speech->store_, settings.tenant_bytes_max);
+    // Pauses double up to five minutes: an upstream may be away for half an hour, a model that is not there is installed by somebody.
     TG_CHECK(house.jobs.add_kind({.name = std::string(kJobKind),
                                   .threads = settings.decoders,
-                                  .attempts_max = 5,
+                                  .attempts_max = speech->has_upstream() ? 14U : 5U,
                                   .work = [self = speech.get()](jobs::Run& run) { return self->work(run); },
                                   .on_end = [self = speech.get()](const jobs::Job& job) { self->on_job_end(job); }}));
-    if (const std::string missing = missing_model(settings.model_dir); !missing.empty()) {
+    const bool wants_model = !speech->has_upstream() || settings.fallback == kEmbedded;
+    if (const std::string missing = missing_model(settings.model_dir); wants_model && !missing.empty()) {
         house.log.line(observe::Level::kWarn, "speech_model_missing").field("reason", missing);
     }
     speech->sweeper_ = std::thread([self = speech.get()] { self->sweep_each_minute(); });
@@ -143,6 +160,7 @@ Result<Accepted> Speech::accept(const pipeline::Context& context, Uploaded uploa
     session.sha256 = to_hex(uploaded.hash);
     session.created = house_.clock.unix_ms();
     TG_CHECK(store_->add(session));
+    uploaded.place.give_back();  // From here on the store knows of its bytes.
     if (when_done) {
         const Lock lock(mutex_);
         waiters_[session.id] = std::move(when_done);
@@ -192,7 +210,19 @@ void Speech::on_job_end(const jobs::Job& job) {
     if (job.state == jobs::JobState::kCancelled) {
         return tell_waiter(read->session, Error{ErrorCode::kConflict, "The transcription was cancelled."});
     }
+    if (job.state == jobs::JobState::kDead) failed_.add();
     tell_waiter(read->session, Error{ErrorCode::kUnavailable, "The recording could not be transcribed: " + job.error});
+}
+
+bool Speech::is_waited_for(const std::string& session) {
+    const Lock lock(mutex_);
+    return waiters_.contains(session);
+}
+
+Result<bool> Speech::is_recorded(const std::string& id) const {
+    const auto parsed = parse_uuid(id);
+    if (!parsed) return fail(ErrorCode::kDataLoss, "The session's record has no id.");
+    return house_.is_recorded(*parsed);
 }
 
 bool Speech::begin_record(const std::string& session, WhenRecorded told) {
@@ -245,29 +275,41 @@ jobs::Outcome Speech::transcribe_session(jobs::Run& run, const Session& session,
     options.pauses.longest = settings_.chunk_max;
     options.progress = [&run](double fraction) { run.progress(fraction, "listening"); };
     const SteadyTime began = house_.clock.now();
-    auto heard = transcribe(run.job().blob_path, decoders_, options);
-    if (!heard) {
-        const Error& error = heard.error();
-        if (error.code == ErrorCode::kCancelled) return jobs::Outcome::interrupted();
-        const bool last = run.job().attempts >= run.job().attempts_max;
-        if (error.code == ErrorCode::kUnavailable && !last) return jobs::Outcome::retry(error.message);
-        return end_failed(session.id, error);
-    }
+    auto heard = hear(run.job().blob_path, wish, options);
+    if (!heard) return end_unheard(run, session, heard.error());
     Session done = session;
     done.finished = house_.clock.unix_ms();
-    done.model_version = kRecogniserVersion;
+    done.engine = std::move(heard->engine);
+    done.model = std::move(heard->model);
+    done.model_version = std::move(heard->model_version);
+    done.fallback = std::move(heard->fallback);
+    done.task = wish.translate ? "translate" : "transcribe";
     done.took_s = std::chrono::duration<double>(house_.clock.now() - began).count();
-    done.transcript = *std::move(heard);
+    done.transcript = std::move(heard->transcript);
     const auto stored = store_->complete(done);
     if (!stored) return jobs::Outcome::retry(stored.error().message);
-    if (*stored) {
-        completed_.add();
-        add_to(audio_s_, done.transcript.duration_s);
-        add_to(speech_s_, done.transcript.speech_s);
-        add_to(cpu_s_, done.transcript.cpu_s);
-        for (const Segment& one : done.transcript.segments) words_.add(one.words.size());
-    }
+    if (*stored) count_completed(done);
     return end_completed(done, wish);
+}
+
+jobs::Outcome Speech::end_unheard(const jobs::Run& run, const Session& session, const NotHeard& why) {
+    if (why.error.code == ErrorCode::kCancelled) return jobs::Outcome::interrupted();
+    const bool last = run.job().attempts >= run.job().attempts_max;
+    // An upstream may be away for long: whoever waits hears of it now, and may ask again. What nobody waits for is tried to the last, and
+    // then its job is dead: it keeps the recording, and may be retried when the upstream is mended.
+    const bool ends = has_upstream() ? is_waited_for(session.id) : last;
+    if (why.again && !ends) return jobs::Outcome::retry(why.error.message, why.pause);
+    return end_failed(session.id, why.error);
+}
+
+void Speech::count_completed(const Session& session) {
+    const Transcript& transcript = session.transcript;
+    completed_.add();
+    (session.engine == kUpstream ? by_upstream_ : by_embedded_).add();
+    add_to(audio_s_, transcript.duration_s);
+    add_to(speech_s_, transcript.speech_s);
+    add_to(cpu_s_, transcript.cpu_s);
+    for (const Segment& one : transcript.segments) words_.add(count_words(one));
 }
 
 jobs::Outcome Speech::end_completed(const Session& session, const Wish& wish) {
@@ -289,16 +331,17 @@ Result<std::string> Speech::summarise_session(const Session& session) {
 }
 
 void Speech::append_status(JsonWriter& writer) const {
-    const std::string missing = missing_model(settings_.model_dir);
-    writer.field("status", missing.empty() ? "ready" : "unavailable").field("model", kRecogniser);
-    if (!missing.empty()) writer.field("detail", missing);
+    const EngineState state = engine_state();
+    writer.field("status", state.ready ? "ready" : "unavailable").field("engine", settings_.engine);
+    writer.field("model", model());
+    if (!state.detail.empty()) writer.field("detail", state.detail);
 }
 
 void Speech::register_routes(std::vector<pipeline::Route>& routes) {
     register_transcribe_routes(routes, *this);
     register_session_routes(routes, *this);
     register_summary_route(routes, *this);
-    register_openai_route(routes, *this);
+    register_openai_routes(routes, *this);
 }
 
 void Speech::declare_metrics(observe::Registry& registry) const {
@@ -333,6 +376,7 @@ void Speech::declare_metrics(observe::Registry& registry) const {
     registry.callback({.name = "tidegate_speech_model_ready", .help = "1: the recogniser's model is there."},
                       MetricType::kGauge,
                       [this](Samples& out) { out.add({}, missing_model(decoders_.model_dir()).empty() ? 1 : 0); });
+    declare_engine_metrics(registry);
 }
 
 }  // namespace tidegate::speech

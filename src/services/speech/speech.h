@@ -3,20 +3,28 @@
 // Position    A service. Routes hand it uploads; each becomes a session and a durable job; whoever waits is called when the job is done.
 // Guarantee   An upload that was accepted is transcribed once, also after kill -9: its file and its job are on the disk before the answer,
 //             and the first transcript of a session stays. Whoever waits hears of every end of its job. Without the model nothing is accepted, and the answer says what to install.
+//             Who heard a recording stands in its session; who stood in for whom, and why, too.
 // Memory      speech.decoders decoders, and what their jobs hold.
 // Threads     accept() and the reads: any but a loop's. Work is done on the jobs' threads; one of its own forgets what is old.
-// When it fails  A recording that cannot be read fails for good, with its reason; a recogniser that fails is tried again.
+// When it fails  A recording that cannot be read fails for good, with its reason; a recogniser that fails is tried again. An upstream that
+//             fails is tried again for recordings that nobody waits for; whoever waits is told at once.
 #pragma once
 
+#include <array>
+#include <atomic>
+#include <expected>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
 
 #include "services/module/module.h"
+#include "services/speech/disk_shares.h"
+#include "services/speech/remote/remote_engine.h"
 #include "services/speech/settings.h"
 #include "services/speech/store.h"
 #include "services/speech/upload.h"
@@ -26,10 +34,38 @@ namespace tidegate::speech {
 inline constexpr std::string_view kService = "speech";
 inline constexpr std::string_view kJobKind = "transcribe";
 
+// Engines, as answers name them.
+inline constexpr std::string_view kEmbedded = "embedded";
+inline constexpr std::string_view kUpstream = "upstream";
+/// The language that the embedded recogniser knows, as Wish::language has it.
+inline constexpr std::string_view kEnglish = "en";
+
 /// What is wanted of a recording.
 struct Wish {
     Separation separation = Separation::kAuto;
     bool summary = false;
+    bool translate = false;  // Into English.
+    std::string language;    // `en`; empty: not said.
+    std::string prompt;      // For an upstream; the embedded recogniser takes none.
+    std::optional<double> temperature;
+};
+
+/// What a recording came to, and by whom.
+struct Heard {
+    Transcript transcript;
+    std::string engine, model, model_version;
+    std::string fallback;  // Why the embedded recogniser stood in; empty: it did not.
+};
+struct NotHeard {
+    Error error;
+    bool again = false;  // Another run may do better.
+    std::optional<Duration> pause = std::nullopt;
+};
+
+struct EngineState {
+    bool ready = false;  // Recordings can be transcribed.
+    bool sound = false;  // And everything that is set up works.
+    std::string detail;  // What does not.
 };
 
 struct Accepted {
@@ -48,7 +84,7 @@ class Speech final : public service::Service {
 
     void register_routes(std::vector<pipeline::Route>& routes) override;
     void declare_metrics(observe::Registry& registry) const override;
-    bool is_degraded() const override { return !missing_model(settings_.model_dir).empty(); }
+    bool is_degraded() const override { return !engine_state().sound; }
     void append_status(JsonWriter& writer) const override;
     void stop() override;
 
@@ -56,11 +92,21 @@ class Speech final : public service::Service {
     const service::House& house() const noexcept { return house_; }
     SpeechStore& store() noexcept { return *store_; }
     const DecoderPool& decoders() const noexcept { return decoders_; }
-    UploadRules upload_rules(std::vector<std::string> file_fields) const {
+    UploadRules upload_rules(std::vector<std::string> file_fields, std::string tenant) const {
         return {.file_fields = std::move(file_fields),
                 .folder = house_.jobs.blob_folder(),
-                .disk_free_min = settings_.disk_free_min_bytes};
+                .disk_free_min = settings_.disk_free_min_bytes,
+                .shares = shares_.get(),
+                .tenant = std::move(tenant)};
     }
+
+    bool has_upstream() const noexcept { return settings_.engine == kUpstream; }
+    /// What has to be installed before recordings are taken; empty: nothing.
+    std::string missing() const;
+    /// Of the engine that is asked first.
+    std::string_view model() const noexcept;
+    std::string model_version() const;
+    EngineState engine_state() const;
     SoundLimits limits() const;
 
     /// How long the file says it is; kUnsupportedMedia, kFailedValidation, kTooLarge as SoundFile::open(). One whose head takes longer
@@ -81,10 +127,21 @@ class Speech final : public service::Service {
     bool begin_record(const std::string& session, WhenRecorded told);
     void end_record(const std::string& session, const Result<void>& how);
 
+    /// Whether the log holds a record with this id.
+    Result<bool> is_recorded(const std::string& id) const;
+
   private:
     static constexpr Duration kLookMax = std::chrono::seconds(5);
     Speech(const SpeechSettings& settings, const service::House& house);
+    Result<void> open_engines();
+    std::string why_no_fallback(const Wish& wish) const;
+    std::expected<Heard, NotHeard> hear(const std::string& path, const Wish& wish, const TranscribeOptions& options);
+    std::expected<Heard, NotHeard> hear_embedded(const std::string& path, const TranscribeOptions& options);
+    void declare_engine_metrics(observe::Registry& registry) const;
+    bool is_waited_for(const std::string& session);
     jobs::Outcome work(jobs::Run& run);
+    jobs::Outcome end_unheard(const jobs::Run& run, const Session& session, const NotHeard& why);
+    void count_completed(const Session& session);
     jobs::Outcome transcribe_session(jobs::Run& run, const Session& session, const Wish& wish);
     void tell_waiter(const std::string& session, const std::optional<Error>& why = std::nullopt);
     void on_job_end(const jobs::Job& job);
@@ -96,7 +153,9 @@ class Speech final : public service::Service {
     const SpeechSettings& settings_;
     const service::House house_;
     DecoderPool decoders_;
+    std::unique_ptr<RemoteEngine> remote_;  // With speech.engine: upstream.
     std::unique_ptr<SpeechStore> store_;
+    std::unique_ptr<DiskShares> shares_;
 
     Mutex mutex_;
     std::map<std::string, WhenDone, std::less<>> waiters_ TG_GUARDED_BY(mutex_);
@@ -105,7 +164,8 @@ class Speech final : public service::Service {
     bool stopping_ TG_GUARDED_BY(mutex_) = false;
     std::thread sweeper_;  // From open() to stop().
 
-    observe::Counter completed_, failed_, words_;
+    observe::Counter completed_, failed_, words_, by_embedded_, by_upstream_;
+    std::array<observe::Counter, RemoteFailure::kWhys> fallbacks_{}, upstream_failures_{};
     std::atomic<double> audio_s_{0}, speech_s_{0}, cpu_s_{0};
 };
 
@@ -113,6 +173,6 @@ class Speech final : public service::Service {
 void register_transcribe_routes(std::vector<pipeline::Route>& routes, Speech& speech);
 void register_session_routes(std::vector<pipeline::Route>& routes, Speech& speech);
 void register_summary_route(std::vector<pipeline::Route>& routes, Speech& speech);
-void register_openai_route(std::vector<pipeline::Route>& routes, Speech& speech);
+void register_openai_routes(std::vector<pipeline::Route>& routes, Speech& speech);
 
 }  // namespace tidegate::speech

@@ -9,7 +9,7 @@
 namespace tidegate::speech {
 namespace {
 
-constexpr std::array<store::Migration, 1> kSpeechMigrations{
+constexpr std::array<store::Migration, 2> kSpeechMigrations{
     {{1, "recordings, segments and summaries",
       "CREATE TABLE speech_sessions (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, actor TEXT NOT NULL, job TEXT NOT "
       "NULL, "
@@ -27,12 +27,24 @@ constexpr std::array<store::Migration, 1> kSpeechMigrations{
       "REAL NOT NULL, words TEXT NOT NULL, PRIMARY KEY (session, number)) WITHOUT ROWID;"
       "CREATE TABLE speech_summaries (session TEXT PRIMARY KEY REFERENCES speech_sessions (id) ON DELETE CASCADE, body "
       "TEXT "
-      "NOT NULL, made_ms INTEGER NOT NULL) WITHOUT ROWID;"}}};
+      "NOT NULL, made_ms INTEGER NOT NULL) WITHOUT ROWID;"},
+     {2, "which engine heard it, the record planned, what waits of each tenant",
+      "ALTER TABLE speech_sessions ADD COLUMN engine TEXT NOT NULL DEFAULT 'embedded';"
+      "ALTER TABLE speech_sessions ADD COLUMN model TEXT NOT NULL DEFAULT 'pocketsphinx-en-us';"
+      "ALTER TABLE speech_sessions ADD COLUMN fallback TEXT NOT NULL DEFAULT '';"
+      "ALTER TABLE speech_sessions ADD COLUMN task TEXT NOT NULL DEFAULT 'transcribe';"
+      "ALTER TABLE speech_sessions ADD COLUMN language TEXT NOT NULL DEFAULT 'english';"
+      "ALTER TABLE speech_sessions ADD COLUMN planned TEXT NOT NULL DEFAULT '';"
+      "CREATE INDEX speech_sessions_waiting ON speech_sessions (tenant, bytes) WHERE state = 'accepted';"}}};
+
+// A confidence that no engine told, where the table wants a number.
+constexpr double kNoConfidence = -1;
 
 constexpr std::string_view kColumns =
     "id, tenant, actor, job, file_name, bytes, sha256, state, created_ms, finished_ms, error_code, error, "
     "model_version, "
-    "decision, took_s, container, codec, sample_rate, channels, duration_s, speech_s, separate, correlation, cpu_s";
+    "decision, took_s, container, codec, sample_rate, channels, duration_s, speech_s, separate, correlation, cpu_s, "
+    "engine, model, fallback, task, language, planned";
 
 /// With the oldest time as third value.
 constexpr std::string_view kKept = "(state = 'accepted' OR finished_ms >= ?3)";
@@ -64,6 +76,12 @@ Session read_row(const store::Statement& row) {
     t.separate = row.integer(21) != 0;
     t.correlation = row.real(22);
     t.cpu_s = row.real(23);
+    out.engine = row.text(24);
+    out.model = row.text(25);
+    out.fallback = row.text(26);
+    out.task = row.text(27);
+    t.language = row.text(28);
+    out.planned = row.text(29);
     return out;
 }
 
@@ -75,7 +93,8 @@ Result<void> put_segments(store::Database& database, const Session& session) {
     for (const Segment& one : session.transcript.segments) {
         const std::string words = words_to_json(one.words);
         put.bind(1, std::string_view(session.id)).bind(2, number++).bind(3, std::string_view(one.speaker));
-        put.bind(4, one.start).bind(5, one.end).bind(6, std::string_view(one.text)).bind(7, one.confidence);
+        put.bind(4, one.start).bind(5, one.end).bind(6, std::string_view(one.text));
+        put.bind(7, one.confidence.value_or(kNoConfidence));
         TG_CHECK(put.bind(8, std::string_view(words)).run());
     }
     return {};
@@ -107,14 +126,13 @@ Result<std::vector<Word>> words_from_json(std::string_view json) {
             const auto end = is_object ? one.find("end") : std::nullopt;
             const auto confidence = is_object ? one.find("confidence") : std::nullopt;
             if (!word || !start || !end || !confidence || word->kind() != json::Kind::kString || !start->is_number() ||
-                !end->is_number() || !confidence->is_number()) {
+                !end->is_number() || (!confidence->is_number() && confidence->kind() != json::Kind::kNull)) {
                 sound = false;
                 return;
             }
-            out.push_back({.text = std::string(word->as_string()),
-                           .start = start->as_double(),
-                           .end = end->as_double(),
-                           .confidence = confidence->as_double()});
+            Word read{.text = std::string(word->as_string()), .start = start->as_double(), .end = end->as_double()};
+            if (confidence->is_number()) read.confidence = confidence->as_double();
+            out.push_back(std::move(read));
         });
     }
     if (!sound) return fail(ErrorCode::kDataLoss, "The stored words of a segment are damaged.");
@@ -132,7 +150,8 @@ Result<void> SpeechStore::add(const Session& session) {
     TG_TRY(store::Statement put,
            database_.prepare(
                "INSERT INTO speech_sessions (" + std::string(kColumns) +
-               ") VALUES (?, ?, ?, ?, ?, ?, ?, 'accepted', ?, 0, '', '', '', '', 0, '', '', 0, 0, 0, 0, 0, 0, 0)"));
+               ") VALUES (?, ?, ?, ?, ?, ?, ?, 'accepted', ?, 0, '', '', '', '', 0, '', '', 0, 0, 0, 0, 0, 0, 0, '', "
+               "'', '', '', '', '')"));
     put.bind(1, std::string_view(session.id)).bind(2, std::string_view(session.tenant));
     put.bind(3, std::string_view(session.actor)).bind(4, std::string_view(session.job));
     put.bind(5, std::string_view(session.file_name)).bind(6, static_cast<std::int64_t>(session.bytes));
@@ -152,13 +171,17 @@ Result<bool> SpeechStore::complete(const Session& session) {
            database_.prepare(
                "UPDATE speech_sessions SET state = 'completed', finished_ms = ?, model_version = ?, took_s = ?, "
                "container = ?, codec = ?, sample_rate = ?, channels = ?, duration_s = ?, speech_s = ?, separate "
-               "= ?, correlation = ?, cpu_s = ? WHERE id = ? AND state = 'accepted'"));
+               "= ?, correlation = ?, cpu_s = ?, engine = ?, model = ?, fallback = ?, task = ?, language = ? "
+               "WHERE id = ? AND state = 'accepted'"));
     const Transcript& t = session.transcript;
     put.bind(1, session.finished).bind(2, std::string_view(session.model_version)).bind(3, session.took_s);
     put.bind(4, std::string_view(t.info.container)).bind(5, std::string_view(t.info.codec));
     put.bind(6, std::int64_t{t.info.sample_rate}).bind(7, std::int64_t{t.info.channels}).bind(8, t.duration_s);
     put.bind(9, t.speech_s).bind(10, std::int64_t{t.separate ? 1 : 0}).bind(11, t.correlation).bind(12, t.cpu_s);
-    TG_CHECK(put.bind(13, std::string_view(session.id)).run());
+    put.bind(13, std::string_view(session.engine)).bind(14, std::string_view(session.model));
+    put.bind(15, std::string_view(session.fallback)).bind(16, std::string_view(session.task));
+    put.bind(17, std::string_view(t.language));
+    TG_CHECK(put.bind(18, std::string_view(session.id)).run());
     if (database_.changes() == 0) return false;
     TG_CHECK(put_segments(database_, session));
     TG_CHECK(transaction.commit());
@@ -173,6 +196,18 @@ Result<bool> SpeechStore::fail_session(std::string_view id, const Error& error, 
     put.bind(1, to_string(error.code)).bind(2, std::string_view(error.message));
     TG_CHECK(put.bind(3, now).bind(4, id).run());
     return database_.changes() > 0;
+}
+
+Result<std::string> SpeechStore::plan_decision(std::string_view id, std::string_view fresh) {
+    const Lock lock(mutex_);
+    TG_TRY(store::Statement put,
+           database_.prepare("UPDATE speech_sessions SET planned = ? WHERE id = ? AND planned = ''"));
+    TG_CHECK(put.bind(1, fresh).bind(2, id).run());
+    if (database_.changes() > 0) return std::string(fresh);
+    TG_TRY(store::Statement rows, database_.prepare("SELECT planned FROM speech_sessions WHERE id = ?"));
+    TG_TRY(const bool found, rows.bind(1, id).step());
+    if (!found) return fail(ErrorCode::kNotFound, "There is no such session.");
+    return std::string(rows.text(0));
 }
 
 Result<void> SpeechStore::set_decision(std::string_view id, std::string_view decision) {
@@ -190,11 +225,12 @@ Result<void> SpeechStore::read_segments(Session& session) {
         TG_TRY(const bool more, rows.step());
         if (!more) return {};
         TG_TRY(std::vector<Word> words, words_from_json(rows.text(5)));
+        const double confidence = rows.real(4);
         session.transcript.segments.push_back({.speaker = std::string(rows.text(0)),
                                                .start = rows.real(1),
                                                .end = rows.real(2),
                                                .text = std::string(rows.text(3)),
-                                               .confidence = rows.real(4),
+                                               .confidence = confidence < 0 ? std::nullopt : std::optional(confidence),
                                                .words = std::move(words)});
     }
 }
@@ -271,11 +307,21 @@ Result<std::vector<Session>> SpeechStore::old_and_accepted() {
     }
 }
 
-Result<std::string> SpeechStore::decision(std::string_view id) {
+Result<SpeechStore::RecordOf> SpeechStore::record_of(std::string_view id) {
     const Lock lock(mutex_);
-    TG_TRY(store::Statement rows, database_.prepare("SELECT decision FROM speech_sessions WHERE id = ?"));
+    TG_TRY(store::Statement rows, database_.prepare("SELECT planned, decision FROM speech_sessions WHERE id = ?"));
     TG_TRY(const bool found, rows.bind(1, id).step());
-    return found ? std::string(rows.text(0)) : std::string();
+    if (!found) return RecordOf{};
+    return RecordOf{.planned = std::string(rows.text(0)), .decision = std::string(rows.text(1))};
+}
+
+Result<std::uint64_t> SpeechStore::waiting_bytes(std::string_view tenant) {
+    const Lock lock(mutex_);
+    TG_TRY(store::Statement rows,
+           database_.prepare("SELECT coalesce(sum(bytes), 0) FROM speech_sessions WHERE state = 'accepted' AND tenant "
+                             "= ?"));
+    TG_TRY(const bool found, rows.bind(1, tenant).step());
+    return found ? static_cast<std::uint64_t>(rows.integer(0)) : 0;
 }
 
 Result<std::uint64_t> SpeechStore::sessions() {

@@ -35,7 +35,12 @@ struct Session {
     UnixMillis finished = 0;  // 0: not yet.
     std::string error_code;   // Of a failed one.
     std::string error;
+    std::string engine;  // Of a completed one, with what follows: `embedded`, `upstream`.
+    std::string model;
     std::string model_version;
+    std::string fallback;   // Why the embedded engine stood in; empty: it did not.
+    std::string task;       // `transcribe`, `translate`.
+    std::string planned;    // The id that its first answer's record has or will have; empty: nobody has asked yet.
     std::string decision;   // The record of the first answer that was given from it; empty: none yet.
     double took_s = 0;      // Of the attempt that completed it, waiting for a decoder included.
     Transcript transcript;  // Of a completed one.
@@ -52,6 +57,8 @@ class SpeechStore {
     /// False: it is over already, and stays as it is.
     Result<bool> complete(const Session& session);
     Result<bool> fail_session(std::string_view id, const Error& error, UnixMillis now);
+    /// The id under which its first answer is recorded: `fresh`, unless one was planned before.
+    Result<std::string> plan_decision(std::string_view id, std::string_view fresh);
     Result<void> set_decision(std::string_view id, std::string_view decision);
     /// kNotFound: there is none of this tenant's.
     Result<Session> find(std::string_view id, std::string_view tenant);
@@ -67,8 +74,13 @@ class SpeechStore {
     Result<void> remove_old();
     /// What was accepted longer ago than kept and is not over: its job may wait still. Without segments.
     Result<std::vector<Session>> old_and_accepted();
-    /// Of its first answer's record; empty: none, or no such session.
-    Result<std::string> decision(std::string_view id);
+    struct RecordOf {
+        std::string planned, decision;  // As in Session.
+    };
+    /// Empty: none, or no such session.
+    Result<RecordOf> record_of(std::string_view id);
+    /// Bytes of the tenant's recordings whose work is not over.
+    Result<std::uint64_t> waiting_bytes(std::string_view tenant);
     Result<std::uint64_t> sessions();
 
   private:

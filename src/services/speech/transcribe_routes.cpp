@@ -30,7 +30,7 @@ bool read_flag(const Uploaded& uploaded, const std::string& name, bool otherwise
     return false;
 }
 
-FormWish read_form(const Uploaded& uploaded) {
+FormWish read_form(const Uploaded& uploaded, const Speech& speech) {
     FormWish form;
     if (const auto separation = uploaded.field("channel_separation"); separation && !iequals(*separation, "auto")) {
         if (iequals(*separation, "true") || iequals(*separation, "false")) {
@@ -41,8 +41,10 @@ FormWish read_form(const Uploaded& uploaded) {
     }
     form.wish.summary = read_flag(uploaded, "enable_summarization", false, form);
     form.with_words = read_flag(uploaded, "timestamps", true, form);
-    if (const auto language = uploaded.field("language"); language && !is_known_language(*language)) {
-        form.errors.push_back({"language", "must be en: the model knows English alone", "not_allowed"});
+    if (auto language = read_language(uploaded, speech)) {
+        form.wish.language = *std::move(language);
+    } else {
+        form.errors.push_back({"language", language.error().message, "not_allowed"});
     }
     for (const auto& [name, values] : uploaded.fields) {
         if (name == "channel_separation" || name == "enable_summarization" || name == "timestamps" ||
@@ -83,8 +85,9 @@ void answer_accepted(const ContextPtr& context, Speech& speech, Uploaded uploade
     decision.id = *parse_uuid(context->make_id());  // No input to keep, as in decide_transcript().
     decision.input_hash = uploaded.hash;
     decision.input_size = uploaded.bytes;
-    decision.model = kRecogniser;
-    decision.model_version = kRecogniserVersion;
+    // Who is to hear it; who did stands in the transcript's own record.
+    decision.model = speech.model();
+    decision.model_version = speech.model_version();
     const auto accepted = speech.accept(*context, std::move(uploaded), form.wish);
     if (!accepted) return context->fail(accepted.error());
     decision.tags.push_back({"session", accepted->session});
@@ -129,7 +132,7 @@ void answer_now(const ContextPtr& context, Speech& speech, const TicketPtr& tick
 }
 
 void take_recording(const ContextPtr& context, Speech& speech, const TicketPtr& ticket, Uploaded uploaded) {
-    FormWish form = read_form(uploaded);
+    FormWish form = read_form(uploaded, speech);
     if (!form.errors.empty()) return context->fail(std::move(form.errors));
     const auto duration = speech.look_at(uploaded.file.path(), [&ticket] { return ticket->is_gone(); });
     if (!duration) return context->fail(duration.error());

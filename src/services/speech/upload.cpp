@@ -32,6 +32,13 @@ std::string shown_name(std::string_view said) {
 
 }  // namespace
 
+void refuse_form(const pipeline::ContextPtr& context, Error error) {
+    if (error.code == ErrorCode::kFailedValidation && context->error_shape() == pipeline::ErrorShape::kOpenAi) {
+        error.code = ErrorCode::kInvalidArgument;
+    }
+    context->fail(error);
+}
+
 HeldFile::~HeldFile() {
     if (!path_.empty()) ::unlink(path_.c_str());
 }
@@ -60,7 +67,9 @@ Upload::Upload(runtime::WorkerPool& pool, UploadRules rules, pipeline::ContextPt
       context_(std::move(context)),
       done_(std::move(done)),
       mailbox_(context_->exchange()->loop().mailbox()),
-      path_(fmt::format("{}/speech-{}", rules_.folder, context_->make_id())) {}
+      path_(fmt::format("{}/speech-{}", rules_.folder, context_->make_id())) {
+    if (rules_.shares != nullptr) uploaded_.place = DiskShares::Place(*rules_.shares, rules_.tenant);
+}
 
 Upload::~Upload() {
     if (fd_ >= 0) ::close(fd_);
@@ -123,7 +132,7 @@ void Upload::refuse(const Error& error) {
     const auto context = std::exchange(context_, nullptr);
     gathered_ = {};
     if (const auto pipe = context->body_pipe()) pipe->detach();
-    context->fail(error);
+    refuse_form(context, error);
 }
 
 // On the pool.
@@ -152,6 +161,7 @@ void Upload::fail_now(const Error& error, bool last) {
     failure_ = error;
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));
     uploaded_.file = HeldFile();
+    uploaded_.place.give_back();
     if (last) return;
     mailbox_->post([self = shared_from_this(), error] { self->refuse(error); });
 }
@@ -196,6 +206,7 @@ Result<void> Upload::on_data(std::string_view bytes) {
     }
     hash_->add(bytes);
     TG_CHECK(look_for_room(bytes.size()));
+    TG_CHECK(uploaded_.place.grow(bytes.size()));
     uploaded_.bytes += bytes.size();
     while (!bytes.empty()) {
         const auto written = ::write(fd_, bytes.data(), bytes.size());

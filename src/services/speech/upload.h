@@ -6,7 +6,7 @@
 // Back-pressure  One block of kBlockBytes is being written; the client is read no further while another waits.
 // Memory      Two blocks, and fields of kFieldBytesMax.
 // Threads     The loop of the exchange; blocks are written, and `done` is called, on the pool for waiting.
-// When it fails  `done` has the error: kInvalidArgument (no form, broken), kFailedValidation (fields), kTooLarge, kUnavailable (disk);
+// When it fails  `done` has the error: kInvalidArgument (no form, broken), kFailedValidation (fields), kTooLarge, kUnavailable (disk), kResourceExhausted (the tenant's share);
 //             what shows before the form's end, and a pool that takes no block, is answered here.
 #pragma once
 
@@ -22,6 +22,7 @@
 #include "pipeline/context.h"
 #include "runtime/event_loop.h"
 #include "runtime/worker_pool.h"
+#include "services/speech/disk_shares.h"
 
 namespace tidegate::speech {
 
@@ -50,6 +51,7 @@ struct Uploaded {
     std::uint64_t bytes = 0;
     Sha256 hash{};
     std::map<std::string, std::vector<std::string>> fields;  // The others, in order.
+    DiskShares::Place place;                                 // What it takes of its tenant's share.
     /// The last of that name; nothing when there is none or it is empty.
     std::optional<std::string> field(const std::string& name) const;
 };
@@ -58,7 +60,12 @@ struct UploadRules {
     std::vector<std::string> file_fields;  // Any of these names holds the recording.
     std::string folder;                    // Where the file is made.
     std::uint64_t disk_free_min = 0;       // With less free there an upload is refused.
+    DiskShares* shares = nullptr;          // Null: nobody counts.
+    std::string tenant;
 };
+
+/// Answers it; what is wrong with a form is 400 with OpenAI's clients, and 422 with ours.
+void refuse_form(const pipeline::ContextPtr& context, Error error);
 
 class Upload final : public http::BodyReceiver, public http::PartHandler, public std::enable_shared_from_this<Upload> {
   public:

@@ -164,8 +164,8 @@ TEST(SpeechStore, WhatIsOlderThanKeptIsNotFoundUnlessItsJobMayStillWait) {
     ASSERT_EQ(old->size(), 1U);
     EXPECT_EQ(old->front().id, "s2");
     ASSERT_TRUE((*store)->set_decision("s2", "d1"));
-    EXPECT_EQ((*store)->decision("s2").value(), "d1");
-    EXPECT_EQ((*store)->decision("s9").value(), "");
+    EXPECT_EQ((*store)->record_of("s2")->decision, "d1");
+    EXPECT_EQ((*store)->record_of("s9")->decision, "");
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,10 +23,11 @@
 namespace tidegate::speech {
 
 struct Word {
-    std::string text;  // Lower case, without marks.
+    std::string text;  // Of ours: lower case, without marks.
     double start = 0;  // Seconds.
     double end = 0;
-    double confidence = 0;  // 0 to 1: the posterior in its lattice. It ranks words; it is no chance of being right.
+    /// 0 to 1: the posterior in its lattice. It ranks words; it is no chance of being right. None: the engine tells none.
+    std::optional<double> confidence = std::nullopt;
     friend bool operator==(const Word&, const Word&) = default;
 };
 

@@ -35,7 +35,7 @@ Segment make_segment(std::string_view speaker, const Chunk& chunk, std::vector<W
         word.end = to_milliseconds(std::min(word.end + offset, to_seconds(chunk.end)));
         if (!out.text.empty()) out.text += ' ';
         out.text += word.text;
-        sum += word.confidence;
+        sum += word.confidence.value_or(0);
     }
     out.start = words.front().start;
     out.end = words.back().end;
@@ -45,6 +45,15 @@ Segment make_segment(std::string_view speaker, const Chunk& chunk, std::vector<W
 }
 
 }  // namespace
+
+std::size_t count_words(const Segment& segment) {
+    if (!segment.words.empty()) return segment.words.size();
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < segment.text.size(); ++i) {
+        if (segment.text[i] != ' ' && (i == 0 || segment.text[i - 1] == ' ')) ++count;
+    }
+    return count;
+}
 
 Result<Transcript> transcribe(const std::string& path, DecoderPool& pool, const TranscribeOptions& options) {
     const double began = thread_cpu_s();
@@ -60,6 +69,7 @@ Result<Transcript> transcribe(const std::string& path, DecoderPool& pool, const 
     out.speech_s = to_seconds(heeded.speech_samples());
     out.separate = heeded.separate;
     out.correlation = heeded.correlation;
+    out.language = "english";  // What its model knows.
     double done_s = 0;
     for (std::size_t channel = 0; channel < heeded.chunks.size(); ++channel) {
         const std::string_view speaker = !heeded.separate ? "speaker" : channel == 0 ? "left" : "right";

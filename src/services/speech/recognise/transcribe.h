@@ -8,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,10 +22,13 @@ struct Segment {
     double start = 0;     // Seconds from the recording's start.
     double end = 0;
     std::string text;
-    double confidence = 0;  // Mean of its words.
+    std::optional<double> confidence = std::nullopt;  // Mean of its words; none: the engine tells none.
     std::vector<Word> words;
     friend bool operator==(const Segment&, const Segment&) = default;
 };
+
+/// Of an engine that tells no words: what blanks part.
+std::size_t count_words(const Segment& segment);
 
 struct Transcript {
     SoundInfo info;
@@ -33,6 +37,7 @@ struct Transcript {
     bool separate = false;
     double correlation = 0;
     double cpu_s = 0;               // Of the thread that worked.
+    std::string language;           // `english`; empty: the engine does not tell.
     std::vector<Segment> segments;  // By their start; none is empty.
 };
 

@@ -10,7 +10,7 @@ interface Word {
   word: string;
   start: number;
   end: number;
-  confidence: number;
+  confidence: number | null;
 }
 interface Segment {
   id: number;
@@ -18,7 +18,7 @@ interface Segment {
   start_time: number;
   end_time: number;
   text: string;
-  confidence: number;
+  confidence: number | null;
   words?: Word[];
 }
 interface Point {
@@ -40,12 +40,24 @@ interface Session {
   error?: { code: string; message: string };
   transcript?: { segments: Segment[] };
   summary?: { text: string; key_points: Point[]; action_items: Point[]; method: string } | null;
-  metadata?: { duration: number; processing_time: number; container: string; codec: string; channel_separation: boolean; measured: Measured };
+  metadata?: {
+    duration: number;
+    processing_time: number;
+    container: string;
+    codec: string;
+    channel_separation: boolean;
+    engine: string;
+    model_versions: Record<string, string>;
+    fallback: { instead_of: string; reason: string } | null;
+    measured: Measured | null;
+  };
 }
 interface Status {
   status: string;
   detail?: string;
-  measured: Measured;
+  engine: string;
+  model: string;
+  measured: Measured | null;
 }
 
 const BYTES_MAX = 25_000_000;
@@ -65,6 +77,24 @@ function Points(props: { points: Point[] }) {
   );
 }
 
+/** The words with their times, where the engine tells them. */
+function Said(props: { segment: Segment }) {
+  const words = props.segment.words ?? [];
+  if (words.length === 0) return <>{props.segment.text}</>;
+  return (
+    <>
+      {words.map((word, at) => (
+        <span
+          key={at}
+          title={`${clock(word.start)} to ${clock(word.end)}${word.confidence === null ? "" : `, confidence ${word.confidence.toFixed(2)}`}`}
+        >
+          {word.word}{" "}
+        </span>
+      ))}
+    </>
+  );
+}
+
 function Transcript(props: { answer: Answer<Session> }) {
   const session = props.answer.value;
   const segments = session.transcript?.segments ?? [];
@@ -72,11 +102,25 @@ function Transcript(props: { answer: Answer<Session> }) {
   if (facts === undefined) return null;
   return (
     <>
-      <Card title="Who said what" note="lower case and without punctuation: the recogniser knows neither" wide>
+      <Card
+        title="Who said what"
+        {...(facts.engine === "embedded" ? { note: "lower case and without punctuation: the recogniser knows neither" } : {})}
+        actions={<Badge tone={facts.fallback === null ? "plain" : "warn"}>{Object.keys(facts.model_versions).join(", ")}</Badge>}
+        wide
+      >
+        {facts.fallback === null ? null : (
+          <p class="notice">
+            The {facts.fallback.instead_of} engine gave no transcript ({facts.fallback.reason}): the {facts.engine} recogniser stood in.
+          </p>
+        )}
         <Figures>
           <Figure label="Length" value={duration(facts.duration * 1000)} note={`${facts.container}, ${facts.codec}`} />
           <Figure label="Worked for" value={duration(facts.processing_time * 1000)} note={`answered in ${duration(props.answer.milliseconds)}`} />
-          <Figure label="Wrong words, measured" value={percent(facts.measured.word_error_rate)} note={`on ${facts.measured.data}, ${facts.measured.date}`} />
+          {facts.measured === null ? (
+            <Figure label="Wrong words" value="not measured" note="of this engine" />
+          ) : (
+            <Figure label="Wrong words, measured" value={percent(facts.measured.word_error_rate)} note={`on ${facts.measured.data}, ${facts.measured.date}`} />
+          )}
           <Figure label="Speakers" value={facts.channel_separation ? "by channel" : "not told apart"} />
         </Figures>
         {segments.length === 0 ? <p>No speech was found in it.</p> : null}
@@ -87,11 +131,7 @@ function Transcript(props: { answer: Answer<Session> }) {
                 <td class="number">{clock(one.start_time)}</td>
                 <td>{one.speaker}</td>
                 <td>
-                  {(one.words ?? []).map((word, at) => (
-                    <span key={at} title={`${clock(word.start)} to ${clock(word.end)}, confidence ${word.confidence.toFixed(2)}`}>
-                      {word.word}{" "}
-                    </span>
-                  ))}
+                  <Said segment={one} />
                 </td>
               </tr>
             ))}
@@ -168,10 +208,17 @@ export function Page() {
       <div class="grid">
         <Card
           title="A recording"
-          {...(status === undefined ? {} : { note: `${percent(status.measured.word_error_rate)} of words were wrong when it was measured on ${status.measured.data}` })}
+          {...(status === undefined
+            ? {}
+            : {
+                note:
+                  status.measured === null
+                    ? `${status.model}, by another server; nothing was measured of it here`
+                    : `${percent(status.measured.word_error_rate)} of words were wrong when it was measured on ${status.measured.data}`,
+              })}
           wide
         >
-          {status === undefined || status.status === "ready" ? null : <p class="notice">{status.detail}</p>}
+          {status?.detail === undefined ? null : <p class="notice">{status.detail}</p>}
           <FilePick label="Sound file" accept="audio/*,video/mp4,video/webm,.wav,.flac,.mp3,.m4a,.ogg,.opus,.webm" bytes_max={BYTES_MAX} onFile={setFile} />
           <div class="fields">
             <button class="main" type="button" disabled={busy !== "" || file === undefined} onClick={() => void send()}>
