@@ -35,8 +35,9 @@ class ContentPostgres : public GateFixture {
     }
     RawResponse search(const std::string& words) const { return get(port_, "/query/search?q=" + words); }
     std::string texts_state() const {
-        return std::string(health(port_).root().find("content")->find("texts")->find("answers")->as_bool() ? "yes"
-                                                                                                           : "no");
+        return std::string(
+            health(port_).root().find("services")->find("content")->find("texts")->find("answers")->as_bool() ? "yes"
+                                                                                                              : "no");
     }
 
     std::unique_ptr<PostgresServer> database_;
