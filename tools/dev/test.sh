@@ -158,7 +158,7 @@ source_checks() {
 headers_alone() { cmake --preset debug >build/debug/configure.log 2>&1 && build_preset debug headers_alone; }
 
 # Of the tests of the whole program only those that hang on speed, on crashes and on their timing: the rest is the same code at -O1.
-release_programs=(system_first_light system_crash system_speech_crash system_cluster system_load system_night system_content_import)
+release_programs=(system_first_light system_crash system_speech_crash system_cluster system_load system_night system_content_import system_profile)
 
 # run_with_release NAME: the test program of the debug build against the release server.
 run_with_release() {
