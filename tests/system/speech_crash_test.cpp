@@ -1,6 +1,6 @@
 // Uploads, readers and kill -9 at random moments: what was accepted is transcribed once, and recorded once.
 //
-// TIDEGATE_SPEECH_UPLOADS and TIDEGATE_SPEECH_KILLS make it longer (100 and 25, say) where a machine has the minutes.
+// SPEECH_CRASH_UPLOADS and SPEECH_CRASH_KILLS make it longer (100 and 25, say) where a machine has the minutes.
 #include <array>
 #include <atomic>
 #include <map>
@@ -174,13 +174,14 @@ void SpeechCrash::expect_all_once() {
 }
 
 TEST_F(SpeechCrash, WhatWasAcceptedIsTranscribedAndRecordedOnceThroughKillsAtRandomMoments) {
-    const std::uint64_t uploads = from_environment("TIDEGATE_SPEECH_UPLOADS", 12);
-    const std::uint64_t kills = from_environment("TIDEGATE_SPEECH_KILLS", 3);
-    const std::uint64_t seed = from_environment("TIDEGATE_SPEECH_SEED", SystemRandom().next_u64());
+    const std::uint64_t uploads = from_environment("SPEECH_CRASH_UPLOADS", 12);
+    const std::uint64_t kills = from_environment("SPEECH_CRASH_KILLS", 3);
+    const std::uint64_t seed = from_environment("SPEECH_CRASH_SEED", SystemRandom().next_u64());
     RecordProperty("seed", std::to_string(seed));
-    SCOPED_TRACE("TIDEGATE_SPEECH_SEED=" + std::to_string(seed));
+    SCOPED_TRACE("SPEECH_CRASH_SEED=" + std::to_string(seed));
     SeededRandom dice(seed);
     start({"--speech.decoders=2"});
+    if (HasFatalFailure()) return;
     learn_words();
     if (HasFatalFailure()) return;
     for (std::uint64_t kill = 1; kill <= kills; ++kill) {
