@@ -60,7 +60,7 @@ for n in sorted({row[0] for row in rows}):
         "ratio_median": round(statistics.median(r[3] / r[1] for r in mine), 4),
         "wrk_cpu_us_median": round(statistics.median(r[2] for r in mine), 3), "ours_cpu_us_median": round(statistics.median(r[4] for r in mine), 3)})
 result["agrees_within_5_percent"] = all(abs(one["ratio_median"] - 1) <= 0.05 for one in result["by_connections"])
-json.dump(result, open(sys.argv[2], "w"), indent=1)
+with open(sys.argv[2], "w") as file: print(json.dumps(result, indent=1), file=file)
 for one in result["by_connections"]: print({k: v for k, v in one.items() if not isinstance(v, list)})
 sys.exit(0 if result["agrees_within_5_percent"] else 1)
 PY

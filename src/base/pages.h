@@ -1,40 +1,28 @@
-// PageAllocator: whole pages of the system for objects of megabytes, which go back to it at once when they are freed.
+// make_in_pages: an object of megabytes in whole pages of the system, which go back to it at once when it ends.
 //
 // Position    For what comes and goes in a server that runs for months: an allocator keeps such a block, or splits it, and the process grows by
 //             one for each thread that frees. What is not written takes no memory.
 // Threads     Any.
-// When it fails  std::bad_alloc, as of operator new. The heap profile does not see it.
+// When it fails  Where the system gives no pages: ordinary memory. The heap profile sees only that.
 #pragma once
 
 #include <sys/mman.h>
 
-#include <cstddef>
-#include <limits>
-#include <new>
+#include <memory>
 
 namespace tidegate {
 
+/// Numbers without an initializer of their own are indeterminate, as after make_shared_for_overwrite.
 template <class T>
-struct PageAllocator {
-    using value_type = T;
-
-    PageAllocator() noexcept = default;
-    template <class U>
-    explicit(false) PageAllocator(const PageAllocator<U>& /*other*/) noexcept {}
-
-    T* allocate(std::size_t count) {
-        if (count > std::numeric_limits<std::size_t>::max() / sizeof(T)) throw std::bad_alloc();
-        void* const pages =
-            ::mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (pages == MAP_FAILED) throw std::bad_alloc();
-        return static_cast<T*>(pages);
-    }
-    void deallocate(T* pages, std::size_t count) noexcept { ::munmap(pages, count * sizeof(T)); }
-
-    template <class U>
-    bool operator==(const PageAllocator<U>& /*other*/) const noexcept {
-        return true;
-    }
-};
+std::shared_ptr<T> make_in_pages() {
+    void* const pages = ::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED) return std::make_shared_for_overwrite<T>();
+    T* const object = static_cast<T*>(pages);
+    std::uninitialized_default_construct_n(object, 1);
+    return std::shared_ptr<T>(object, [](T* ended) {
+        std::destroy_at(ended);
+        ::munmap(ended, sizeof(T));
+    });
+}
 
 }  // namespace tidegate

@@ -24,7 +24,7 @@ std::uint64_t resident_bytes() {
 TEST(Pages, WhatIsFreedIsNotResidentAnyMoreAndWhatIsNotWrittenNeverIs) {
     constexpr std::uint64_t kSlack = 16U << 20U;
     const std::uint64_t before = resident_bytes();
-    auto block = std::allocate_shared_for_overwrite<Block>(PageAllocator<Block>());
+    auto block = make_in_pages<Block>();
     EXPECT_LT(resident_bytes(), before + kSlack);
     block->fill(1);
     EXPECT_GT(resident_bytes(), before + block->size() - kSlack);
@@ -33,10 +33,23 @@ TEST(Pages, WhatIsFreedIsNotResidentAnyMoreAndWhatIsNotWrittenNeverIs) {
     EXPECT_LT(resident_bytes(), before + kSlack);
 }
 
-TEST(Pages, MoreThanThereIsIsRefusedLikeAnyMemory) {
-    PageAllocator<std::uint64_t> pages;
-    EXPECT_THROW(static_cast<void>(pages.allocate(std::size_t{1} << 62U)), std::bad_alloc);
-    EXPECT_THROW(static_cast<void>(pages.allocate(std::size_t{1} << 57U)), std::bad_alloc);
+TEST(Pages, AnObjectIsMadeAndEndsAsAnyOther) {
+    struct Watched {
+        explicit Watched() { ++alive(); }
+        ~Watched() { --alive(); }
+        static int& alive() {
+            static int count = 0;
+            return count;
+        }
+        std::array<std::uint8_t, 10'000> bytes;
+        int of_its_own = 7;
+    };
+    auto first = make_in_pages<Watched>();
+    const auto second = first;
+    EXPECT_EQ(Watched::alive(), 1);
+    EXPECT_EQ(second->of_its_own, 7);
+    first.reset();
+    EXPECT_EQ(Watched::alive(), 1);
 }
 
 }  // namespace

@@ -107,7 +107,7 @@ Result<void> Columns::follow(const DurableRecords& records) {
 }
 
 void Columns::begin_chunk(std::uint64_t number) {
-    open_ = std::allocate_shared_for_overwrite<ColumnChunk>(PageAllocator<ColumnChunk>());
+    open_ = make_in_pages<ColumnChunk>();
     open_number_ = number;
     const Lock lock(mutex_);
     put({.number = number, .summary = nullptr, .held = open_});
@@ -192,8 +192,10 @@ void Columns::keep_loaded(std::uint64_t number, std::shared_ptr<const ColumnChun
 Result<std::shared_ptr<ColumnChunk>> Columns::rebuild(std::uint64_t number) const {
     const std::uint64_t first = number * kChunkLeaves;
     const std::uint64_t end = first + kChunkLeaves;
-    auto chunk = std::allocate_shared<ColumnChunk>(PageAllocator<ColumnChunk>());
+    auto chunk = make_in_pages<ColumnChunk>();
     chunk->kinds.fill(kNoKind);
+    chunk->times.fill(0);
+    chunk->actors.fill(0);
     std::uint64_t from = std::max(first, reader_.first_leaf());
     while (from < end) {
         std::optional<Error> rotten;

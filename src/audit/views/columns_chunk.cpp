@@ -242,7 +242,7 @@ std::shared_ptr<ColumnChunk> decode_chunk(const segments::LogId& log, std::uint6
     const std::size_t head = *chunk_head_bytes(file);
     if (file.size() != head + kColumnsBytes) return nullptr;
     if (get<std::uint32_t>(at(file, kColumnsCrcAt)) != crc32c(bytes_of(file).subspan(head))) return nullptr;
-    auto chunk = std::allocate_shared<ColumnChunk>(PageAllocator<ColumnChunk>());
+    auto chunk = make_in_pages<ColumnChunk>();
     const std::uint8_t* from = at(file, head);
     for (std::uint32_t row = 0; row < kChunkLeaves; ++row) {
         const auto local = get<std::uint32_t>(from);
