@@ -128,10 +128,12 @@ TidegateServer::~TidegateServer() {
     if (cpu_) cpu_->stop();
     if (blocking_) blocking_->stop();
     if (jobs_) jobs_->stop();
-    services_.clear();  // Before the models, which they may ask from threads of their own.
+    // Before the models, which they may ask from threads of their own.
+    for (const RunningService& one : services_) one.service->stop();
     if (models_) models_->stop();
     if (compliance_) compliance_->stop();
     if (audit_) audit_->stop();
+    services_.clear();  // What the log still had to tell is told.
     if (compliance_) compliance_->save();
 }
 
@@ -210,9 +212,10 @@ Result<void> TidegateServer::open_services() {
                                .data_dir = settings_.process.data_dir,
                                .database_path = database_path_,
                                .database = database_place(settings_),
-                               .drop_answers = [this](std::string_view tag) {
-                                   return cache_->invalidator().erase_tag(cache::tag_hash(tag), clock_.unix_ms());
-                               },
+                               .drop_answers =
+                                   [this](std::string_view tag) {
+                                       return cache_->invalidator().erase_tag(cache::tag_hash(tag), clock_.unix_ms());
+                                   },
                                .is_recorded = [this](const Uuid& id) -> Result<bool> {
                                    TG_TRY(const auto record, audit_->reader().find_id(id));
                                    return record.has_value();

@@ -169,9 +169,8 @@ std::unexpected<Error> no_sample() {
 Result<void> append_part(std::vector<std::uint8_t>& out, std::span<const std::uint8_t> part) {
     std::vector<std::uint8_t> frame(ZSTD_compressBound(part.size()));
     const std::size_t size = ZSTD_compress(frame.data(), frame.size(), part.data(), part.size(), kBlockLevel);
-    if (ZSTD_isError(size) != 0U || part.size() > kPartBytesMax) {
-        return fail(ErrorCode::kInternal, "performance samples could not be compressed");
-    }
+    if (part.size() > kPartBytesMax) return fail(ErrorCode::kTooLarge, "performance samples are too large for a block");
+    if (ZSTD_isError(size) != 0U) return fail(ErrorCode::kInternal, "performance samples could not be compressed");
     frame.resize(size);
     Writer head;
     head.whole(part.size());

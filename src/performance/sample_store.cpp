@@ -137,9 +137,11 @@ Result<void> SampleStore::append(const Sample& sample, const std::vector<SlowSta
 }
 
 Result<void> SampleStore::look_after(UnixMillis now) {
-    TG_CHECK(roll_up(now));
+    // What cannot be packed must not keep old samples for ever.
+    const Result<void> rolled = roll_up(now);
     TG_CHECK(drop_old(now));
-    return keep_to_size();
+    TG_CHECK(keep_to_size());
+    return rolled;
 }
 
 Result<std::optional<Sample>> SampleStore::find(std::string_view table, UnixMillis end) {
@@ -198,7 +200,10 @@ Result<void> SampleStore::pack_five_minutes(UnixMillis begin) {
     }
     // A block of a part would hide what the rolled up ones know of the rest.
     if (!samples.empty() && is_whole) {
-        TG_CHECK(put_block(end, samples));
+        const Result<void> packed = put_block(end, samples);
+        // Too much for a block (very many routes at short intervals): of these minutes the rolled up sample stays alone. Kept, they would be
+        // tried again at each sample, and nothing after them would be packed.
+        if (!packed && packed.error().code != ErrorCode::kTooLarge) return packed;
     }
     TG_CHECK(writer_.execute(fmt::format("DELETE FROM performance_fine WHERE to_ms > {} AND to_ms <= {}", begin, end)));
     return transaction.commit();
