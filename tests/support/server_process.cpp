@@ -156,7 +156,7 @@ RunResult run(const std::string& program, const std::vector<std::string>& argume
         redirect(in, O_RDONLY, STDIN_FILENO);
         redirect(out, O_WRONLY | O_CREAT, STDOUT_FILENO);
         redirect(error, O_WRONLY | O_CREAT, STDERR_FILENO);
-        ::alarm(60);
+        ::alarm(240);
         execute(program, arguments, environment);
     }
     int status = 0;
