@@ -209,13 +209,14 @@ TEST_F(IntakeTest, EightSendersOfOverlappingRequestsMakeOneRecordEach) {
 
 TEST_F(IntakeTest, WhatTheDiskDoesNotTakeIsSaidAndCanBeSentAgain) {
     ASSERT_EQ(take(decision(1)).kind, Kind::kRecorded);
-    std::atomic<bool> failing{true};
-    disk_.fail_when([&](audit::segments::TestDisk::Step, const std::string&) { return failing.load(); });
+    // The log's threads ask for it until the fixture ends them.
+    const auto failing = std::make_shared<std::atomic<bool>>(true);
+    disk_.fail_when([failing](audit::segments::TestDisk::Step, const std::string&) { return failing->load(); });
     const Outcome lost = take(decision(2));
     EXPECT_EQ(lost.kind, Kind::kFailed);
     ASSERT_TRUE(lost.error.has_value());
     EXPECT_EQ(lost.error->code, ErrorCode::kUnavailable);
-    failing = false;
+    *failing = false;
     Outcome again;
     // The log tries the disk again by itself each two milliseconds.
     for (int i = 0; i < 10'000 && again.kind == Kind::kFailed; ++i) again = take(decision(2));
