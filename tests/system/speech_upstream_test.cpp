@@ -209,6 +209,45 @@ TEST_F(SpeechUpstream, WhatIsNoTranscriptIsAnErrorAndNeverAnEmptyTranscript) {
     EXPECT_EQ(words_of(parse_json(silent.body).root()), "");
 }
 
+TEST_F(SpeechUpstream, WhatTheServerRejectsIsTheCallersAndNeitherRepeatedNorStoodInFor) {
+    Upstream strict;
+    start_with({strict.url()}, {"--speech.fallback=embedded"});
+    for (const int status : {400, 413, 415, 422}) {
+        strict.on(std::string(kOpenAi), status, R"({"error":{"message":"their own words"}})");
+        const RawResponse refused = upload();
+        expect_problem(refused, 422, "validation_failed");
+        EXPECT_TRUE(refused.body.contains(std::to_string(status))) << refused.body;
+        EXPECT_FALSE(refused.body.contains("their own words")) << refused.body;
+    }
+    const RawResponse openai = ask_openai();
+    EXPECT_EQ(openai.status, 422) << openai.body;
+    EXPECT_EQ(text(*parse_json(openai.body).root().find("error"), "type"), "invalid_request_error");
+    const unsigned asked = strict.asked(std::string(kOpenAi));
+    EXPECT_EQ(asked, 5U);
+    const RawResponse handed_in = upload({}, {{"Prefer", "respond-async"}});
+    ASSERT_EQ(handed_in.status, 202) << handed_in.body;
+    const json::Document done = finished(text(parse_json(handed_in.body).root(), "session_id"));
+    EXPECT_EQ(text(done.root(), "status"), "failed") << to_text(done.root());
+    EXPECT_EQ(text(*done.root().find("error"), "code"), "validation_failed");
+    EXPECT_EQ(strict.asked(std::string(kOpenAi)), asked + 1);
+    EXPECT_EQ(metric("tidegate_speech_upstream_failures_total{reason=\"rejected\"}"), 6);
+}
+
+TEST_F(SpeechUpstream, ARecordingWhoseAnswerIsNoTranscriptIsAskedOnceAndItsWordsAreInNoLog) {
+    Upstream odd;
+    odd.on(std::string(kOpenAi), 200, R"({"text":"the secret is walden"})");
+    start_with({odd.url()}, {"--speech.upstream.breaker_failures_max=1"});
+    for (unsigned i = 1; i <= 3; ++i) {
+        const RawResponse handed_in = upload({}, {{"Prefer", "respond-async"}});
+        ASSERT_EQ(handed_in.status, 202) << handed_in.body;
+        const json::Document done = finished(text(parse_json(handed_in.body).root(), "session_id"));
+        EXPECT_EQ(text(done.root(), "status"), "failed") << to_text(done.root());
+        EXPECT_EQ(odd.asked(std::string(kOpenAi)), i);
+    }
+    EXPECT_EQ(metric("tidegate_speech_upstream_usable{target=\"" + odd.url() + "\"}"), 1);
+    EXPECT_EQ(server_->log().find("walden"), std::string::npos);
+}
+
 TEST_F(SpeechUpstream, AWrongKeyIsNamedAndAServerThatFailsIsLeftForOneThatWorks) {
     OpenAiSpeech openai;
     Upstream broken;

@@ -128,11 +128,18 @@ std::expected<Heard, NotHeard> Speech::hear(const std::string& path, const Wish&
         return std::unexpected(NotHeard{.error = remote.error().error, .again = false, .pause = {}});
     const RemoteFailure& failure = *remote.error().failure;
     upstream_failures_[static_cast<std::size_t>(failure.why)].add();
+    // The caller's fault: it is told so, no run makes it better, and nobody stands in for what was asked wrongly.
+    if (failure.why == RemoteFailure::Why::kRejected) {
+        return std::unexpected(
+            NotHeard{.error = {ErrorCode::kFailedValidation, failure.detail}, .again = false, .pause = {}});
+    }
     std::string no_fallback = why_no_fallback(wish);
     if (!no_fallback.empty()) {
         return std::unexpected(NotHeard{
             .error = {ErrorCode::kUnavailable, fmt::format("{} No transcript: {}.", failure.detail, no_fallback)},
-            .again = true,  // By time or by the operator it may be mended, its key and its model too.
+            // By time or by the operator it may be mended, its key and its model too. An answer that is no transcript would be
+            // paid for again, and be the same.
+            .again = failure.why != RemoteFailure::Why::kNoTranscript,
             .pause = failure.ask_again_in});
     }
     house_.log.line(observe::Level::kWarn, "speech_fallback")
@@ -161,11 +168,12 @@ void Speech::declare_engine_metrics(observe::Registry& registry) const {
          .when_it_rises =
              "The upstream engine fails: see the reason, its log lines speech_upstream_* and speech.upstream.*."},
         MetricType::kCounter, [this, by_reason](Samples& out) { by_reason(fallbacks_, out); });
-    registry.callback({.name = "tidegate_speech_upstream_failures_total",
-                       .help = "Runs of recordings that the upstream gave no transcript of.",
-                       .labels = {"reason"},
-                       .when_it_rises = "As tidegate_speech_fallbacks_total; without a fallback callers get 503."},
-                      MetricType::kCounter, [this, by_reason](Samples& out) { by_reason(upstream_failures_, out); });
+    registry.callback(
+        {.name = "tidegate_speech_upstream_failures_total",
+         .help = "Runs of recordings that the upstream gave no transcript of.",
+         .labels = {"reason"},
+         .when_it_rises = "As tidegate_speech_fallbacks_total; without a fallback callers get 503, or 422 (rejected)."},
+        MetricType::kCounter, [this, by_reason](Samples& out) { by_reason(upstream_failures_, out); });
     registry.callback(
         {.name = "tidegate_speech_transcripts_total", .help = "Transcripts by who made them.", .labels = {"engine"}},
         MetricType::kCounter, [this](Samples& out) {

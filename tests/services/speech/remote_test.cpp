@@ -263,14 +263,19 @@ TEST_F(Remote, EachFailureHasItsNameAndOnlyWhatMayPassIsRepeated) {
     };
     unsigned asked = 0;
     const auto calls = [&] { return server.asked(target) - std::exchange(asked, server.asked(target)); };
-    server.on(target, 429, "{}", "Retry-After: 7\r\n");
+    server.on(target, 429, "{}", "Retry-After: 61\r\n");  // Longer than a piece rests.
     const RemoteFailure throttled = failure_of();
     EXPECT_EQ(throttled.why, Why::kThrottled);
-    EXPECT_EQ(throttled.ask_again_in, std::chrono::seconds(7));
+    EXPECT_EQ(throttled.ask_again_in, std::chrono::seconds(61));
     EXPECT_EQ(calls(), 1U);
-    for (const int status : {400, 401, 404, 413}) {
+    for (const int status : {401, 403, 404}) {
         server.on(target, status, "{}");
         EXPECT_EQ(failure_of().why, Why::kRefused) << status;
+        EXPECT_EQ(calls(), 1U);
+    }
+    for (const int status : {400, 413, 415, 422}) {
+        server.on(target, status, "{}");
+        EXPECT_EQ(failure_of().why, Why::kRejected) << status;
         EXPECT_EQ(calls(), 1U);
     }
     server.on(target, 500, "{}");

@@ -4,7 +4,9 @@
 //             event loop of its own: a slow server takes nothing from the server's loops.
 // Guarantee   ask() returns within the time given for it, repeats included, or soon after whoever waits gives up. Only what is worth
 //             repeating is (a gateway failure, a connection that broke), within attempts_max and the budget of repeats. What `judge`
-//             refuses of an answer with 200 counts against its target as a server error does.
+//             refuses of an answer with 200 counts against its target as a server error does, unless it says kFailedValidation: then
+//             the target works, and only this answer is odd, which a caller's recording may bring about.
+//             Of an answer with 200 no byte goes to the log, of any other the key that was sent does not.
 // Memory      An answer of kAnswerBytesMax; the request's body, twice while it may have to be sent again.
 // Threads     ask(): any, several at once. One thread for the loop, one for the look-up of names.
 #pragma once
@@ -41,11 +43,12 @@ struct RemoteFailure {
         kTimeout,
         kServerError,  // 5xx.
         kThrottled,    // 429.
-        kRefused,      // Another 4xx: the key, the model or the request.
+        kRefused,      // Another 4xx: the key, the model or the way.
+        kRejected,     // 400, 413, 415, 422: this recording, or what was asked of it.
         kNoTranscript,
         kCancelled,  // Whoever waited gave up.
     };
-    static constexpr std::size_t kWhys = 8;
+    static constexpr std::size_t kWhys = 9;
     Why why = Why::kUnreachable;
     std::string detail;                                   // A sentence for callers: nothing of the answer is in it.
     std::optional<Duration> ask_again_in = std::nullopt;  // Where that is known.
@@ -67,6 +70,9 @@ class RemoteCaller {
     std::expected<std::string, RemoteFailure> ask(const http::ClientRequest& request, const Judge& judge,
                                                   const std::function<bool()>& gives_up);
 
+    /// False: whoever waits gives up, before or at the end of the pause.
+    bool rest(Duration pause, const std::function<bool()>& gives_up) const;
+
     upstream::PoolSnapshot snapshot() const { return pool_.snapshot(clock_.now()); }
     const upstream::RetryBudget& retries() const noexcept { return budget_; }
 
@@ -79,8 +85,8 @@ class RemoteCaller {
     std::expected<upstream::Lease, RemoteFailure> pick(upstream::TargetSet& tried);
     Tried try_once(const upstream::Lease& lease, const http::ClientRequest& request, SteadyTime deadline,
                    const Judge& judge, const std::function<bool()>& gives_up);
-    void note(const upstream::Lease& lease, const Reply& reply, std::string_view reason) const;
-    bool rest(Duration pause, const std::function<bool()>& gives_up) const;
+    void note(const upstream::Lease& lease, const http::ClientRequest& request, const Reply& reply,
+              std::string_view reason) const;
 
     const upstream::UpstreamOptions options_;
     const Clock& clock_;

@@ -11,6 +11,14 @@ namespace {
 // Engines work in windows of 30 s, and the last one may reach past the end of what they were given.
 constexpr double kPastTheEndS = 31;
 constexpr std::size_t kLanguageBytesMax = 32;
+// More than anybody says, and than a recogniser that repeats itself makes up.
+constexpr double kSegmentsEachS = 8;
+constexpr double kWordsEachS = 32;
+constexpr std::size_t kAtLeast = 256;
+
+std::size_t count_max(double seconds, double each_s, std::size_t most) {
+    return std::min(most, kAtLeast + static_cast<std::size_t>(seconds * each_s));
+}
 
 std::unexpected<Error> no_transcript(std::string what) {
     return fail(ErrorCode::kUnavailable, "The upstream's answer is no transcript: " + std::move(what) + ".");
@@ -65,8 +73,11 @@ Result<void> read_segments(json::Value root, double seconds, RemoteAnswer& out) 
     if (!found || found->kind() != json::Kind::kArray) {
         return no_transcript("it has no segments (an engine that knows none needs speech.upstream.times: none)");
     }
-    if (found->size() > RemoteAnswer::kSegmentsMax) return no_transcript("it has too many segments");
+    if (found->size() > count_max(seconds, kSegmentsEachS, RemoteAnswer::kSegmentsMax)) {
+        return no_transcript("it has too many segments");
+    }
     bool sound = true;
+    std::size_t bytes = 0;
     found->each([&](json::Value one) {
         if (!sound) return;
         const auto text = one.kind() == json::Kind::kObject ? one.find("text") : std::nullopt;
@@ -77,9 +88,12 @@ Result<void> read_segments(json::Value root, double seconds, RemoteAnswer& out) 
                               .end = span->end,
                               .text = one_line(text->as_string()),
                               .confidence = confidence_of(one)};
-        if (!segment.text.empty()) out.segments.push_back(std::move(segment));
+        bytes += segment.text.size();
+        if (!segment.text.empty() && bytes <= remote_text_max(seconds)) out.segments.push_back(std::move(segment));
     });
     if (!sound) return no_transcript("a segment has no text, or times that cannot be");
+    if (bytes > remote_text_max(seconds))
+        return no_transcript("its segments have more text than anybody says in that time");
     sort_by_start(out.segments);
     return {};
 }
@@ -90,8 +104,11 @@ Result<void> read_words(json::Value root, double seconds, RemoteAnswer& out) {
         if (out.segments.empty()) return {};
         return no_transcript("it has no words (an engine that times none needs speech.upstream.times: segments)");
     }
-    if (found->size() > RemoteAnswer::kWordsMax) return no_transcript("it has too many words");
+    if (found->size() > count_max(seconds, kWordsEachS, RemoteAnswer::kWordsMax)) {
+        return no_transcript("it has too many words");
+    }
     bool sound = true;
+    std::size_t bytes = 0;
     found->each([&](json::Value one) {
         if (!sound) return;
         const auto word = one.kind() == json::Kind::kObject ? one.find("word") : std::nullopt;
@@ -99,16 +116,25 @@ Result<void> read_words(json::Value root, double seconds, RemoteAnswer& out) {
         sound = span.has_value();
         if (!sound) return;
         std::string text = one_line(word->as_string());
-        if (text.empty()) return;
+        bytes += text.size();
+        if (text.empty() || bytes > remote_text_max(seconds)) return;
         out.words.push_back({.text = std::move(text), .start = span->start, .end = span->end});
     });
     if (!sound) return no_transcript("a word has no text, or times that cannot be");
+    if (bytes > remote_text_max(seconds)) return no_transcript("its words are longer than anybody says in that time");
     if (out.words.empty() && !out.segments.empty()) return no_transcript("its segments have no words");
     sort_by_start(out.words);
     return {};
 }
 
 }  // namespace
+
+bool has_remote_text(std::string_view body) {
+    const auto document = json::parse(body);
+    if (!document || document->root().kind() != json::Kind::kObject) return false;
+    const auto text = document->root().find("text");
+    return text && text->kind() == json::Kind::kString;
+}
 
 Result<RemoteAnswer> read_remote_answer(std::string_view body, RemoteTimes times, double seconds) {
     const auto document = json::parse(body);
@@ -118,6 +144,8 @@ Result<RemoteAnswer> read_remote_answer(std::string_view body, RemoteTimes times
     if (!text || text->kind() != json::Kind::kString) return no_transcript("it has no text");
     RemoteAnswer out;
     out.text = one_line(text->as_string());
+    if (out.text.size() > remote_text_max(seconds))
+        return no_transcript("its text is longer than anybody says in that time");
     if (const auto language = root.find("language"); language && language->kind() == json::Kind::kString) {
         out.language = one_line(language->as_string().substr(0, kLanguageBytesMax));
     }

@@ -37,13 +37,18 @@ void add_field(std::string& body, const std::string& boundary, std::string_view 
 /// Each word to the segment in which its middle lies, or the last that began before it.
 void share_out(std::vector<Word>&& words, std::vector<Segment>& segments, std::size_t first) {
     if (first == segments.size()) return;
+    // Both are sorted by their starts; middles need not be, so each word is looked up.
+    const auto begin = segments.begin() + static_cast<std::ptrdiff_t>(first);
     for (Word& word : words) {
         const double middle = (word.start + word.end) / 2;
-        std::size_t at = first;
-        while (at + 1 < segments.size() && segments[at + 1].start <= middle) ++at;
-        segments[at].words.push_back(std::move(word));
+        const auto after = std::upper_bound(begin + 1, segments.end(), middle,
+                                            [](double at, const Segment& one) { return at < one.start; });
+        (after - 1)->words.push_back(std::move(word));
     }
 }
+
+// Where nobody says when to ask again: doubled each time.
+constexpr Duration kFirstRest = std::chrono::milliseconds(250);
 
 }  // namespace
 
@@ -122,6 +127,30 @@ http::ClientRequest RemoteEngine::make_request(const Walk& walk, RemoteTimes tim
     return request;
 }
 
+/// Asks until there is an answer, or a failure that a rest within what is left of rest_max does not mend.
+std::expected<std::string, RemoteFailure> RemoteEngine::ask_patiently(const Walk& walk,
+                                                                      const http::ClientRequest& request,
+                                                                      const RemoteCaller::Judge& judge) {
+    const auto gives_up = [&walk] { return walk.is_stopped(); };
+    Duration left = options_.rest_max;
+    for (Duration pause = kFirstRest;; pause *= 2) {
+        auto given = caller_->ask(request, judge, gives_up);
+        if (given) return given;
+        const RemoteFailure& failure = given.error();
+        // A breaker that is open at the first piece has cost nothing yet: whoever waits, or who stands in, need not wait for it.
+        const bool may_pass =
+            failure.why == RemoteFailure::Why::kThrottled ||
+            (failure.why == RemoteFailure::Why::kBreakerOpen && walk.done_s > 0 && failure.ask_again_in.has_value());
+        const Duration rest = std::max(pause, failure.ask_again_in.value_or(Duration::zero()));
+        if (!may_pass || rest > left) return given;
+        left -= rest;
+        if (!caller_->rest(rest, gives_up)) {
+            return std::unexpected(
+                RemoteFailure{.why = RemoteFailure::Why::kCancelled, .detail = "The work was cancelled."});
+        }
+    }
+}
+
 Result<void> RemoteEngine::send_piece(Walk& walk) {
     if (walk.piece.empty()) return {};
     // OpenAI's translations time no words.
@@ -129,10 +158,15 @@ Result<void> RemoteEngine::send_piece(Walk& walk) {
         walk.wish.translate && options_.times == RemoteTimes::kWords ? RemoteTimes::kSegments : options_.times;
     RemoteAnswer answer;
     const auto judge = [&](std::string_view body) -> Result<void> {
-        TG_TRY(answer, read_remote_answer(body, times, walk.piece.seconds()));
+        auto read = read_remote_answer(body, times, walk.piece.seconds());
+        if (!read) {
+            return fail(has_remote_text(body) ? ErrorCode::kFailedValidation : ErrorCode::kUnavailable,
+                        read.error().message);
+        }
+        answer = *std::move(read);
         return {};
     };
-    auto given = caller_->ask(make_request(walk, times), judge, [&walk] { return walk.is_stopped(); });
+    auto given = ask_patiently(walk, make_request(walk, times), judge);
     if (!given) {
         if (given.error().why == RemoteFailure::Why::kCancelled) {
             return fail(ErrorCode::kCancelled, given.error().detail);

@@ -4,6 +4,7 @@
 // Algorithm   The stretches of speech of each speaker, one after the other, make pieces of at most piece_max; a piece is a request. Channels
 //             that are speakers are sent channel by channel. An engine without times (RemoteTimes::kNone) is asked stretch by stretch, so that
 //             each segment still has its place.
+//             A piece that is throttled (429), or a later one that meets an open breaker, rests as long as it is told and is sent again.
 // Memory      Three times a piece: its samples, the request, and the copy that may be sent again.
 // Threads     Any, several at once.
 // When it fails  As SoundFile; kUnavailable with a RemoteFailure: the upstream. Of a recording that it gave in part nothing is kept.
@@ -27,6 +28,7 @@ struct RemoteOptions {
     std::string key;  // Empty: none is sent.
     RemoteTimes times = RemoteTimes::kWords;
     Duration piece_max = std::chrono::minutes(10);
+    Duration rest_max = std::chrono::minutes(1);  // For each piece, in all.
 };
 
 /// What of a caller's wishes the other server is told.
@@ -61,6 +63,8 @@ class RemoteEngine {
     RemoteEngine(RemoteOptions options, Random& random, std::unique_ptr<RemoteCaller> caller)
         : options_(std::move(options)), random_(random), caller_(std::move(caller)) {}
     Result<void> send_piece(Walk& walk);
+    std::expected<std::string, RemoteFailure> ask_patiently(const Walk& walk, const http::ClientRequest& request,
+                                                            const RemoteCaller::Judge& judge);
     http::ClientRequest make_request(const Walk& walk, RemoteTimes times) const;
 
     const RemoteOptions options_;
