@@ -109,6 +109,7 @@ class Backup {
         for (const std::string& name : names) {
             if (is_database(name) && name != "drift.db") TG_CHECK(copy_database(name));
         }
+        TG_CHECK(copy_content());
         TG_CHECK(copy_job_files());
         if (!words_.keys.empty()) TG_CHECK(copy_keys());
         TG_CHECK(write_manifest());
@@ -136,6 +137,16 @@ class Backup {
         TG_TRY(store::Database database, store::Database::open({.path = data_ + "/" + name, .vfs = {}}));
         TG_CHECK(database.backup_to(words_.folder + "/" + name));
         made_.databases.push_back(name);
+        return {};
+    }
+
+    /// Texts and ledger have a folder of their own. vectors.db is made of the texts again, and may be larger than they are.
+    Result<void> copy_content() {
+        for (const std::string name : {"content/content.db", "content/ledger.db"}) {
+            if (!disk_.exists(data_ + "/" + name)) continue;
+            TG_CHECK(disk_.make_directories(words_.folder + "/content"));
+            TG_CHECK(copy_database(name));
+        }
         return {};
     }
 

@@ -55,6 +55,9 @@ TEST_F(Backup, MadeUnderLoadAndRestoredElsewhereHoldsAllThatWasAnsweredBeforeIt)
     const RunResult key = run_binary({"keys", "create", "--name", "kept", "--data-dir=" + folder_.path()});
     ASSERT_EQ(key.status, 0) << key.error;
     ASSERT_EQ(post(port, "/api/compliance/hold", R"({"reason":"case 7"})").status / 100, 2);
+    ASSERT_EQ(post(port, "/api/contents", R"({"content_id":"tides","body":"The moon pulls the sea."})").status, 200);
+    ASSERT_EQ(post(port, "/api/users", R"({"user_id":"ann","username":"Ann"})").status / 100, 2);
+    ASSERT_EQ(post(port, "/tokens/award", R"({"user_id":"ann","amount":"7.25","reason":"w"})").status / 100, 2);
     std::vector<std::string> before;
     std::atomic<bool> stop{false};
     std::atomic<std::uint64_t> answered{0};
@@ -113,12 +116,16 @@ TEST_F(Backup, MadeUnderLoadAndRestoredElsewhereHoldsAllThatWasAnsweredBeforeIt)
     EXPECT_GE(there.size(), kAnswers);
     EXPECT_EQ(parse_json(get(restored->port(), "/health").body).root().find("status")->as_string(), "ok");
     EXPECT_THAT(get(restored->port(), "/api/compliance/hold").body, HasSubstr("case 7"));
+    EXPECT_THAT(get(restored->port(), "/api/contents/tides").body, HasSubstr("The moon pulls the sea."));
+    EXPECT_THAT(get(restored->port(), "/query/search?q=moon").body, HasSubstr("tides"));
+    EXPECT_THAT(get(restored->port(), "/tokens/balance/ann").body, HasSubstr("7.25"));
+    EXPECT_FALSE(files::exists(at("backup") + "/content/vectors.db")) << "it is made of the texts again";
     const std::string bearer = "Bearer " + key.out.substr(0, key.out.find('\n'));
     EXPECT_EQ(get(restored->port(), "/api/v1/usage", {{"Authorization", bearer}}).status, 200) << "keys are restored";
     EXPECT_EQ(get(restored->port(), "/api/v1/usage", {{"Authorization", bearer + "x"}}).status, 401);
     RawClient client(restored->port());
     EXPECT_EQ(decide(client, "after"), 200);
-    EXPECT_EQ(recorded(restored->port()).size(), there.size() + 1);
+    EXPECT_EQ(recorded(restored->port()).size(), there.size() + 2) << "the search and this one";
     restored->stop(SIGTERM, 30);
     const RunResult again = verify(fresh);
     EXPECT_EQ(again.status, 0) << again.out << again.error;
