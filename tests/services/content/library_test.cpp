@@ -316,6 +316,20 @@ TEST_P(LibraryTest, ItsOwnThreadTrainsAndTakesUpWhatAnotherProcessWrote) {
     (*own)->stop();
 }
 
+TEST_P(LibraryTest, ATrainingTakesUpWhatAnotherServerTookOutOfAnyTenant) {
+    fill("long");
+    ASSERT_EQ(put("other", text_named("one", "", "The tide rises.")), PutOutcome::kStored);
+    const auto server = open();  // Another one on the same texts.
+    ASSERT_NE(server, nullptr);
+    ASSERT_TRUE(server->remove("other", "one").value());
+    const std::string before = library_->version_of("other");
+    const int changes = changes_;
+    ASSERT_TRUE(library_->train("long").value());
+    EXPECT_NE(library_->version_of("other"), before) << "an answer from what is gone would be given again";
+    EXPECT_EQ(library_->version_of("other"), server->version_of("other"));
+    EXPECT_GT(changes_, changes);
+}
+
 TEST_P(LibraryTest, EveryQuestionOfContentDbHasAnIndex) {
     if (in_postgres()) GTEST_SKIP() << "postgres_texts_test.cpp has PostgreSQL explain its own";
     put("a", text_named("one", "", "Rivers rise."));

@@ -227,12 +227,12 @@ void Library::fold_in(const LsaSpace& space, const Chunk& chunk, std::string_vie
 }
 
 Result<Library::Placed> Library::place_all(Shelf& shelf, TenantId tenant, ChunkId after, const LsaSpace* space,
-                                           std::size_t room) {
+                                           std::size_t room, const std::function<bool()>& stopped) {
     Placed out;
     out.last = after;
     if (space != nullptr) {
         ChunkTexts texts(shelf, tenant, after);
-        while (out.count < room && !stopping()) {
+        while (out.count < room && !stopped()) {
             TG_TRY(const ChunkText* const one, texts.next());
             if (one == nullptr) break;
             fold_in(*space, one->chunk, one->text, out.blocks);
@@ -248,15 +248,28 @@ Result<Library::Placed> Library::place_all(Shelf& shelf, TenantId tenant, ChunkI
 }
 
 Result<void> Library::catch_up(Shelf& shelf, const Shelf::TenantState& state) {
+    auto folded = fold_behind(shelf, state);
+    if (!folded) {
+        const Lock lock(mutex_);
+        Tenant& now = tenants_[state.name];
+        now.id = state.id;
+        now.revision = state.revision;  // Kept answers of the one before are not given any more.
+        now.behind = true;
+    }
+    return folded;
+}
+
+Result<void> Library::fold_behind(Shelf& shelf, const Shelf::TenantState& state) {
     const Tenant before = known(state.name);
     const LsaSpace* const space = before.vectors ? before.vectors->space.get() : nullptr;
     const std::size_t known_count = before.vectors ? before.vectors->count : 0;
     const std::size_t room = options_.chunks_max - std::min(options_.chunks_max, known_count);
-    TG_TRY(Placed fresh, place_all(shelf, state.id, before.last_chunk, space, room));
+    TG_TRY(Placed fresh, place_all(shelf, state.id, before.last_chunk, space, room, [this] { return stopping(); }));
     const Lock lock(mutex_);
     Tenant& now = tenants_[state.name];
     now.id = state.id;
     now.revision = state.revision;
+    now.behind = false;
     now.last_chunk = fresh.last;
     // A removal makes no chunk.
     now.changed += fresh.total > 0 ? fresh.total : (before.revision != state.revision ? 1U : 0U);
@@ -270,7 +283,8 @@ Result<void> Library::catch_up(Shelf& shelf, const Shelf::TenantState& state) {
     return {};
 }
 
-Result<std::shared_ptr<const LsaSpace>> Library::learn(Shelf& shelf, TenantId tenant) {
+Result<std::shared_ptr<const LsaSpace>> Library::learn(Shelf& shelf, TenantId tenant,
+                                                       const std::function<bool()>& stopped) {
     ChunkTexts texts(shelf, tenant, 0);
     std::size_t given = 0;
     Result<void> read;
@@ -283,15 +297,21 @@ Result<std::shared_ptr<const LsaSpace>> Library::learn(Shelf& shelf, TenantId te
         words = words_of((*one)->text);
         return true;
     };
-    auto space = LsaSpace::train(next, options_.dimensions, [this] { return stopping(); });
+    auto space = LsaSpace::train(next, options_.dimensions, stopped);
     TG_CHECK(read);
     return space;
 }
 
 Result<bool> Library::train_tenant(Shelf& shelf, const Shelf::TenantState& state) {
-    TG_TRY(const std::shared_ptr<const LsaSpace> space, learn(shelf, state.id));
+    std::optional<SteadyTime> looked;
+    // Between two batches of its texts: no statement is open on the shelf.
+    const std::function<bool()> stopped = [&] {
+        look_while_training(shelf, looked);
+        return stopping();
+    };
+    TG_TRY(const std::shared_ptr<const LsaSpace> space, learn(shelf, state.id, stopped));
     if (stopping()) return false;
-    TG_TRY(Placed all, place_all(shelf, state.id, 0, space.get(), options_.chunks_max));
+    TG_TRY(Placed all, place_all(shelf, state.id, 0, space.get(), options_.chunks_max, stopped));
     if (stopping()) return false;
     std::shared_ptr<Vectors> vectors;
     if (space) {
@@ -306,7 +326,9 @@ Result<bool> Library::train_tenant(Shelf& shelf, const Shelf::TenantState& state
         Tenant& now = tenants_[state.name];
         now.id = state.id;
         now.last_chunk = all.last;
-        now.trained_at = now.revision = state.revision;
+        now.trained_at = state.revision;
+        now.behind = now.revision > state.revision;  // Not back: a later one is known, whose texts come below.
+        now.revision = std::max(now.revision, state.revision);
         now.total = all.total;
         now.changed = 0;
         now.vectors = std::move(vectors);
@@ -333,21 +355,34 @@ bool Library::wants_training(const Tenant& tenant) const {
     return tenant.changed >= std::max<std::uint64_t>(LsaSpace::kTextsMin, tenant.total / 10);
 }
 
-void Library::look_again(Shelf& shelf, TenantId id) {
+void Library::look_again(Shelf& shelf, const Shelf::TenantState& seen) {
+    if (const Tenant now = known(seen.name); now.revision == seen.revision && !now.behind) return;
     {
         const Lock lock(write_mutex_);
-        const auto state = shelf.state_of(id);
+        const auto state = shelf.state_of(seen.id);
         // What cannot be read now is tried again at the next turn.
-        if (!state || known(state->name).revision == state->revision || !catch_up(shelf, *state)) return;
+        if (!state) return;
+        const Tenant before = known(state->name);
+        const bool moved = before.revision != state->revision;
+        if (!moved && !before.behind) return;
+        if (!catch_up(shelf, *state) && !moved) return;
     }
     if (options_.on_change) options_.on_change();
+}
+
+void Library::look_while_training(Shelf& shelf, std::optional<SteadyTime>& last) {
+    const SteadyTime now = clock_.now();
+    if (last && now - *last < kLookEvery) return;
+    const auto tenants = shelf.tenants();
+    for (std::size_t i = 0; tenants && i < tenants->size() && !stopping(); ++i) look_again(shelf, (*tenants)[i]);
+    last = clock_.now();
 }
 
 void Library::trainer_turn(Shelf& shelf, SeenRevisions& seen) {
     const auto tenants = shelf.tenants();
     for (std::size_t i = 0; tenants && i < tenants->size() && !stopping(); ++i) {
         const Shelf::TenantState& state = (*tenants)[i];
-        if (known(state.name).revision != state.revision) look_again(shelf, state.id);
+        look_again(shelf, state);
         // An import in pieces is trained on once, at its end.
         const bool quiet = seen[state.name] == state.revision;
         seen[state.name] = state.revision;

@@ -3,7 +3,7 @@
 // Position    Above Shelf (content.db or PostgreSQL), SearchIndex and LsaSpace; below the routes.
 // Guarantee   A write that was acknowledged is found by its words by the next search. Its meaning is folded into the tenant's space in the
 //             same call; a thread of the library trains the space anew when a tenth of it has changed. Contents that another process wrote
-//             (tidegate content import) are taken up within kLookEvery.
+//             (tidegate content import, another server) are taken up within kLookEvery, also while a tenant is trained.
 // Algorithm   Hybrid score: bm25 / best bm25 + kMeaningWeight * cosine, the best chunk of a content; docs/content.md has what was measured.
 //             The cosine is that of the model, where one is set up and has vectors (passage_vectors.h), else of the tenant's space; never of both.
 // Memory      Of each chunk dimensions x 4 + 16 bytes, chunks_max of them a tenant; later ones are found by their words alone.
@@ -52,7 +52,7 @@ struct LibraryOptions {
     std::function<void()> on_change{};  // After a write of any process; any thread.
     observe::Logger* log = nullptr;     // Null: nobody is told of what fails in the background.
     Embedder* embedder = nullptr;       // Null: meanings are those of the tenant's own space. Outlives the library.
-    std::string vectors_path;           // With an embedder: of vectors.db.
+    std::string vectors_path = {};      // With an embedder: of vectors.db.
 };
 
 enum class SearchMode : std::uint8_t { kHybrid, kDense, kLexical };
@@ -144,6 +144,7 @@ class Library {
         std::int64_t revision = 0;    // Of the shelf.
         std::int64_t trained_at = 0;  // The revision whose texts made the space.
         ChunkId last_chunk = 0;       // All up to it are known here.
+        bool behind = false;          // Those of this revision could not be folded in; it is tried again.
         std::uint64_t changed = 0;
         std::uint64_t total = 0;
         std::shared_ptr<const Vectors> vectors;
@@ -188,13 +189,18 @@ class Library {
     static void fold_in(const LsaSpace& space, const Chunk& chunk, std::string_view text,
                         std::vector<std::shared_ptr<VectorBlock>>& blocks);
     /// The chunks behind `after`, the first `room` of them in the space.
-    Result<Placed> place_all(Shelf& shelf, TenantId tenant, ChunkId after, const LsaSpace* space, std::size_t room);
+    Result<Placed> place_all(Shelf& shelf, TenantId tenant, ChunkId after, const LsaSpace* space, std::size_t room,
+                             const std::function<bool()>& stopped);
     /// Null: the texts give none.
-    Result<std::shared_ptr<const LsaSpace>> learn(Shelf& shelf, TenantId tenant);
+    Result<std::shared_ptr<const LsaSpace>> learn(Shelf& shelf, TenantId tenant, const std::function<bool()>& stopped);
     Result<bool> train_tenant(Shelf& shelf, const Shelf::TenantState& state);
-    /// Folds in the chunks behind those that are known: of this process' writes and of others'.
+    /// Takes up the revision, also where it fails, and folds in the chunks behind those that are known: of this process' writes and of
+    /// others'.
     Result<void> catch_up(Shelf& shelf, const Shelf::TenantState& state) TG_REQUIRES(write_mutex_);
-    void look_again(Shelf& shelf, TenantId id);
+    Result<void> fold_behind(Shelf& shelf, const Shelf::TenantState& state) TG_REQUIRES(write_mutex_);
+    void look_again(Shelf& shelf, const Shelf::TenantState& seen);
+    /// All tenants, no more often than kLookEvery: a training may take minutes, and what others have taken out must not be answered from.
+    void look_while_training(Shelf& shelf, std::optional<SteadyTime>& last);
     using SeenRevisions = std::map<std::string, std::int64_t, std::less<>>;
     void trainer_turn(Shelf& shelf, SeenRevisions& seen);
     void run_trainer();
