@@ -83,7 +83,10 @@ int run_content(const service::CommandInput& input, const ContentSettings& setti
         Import import(**library, words->tenant, std::numeric_limits<std::uint64_t>::max());
         const auto done = import_file(import, file);
         const ImportReport& report = import.report();
-        if (!done) return service::failed({done.error().code, done.error().message + ". " + stored_so_far(report)});
+        if (!done) {
+            const std::string end = done.error().message.ends_with('.') ? " " : ". ";
+            return service::failed({done.error().code, done.error().message + end + stored_so_far(report)});
+        }
         fmt::print("{}: {} stored, {} updated, {} unchanged, {} refused\n", file, report.stored, report.updated,
                    report.unchanged, report.failed);
         for (const ImportFault& fault : report.faults) {

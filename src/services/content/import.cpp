@@ -10,7 +10,14 @@
 namespace tidegate::content {
 
 std::string stored_so_far(const ImportReport& report) {
-    if (report.stored + report.updated + report.unchanged == 0) return "Nothing of it was stored.";
+    const bool none = report.stored + report.updated + report.unchanged == 0;
+    // Of the last commit nothing can be said for certain; of those before it, all.
+    if (report.uncertain) {
+        if (none) return "Before that nothing was stored.";
+        return fmt::format("Before that {} were stored, {} updated and {} unchanged, up to line {}.", report.stored,
+                           report.updated, report.unchanged, report.committed_line);
+    }
+    if (none) return "Nothing of it was stored.";
     return fmt::format("Of it {} were stored, {} updated and {} unchanged, up to line {}; nothing behind that.",
                        report.stored, report.updated, report.unchanged, report.committed_line);
 }
@@ -46,7 +53,12 @@ Result<void> Import::take(std::uint64_t line, json::Value value) {
 
 Result<void> Import::flush() {
     if (waiting_.empty()) return {};
-    TG_TRY(auto done, library_.put(tenant_, std::exchange(waiting_, {})));
+    auto put = library_.put(tenant_, std::exchange(waiting_, {}));
+    if (!put) {
+        report_.uncertain = is_uncertain_commit(put.error());
+        return std::unexpected(std::move(put).error());
+    }
+    std::vector<PutResult>& done = *put;
     for (std::size_t i = 0; i < done.size(); ++i) {
         if (!done[i].outcome) {
             // Else it is the content as a whole that the store cannot hold.
@@ -68,20 +80,27 @@ Result<void> Import::flush() {
     return {};
 }
 
+/// Before each content is counted, whatever is wrong with it.
+Result<void> Import::check_room(std::uint64_t line) {
+    if (report_.received < items_max_) return {};
+    TG_CHECK(flush());
+    report_.committed_line = line - 1;
+    return std::unexpected(too_many());
+}
+
+Result<void> Import::refuse_overlong(std::uint64_t line) {
+    TG_CHECK(check_room(line));
+    ++report_.received;
+    refuse(line, {"", "is over 16 MiB", "too_long"});
+    return {};
+}
+
 Result<void> Import::take_line(std::string_view line) {
     const std::uint64_t number = ++line_;
-    if (line.size() > kImportLineBytesMax) {
-        ++report_.received;
-        refuse(number, {"", "is over 16 MiB", "too_long"});
-        return {};
-    }
+    if (line.size() > kImportLineBytesMax) return refuse_overlong(number);
     line = trim(line);
     if (line.empty()) return {};
-    if (report_.received == items_max_) {
-        TG_CHECK(flush());
-        report_.committed_line = number - 1;
-        return std::unexpected(too_many());
-    }
+    TG_CHECK(check_room(number));
     const auto document = json::parse(line);
     if (document) return take(number, document->root());
     ++report_.received;
@@ -99,11 +118,7 @@ void Import::hold(std::string_view piece) {
 }
 
 Result<void> Import::end_line() {
-    if (std::exchange(overlong_, false)) {
-        ++report_.received;
-        refuse(++line_, {"", "is over 16 MiB", "too_long"});
-        return {};
-    }
+    if (std::exchange(overlong_, false)) return refuse_overlong(++line_);
     // Not kept: one long line would hold its memory until the end.
     const std::string line = std::exchange(held_, {});
     return take_line(line);

@@ -1,7 +1,7 @@
 // Import: contents from JSON or lines of it into the library, what cannot be taken named by its line.
 //
 // Guarantee   Commits are whole: kImportBatch contents, or fewer where they are long. What is told as stored is on the disk; an import that
-//             ends early has stored whole commits and nothing else.
+//             ends early has stored whole commits and nothing else; of a COMMIT without an answer it says that it is not certain.
 // Memory      The contents of a commit (kImportBatchBytes of text, or one content), the line that comes and kImportIdsMax ids: however much
 //             is imported.
 // Threads     One at a time.
@@ -14,6 +14,7 @@
 
 #include "pipeline/schema.h"
 #include "services/content/search/library.h"
+#include "services/content/search/postgres_session.h"
 
 namespace tidegate::content {
 
@@ -34,6 +35,7 @@ struct ImportReport {
     std::uint64_t received = 0, failed = 0;
     std::uint64_t stored = 0, updated = 0, unchanged = 0;  // Of whole commits.
     std::uint64_t committed_line = 0;                      // Those up to it were taken or refused.
+    bool uncertain = false;                                // The commit that failed may be on the disk all the same.
     std::vector<std::string> ids;                          // The first kImportIdsMax.
     std::uint64_t ids_left_out = 0;
     std::vector<ImportFault> faults;  // The first kFaultsMax.
@@ -62,6 +64,8 @@ class Import {
     void hold(std::string_view piece);
     Result<void> end_line();
     Result<void> take_line(std::string_view line);
+    Result<void> check_room(std::uint64_t line);
+    Result<void> refuse_overlong(std::uint64_t line);
     Result<void> take(std::uint64_t line, json::Value value);
     void refuse(std::uint64_t line, pipeline::FieldError error);
     Result<void> flush();

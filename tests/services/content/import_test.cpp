@@ -87,6 +87,37 @@ TEST_F(ImportTest, TheOneTooManyEndsItWithThoseBeforeStored) {
     EXPECT_EQ(import.report().committed_line, 3U);
 }
 
+TEST_F(ImportTest, LinesThatAreTooLongAreCountedAndEndItToo) {
+    const std::string overlong = std::string(kImportLineBytesMax + 1, 'x') + "\n";
+    for (const std::size_t cut : {overlong.size(), overlong.size() / 3}) {
+        Import import(*library_, "t", 2);
+        ASSERT_TRUE(import.add(line(1) + line(2)));
+        Result<void> taken;
+        for (std::size_t at = 0; taken && at < overlong.size(); at += cut) {
+            taken = import.add(std::string_view(overlong).substr(at, cut));
+        }
+        ASSERT_FALSE(taken) << cut;
+        EXPECT_EQ(taken.error().code, ErrorCode::kTooLarge);
+        EXPECT_EQ(import.report().received, 2U);
+        EXPECT_EQ(import.report().committed_line, 2U);
+        EXPECT_EQ(count(), 2);
+        EXPECT_FALSE(import.add(line(3)));
+        EXPECT_EQ(count(), 2);
+    }
+}
+
+TEST(StoredSoFar, SaysNothingForCertainOfACommitWithoutAnAnswer) {
+    const Error lost = uncertain_commit("the connection was lost");
+    EXPECT_TRUE(is_uncertain_commit(lost));
+    EXPECT_FALSE(is_uncertain_commit({ErrorCode::kUnavailable, "the database was lost in the middle of it"}));
+    ImportReport report;
+    EXPECT_EQ(stored_so_far(report), "Nothing of it was stored.");
+    report.uncertain = true;
+    EXPECT_EQ(stored_so_far(report), "Before that nothing was stored.");
+    report.stored = report.committed_line = 500;
+    EXPECT_EQ(stored_so_far(report), "Before that 500 were stored, 0 updated and 0 unchanged, up to line 500.");
+}
+
 TEST_F(ImportTest, OfVeryManyTheFirstIdsAreNamedAndTheOthersCounted) {
     Import import(*library_, "t", 100'000);
     std::string lines;

@@ -15,6 +15,7 @@ using store::PostgresRows;
 using store::PostgresValues;
 
 constexpr Duration kFailFast = std::chrono::seconds(1);
+constexpr std::string_view kNotCertain = "whether it was stored is not certain";
 
 store::PostgresOptions session_options(const PostgresPlace& place) {
     store::PostgresOptions options;
@@ -51,6 +52,15 @@ Result<void> check_server(PostgresLink& link) {
 }
 
 }  // namespace
+
+Error uncertain_commit(std::string_view why) {
+    return {ErrorCode::kUnavailable,
+            fmt::format("{} ({}): send it again, the same text is not stored twice.", kNotCertain, why)};
+}
+
+bool is_uncertain_commit(const Error& error) noexcept {
+    return error.code == ErrorCode::kUnavailable && error.message.starts_with(kNotCertain);
+}
 
 void StoreWatch::note_answer() {
     const Lock lock(mutex_);
@@ -147,8 +157,7 @@ Result<void> PostgresSession::commit() {
     if (link_->broken()) return fail(ErrorCode::kUnavailable, "the database was lost in the middle of it");
     auto done = ask_once("COMMIT", PostgresValues());
     if (!done) {
-        return fail(ErrorCode::kUnavailable, "whether it was stored is not certain (" + done.error().message +
-                                                 "): send it again, the same text is not stored twice");
+        return std::unexpected(uncertain_commit(done.error().message));
     }
     if (done->command() != "COMMIT") return fail(ErrorCode::kInternal, "the database rolled it back");
     return {};

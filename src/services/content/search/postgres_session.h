@@ -19,6 +19,11 @@
 
 namespace tidegate::content {
 
+/// Of a COMMIT that had no answer: the texts may be stored or not.
+Error uncertain_commit(std::string_view why);
+/// Made by uncertain_commit().
+bool is_uncertain_commit(const Error& error) noexcept;
+
 struct PostgresPlace {
     std::string url;
     std::string schema = "tidegate";

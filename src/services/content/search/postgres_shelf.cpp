@@ -66,7 +66,8 @@ Result<void> PostgresShelf::begin_reading() {
 Result<void> PostgresShelf::begin_writing() {
     more_passages_ = more_words_ = 0;
     words_wait_ = false;
-    return session_->begin("BEGIN");
+    // Not the database's default, which may be another: a put reads what was committed while it waited for the tenant's row.
+    return session_->begin("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
 }
 
 Result<void> PostgresShelf::commit() {
