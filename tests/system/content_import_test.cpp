@@ -189,6 +189,30 @@ TEST_F(ContentImport, NoMoreAtATimeThanTheSettingsAllow) {
     EXPECT_EQ(number(report_of(first.response()).root(), "stored"), 1);
 }
 
+TEST_F(ContentImport, AClientThatFallsSilentIsToldWhatIsStoredAndGivesItsPlaceBack) {
+    start({"--content.imports_max", "1", "--content.import_silence_max_s", "1"});
+    RawClient silent(server_->port());
+    ASSERT_TRUE(silent.send(head("Transfer-Encoding: chunked")));
+    std::string text;
+    for (int i = 1; i <= 1'100; ++i) text += line("silent", i, 600);
+    ASSERT_TRUE(silent.send(chunk(text)));  // Far above the mean rate for minutes.
+    const RawResponse cut = silent.response(false, std::chrono::minutes(2));
+    ASSERT_EQ(cut.status, 408) << cut.body;
+    EXPECT_NE(cut.body.find("content.import_silence_max_s"), std::string::npos) << cut.body;
+    const std::string stored = std::to_string(total());
+    EXPECT_TRUE(stored == "500" || stored == "1000") << stored;
+    EXPECT_NE(cut.body.find("Of it " + stored + " were stored"), std::string::npos) << cut.body;
+    EXPECT_NE(logged("content_import_cut").find("\"up_to_line\":" + stored), std::string::npos);
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    for (;;) {
+        RawClient next(server_->port());
+        ASSERT_TRUE(next.send(head("Transfer-Encoding: chunked") + chunk(line("next", 1)) + "0\r\n\r\n"));
+        if (next.response().status == 200) break;
+        ASSERT_LT(std::chrono::steady_clock::now(), give_up) << "the place is still held";
+        rest(std::chrono::milliseconds(20));
+    }
+}
+
 TEST_F(ContentImport, ALongBodyTakesNoMoreMemoryThanAShortOne) {
     start();
     // A sanitizer maps terabytes for its shadow, and keeps what was freed: what is held then says nothing.

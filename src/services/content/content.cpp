@@ -1,5 +1,7 @@
 #include "services/content/content.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "services/content/model_embedder.h"
 
@@ -90,12 +92,29 @@ void ContentService::append_status(JsonWriter& writer) const {
     writer.field("made", library_->vectors()->made()).end_object();
 }
 
-std::shared_ptr<void> ContentService::take_import_place() {
-    if (imports_->fetch_add(1) >= needs_.settings.imports_max) {
-        imports_->fetch_sub(1);
-        return nullptr;
+Result<std::shared_ptr<void>> ContentService::take_import_place(const std::string& tenant) {
+    const std::uint32_t most = needs_.settings.imports_max;
+    const Lock lock(imports_->mutex);
+    if (imports_->taken >= most) {
+        return fail(ErrorCode::kUnavailable, "As many imports as content.imports_max allows are under way; ask again.");
     }
-    return {imports_.get(), [imports = imports_](void*) { imports->fetch_sub(1); }};
+    if (!tenant.empty()) {
+        const auto mine = imports_->by_tenant.find(tenant);
+        if (mine != imports_->by_tenant.end() && mine->second >= std::max<std::uint32_t>(1, most / 2)) {
+            return fail(ErrorCode::kResourceExhausted,
+                        "Your tenant has as many imports under way as one may (half of content.imports_max); end one "
+                        "first.");
+        }
+        ++imports_->by_tenant[tenant];
+    }
+    ++imports_->taken;
+    return std::shared_ptr<void>(imports_.get(), [imports = imports_, tenant](void*) {
+        const Lock freed(imports->mutex);
+        --imports->taken;
+        if (tenant.empty()) return;
+        const auto mine = imports->by_tenant.find(tenant);
+        if (--mine->second == 0) imports->by_tenant.erase(mine);
+    });
 }
 
 void ContentService::register_routes(std::vector<pipeline::Route>& routes) {

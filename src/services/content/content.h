@@ -8,13 +8,14 @@
 // Threads     register_routes() and stop() on the main thread; the rest any.
 #pragma once
 
-#include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "model/text_models.h"
 #include "observe/metrics.h"
 #include "pipeline/context.h"
@@ -60,8 +61,9 @@ class ContentService final : public service::Service {
 
     runtime::WorkerPool& blocking() const noexcept { return needs_.blocking; }
     observe::Logger* log() const noexcept { return needs_.log; }
-    /// For one of content.imports_max imports, as long as it is held; null: all are taken.
-    std::shared_ptr<void> take_import_place();
+    /// For one of content.imports_max imports, as long as it is held. kUnavailable: all are taken; kResourceExhausted: the tenant has its half.
+    /// Callers of no tenant have no share: they are many.
+    Result<std::shared_ptr<void>> take_import_place(const std::string& tenant);
 
     struct Counts {
         observe::Counter stored, unchanged, refused, cut, searches, answered, not_in_sources;
@@ -75,8 +77,13 @@ class ContentService final : public service::Service {
     std::unique_ptr<Library> library_;
     std::unique_ptr<Ledger> ledger_;
     Counts counts_;
+    struct Imports {
+        Mutex mutex;
+        std::uint32_t taken TG_GUARDED_BY(mutex) = 0;
+        std::map<std::string, std::uint32_t> by_tenant TG_GUARDED_BY(mutex);  // Of those that have one.
+    };
     /// Outlives the service where an import does.
-    const std::shared_ptr<std::atomic<std::uint32_t>> imports_ = std::make_shared<std::atomic<std::uint32_t>>(0);
+    const std::shared_ptr<Imports> imports_ = std::make_shared<Imports>();
 };
 
 /// Where the service keeps its files.

@@ -61,12 +61,9 @@ void import_streamed(const ContextPtr& context, ContentService& service, bool li
                                   ? "The body is longer than content.import_bytes_max allows. Nothing of it was stored."
                                   : "A JSON text may have 64 MiB; longer ones go as lines (application/x-ndjson)."});
     }
-    auto place = service.take_import_place();
-    if (!place) {
-        return context->fail(
-            {ErrorCode::kUnavailable, "As many imports as content.imports_max allows are under way; ask again."});
-    }
-    const auto stream = std::make_shared<ImportStream>(service, context, lines, std::move(place));
+    auto place = service.take_import_place(actor_of(*context).tenant);
+    if (!place) return context->fail(place.error());
+    const auto stream = std::make_shared<ImportStream>(service, context, lines, *std::move(place));
     context->exchange()->loop().mailbox()->post([stream] { stream->start(); });
 }
 

@@ -8,6 +8,12 @@
 
 namespace tidegate::content {
 
+namespace {
+
+constexpr int kTooSlow = 408;
+
+}  // namespace
+
 void count_import(ContentService& service, const ImportReport& report) {
     service.counts().stored.add(report.stored + report.updated);
     service.counts().unchanged.add(report.unchanged);
@@ -20,7 +26,8 @@ ImportStream::ImportStream(ContentService& service, pipeline::ContextPtr context
       context_(std::move(context)),
       lines_(lines),
       place_(std::move(place)),
-      mailbox_(context_->exchange()->loop().mailbox()),
+      loop_(context_->exchange()->loop()),
+      mailbox_(loop_.mailbox()),
       request_id_(context_->request_id()),
       tenant_(actor_of(*context_).tenant),
       import_(service.library(), tenant_, service.settings().items_max) {}
@@ -29,6 +36,8 @@ void ImportStream::start() {
     const auto pipe = context_->body_pipe();
     if (pipe == nullptr) return context_->fail({ErrorCode::kInternal, "The body is not streamed."});
     self_ = shared_from_this();
+    const auto held = self_;  // The pipe may tell at once that nothing will come.
+    listen();
     pipe->attach(context_->exchange(), *this);
 }
 
@@ -39,13 +48,30 @@ bool ImportStream::on_body(std::string_view bytes) {
     go_on();
     if (gone_) return true;
     paused_ = gathered_.size() >= kBlockBytes;
+    paused_ ? listen_no_more() : listen();
     return !paused_;
 }
 
 void ImportStream::on_body_end() {
     const auto held = shared_from_this();  // The pool may be done with the last block before we are.
     ended_ = true;
+    listen_no_more();
     go_on();
+}
+
+void ImportStream::listen() {
+    loop_.timers().schedule(*this, loop_.now() + service_.settings().import_silence_max);
+}
+
+void ImportStream::listen_no_more() {
+    loop_.timers().cancel(*this);
+}
+
+void ImportStream::on_timer() {
+    if (gone_ || ended_ || paused_) return;
+    if (writing_) return listen();  // How far it came can be told when the block is in.
+    if (const auto pipe = context_->body_pipe()) pipe->detach();
+    on_body_failed(kTooSlow, "no byte of the body came for as long as content.import_silence_max_s allows");
 }
 
 /// Hands out the next block, when the last one is taken in and there is enough, or all.
@@ -63,6 +89,7 @@ void ImportStream::go_on() {
 
 void ImportStream::on_body_failed(int status, std::string_view detail) {
     constexpr int kLeft = 499;
+    listen_no_more();
     const auto held = std::exchange(self_, nullptr);
     const auto context = std::exchange(context_, nullptr);
     if (std::exchange(gone_, true)) return;
@@ -71,7 +98,15 @@ void ImportStream::on_body_failed(int status, std::string_view detail) {
         // A block that is being taken in may add a commit to what can be told now.
         const std::string known = writing_ ? "What came before is stored in whole commits; the log says how far."
                                            : stored_so_far(import_.report());
-        context->fail({pipeline::code_of_status(status), fmt::format("{} {}", detail, known)});
+        const std::string told = fmt::format("{}. {}", detail, known);
+        // The status as it is: 408 has no code of its own.
+        context->send(
+            pipeline::error_response(context->error_shape(), {.status = status,
+                                                              .error = to_string(pipeline::code_of_status(status)),
+                                                              .detail = told,
+                                                              .request_id = request_id_,
+                                                              .path = context->head().path,
+                                                              .errors = nullptr}));
     }
     if (!writing_) tell_cut(cut_);
 }
@@ -79,6 +114,7 @@ void ImportStream::on_body_failed(int status, std::string_view detail) {
 /// On the loop: answers now, and hears of the body no more.
 void ImportStream::refuse(const Error& error) {
     if (std::exchange(gone_, true)) return;
+    listen_no_more();
     const auto held = std::exchange(self_, nullptr);
     const auto context = std::exchange(context_, nullptr);
     gathered_ = {};
@@ -100,7 +136,8 @@ void ImportStream::tell_cut(std::string_view reason) const {
         .field("stored", report.stored)
         .field("updated", report.updated)
         .field("unchanged", report.unchanged)
-        .field("up_to_line", report.committed_line);
+        .field("up_to_line", report.committed_line)
+        .field("last_commit_uncertain", report.uncertain);
 }
 
 // On the pool.
@@ -141,6 +178,7 @@ void ImportStream::block_done() {
     go_on();
     if (gone_ || !paused_ || gathered_.size() >= kBlockBytes) return;
     paused_ = false;
+    listen();
     if (const auto pipe = context_->body_pipe()) pipe->resume();
 }
 

@@ -6,7 +6,8 @@
 // Back-pressure  One block of kBlockBytes is being taken in; the client is read no further while another waits.
 // Memory      Two blocks beside the Import; JSON that is no lines, whole: kWholeBytesMax.
 // Threads     The loop of the exchange; blocks are taken in on the pool for waiting, one at a time.
-// When it fails  kTooLarge, kInvalidArgument (no JSON), kUnavailable (store, pool); a slow client gets 408, broken chunks 400.
+// When it fails  kTooLarge, kInvalidArgument (no JSON), kUnavailable (store, pool); a client that is slow, or silent for
+//             content.import_silence_max_s, gets 408, broken chunks 400.
 #pragma once
 
 #include <atomic>
@@ -18,12 +19,15 @@
 #include "base/mutex.h"
 #include "pipeline/context.h"
 #include "runtime/event_loop.h"
+#include "runtime/timer_wheel.h"
 #include "services/content/content.h"
 #include "services/content/import.h"
 
 namespace tidegate::content {
 
-class ImportStream final : public http::BodyReceiver, public std::enable_shared_from_this<ImportStream> {
+class ImportStream final : public http::BodyReceiver,
+                           private runtime::Timer,
+                           public std::enable_shared_from_this<ImportStream> {
   public:
     static constexpr std::size_t kBlockBytes = std::size_t{256} * 1024;
     static constexpr std::size_t kWholeBytesMax = std::size_t{64} * 1024 * 1024;
@@ -44,11 +48,16 @@ class ImportStream final : public http::BodyReceiver, public std::enable_shared_
     void block_done();
     void refuse(const Error& error);
     void tell_cut(std::string_view reason) const;
+    /// On the loop: bytes are waited for from now on, or not.
+    void listen();
+    void listen_no_more();
+    void on_timer() override;
 
     ContentService& service_;
     pipeline::ContextPtr context_;
     const bool lines_;
     const std::shared_ptr<void> place_;
+    runtime::EventLoop& loop_;
     const std::shared_ptr<runtime::Mailbox> mailbox_;
     const std::string request_id_, tenant_;
     std::shared_ptr<ImportStream> self_;  // While the body comes.

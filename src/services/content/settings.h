@@ -16,6 +16,7 @@ struct ContentSettings {
     std::uint64_t items_max = 1'000'000;
     std::uint64_t import_bytes_max = 4ULL << 30U;
     std::uint32_t imports_max = 4;
+    Duration import_silence_max = std::chrono::seconds(30);
     std::string vectors_model;
     Duration query_ttl{};
 };
@@ -64,7 +65,13 @@ inline void declare(settings::Table& table, ContentSettings& s) {
         .range(1, 64)
         .doc(
             "Most imports at a time whose body is read while it comes (over 1 MiB of lines, or of unknown length); a "
-            "further one gets 503. Each holds some 10 MiB, of very long texts up to 100.");
+            "further one gets 503. One tenant has at most half of them, at least one; a further one of its gets 429. "
+            "Each holds some 10 MiB, of very long texts up to 100.");
+    table.add("content.import_silence_max_s", s.import_silence_max, std::chrono::seconds(30))
+        .range(std::chrono::milliseconds(100), std::chrono::minutes(10))
+        .doc(
+            "An import of which no byte comes for so long, though the server waits for one, ends with 408 and what of "
+            "it is stored.");
     table.add("content.cache_ttl_query_s", s.query_ttl, std::chrono::seconds(60))
         .range(std::chrono::seconds(0), std::chrono::hours(24))
         .doc(

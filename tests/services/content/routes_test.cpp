@@ -97,6 +97,26 @@ class ContentRoutes : public ::testing::Test {
     std::unique_ptr<pipeline::Dispatcher> dispatcher_;
 };
 
+TEST_F(ContentRoutes, OneTenantTakesAtMostHalfOfThePlacesForImports) {
+    auto& content = dynamic_cast<ContentService&>(*service_);
+    std::vector<std::shared_ptr<void>> held;
+    for (int i = 0; i < 2; ++i) held.push_back(content.take_import_place("a").value());
+    const auto third = content.take_import_place("a");
+    ASSERT_FALSE(third);
+    EXPECT_EQ(third.error().code, ErrorCode::kResourceExhausted);
+    // Callers of no tenant are many: all that is left is theirs.
+    held.push_back(content.take_import_place("").value());
+    held.push_back(content.take_import_place("").value());
+    EXPECT_EQ(content.take_import_place("b").error().code, ErrorCode::kUnavailable);
+    held.erase(held.begin());
+    held.push_back(content.take_import_place("b").value());
+    EXPECT_FALSE(content.take_import_place("a"));
+    held.clear();
+    EXPECT_TRUE(content.take_import_place("a"));
+    settings_.imports_max = 1;
+    EXPECT_TRUE(content.take_import_place("a")) << "of one place half is one";
+}
+
 std::string text(json::Value value, std::string_view name) {
     const auto found = value.find(name);
     return found && found->kind() == json::Kind::kString ? std::string(found->as_string()) : "(none)";
