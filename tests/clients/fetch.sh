@@ -9,6 +9,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 # Two tests may want them at once; the second finds what the first has made.
 exec 9>"$folder/lock"
 flock 9
+# What is on its way lies here too: whoever waits sees it grow.
+mkdir -p "$folder/tmp"
+export TMPDIR="$folder/tmp"
 if ! cmp -s "$here/requirements.txt" "$folder/python.txt"; then
     [ -x "$folder/venv/bin/pip" ] || python3 -m venv "$folder/venv" >"$folder/log" 2>&1
     "$folder/venv/bin/pip" install -q --disable-pip-version-check -r "$here/requirements.txt" >"$folder/log" 2>&1 ||
@@ -24,3 +27,4 @@ if ! cmp -s "$here/package.json" "$folder/node.json"; then
     cp "$here/package.json" "$folder/node.json"
 fi
 cp "$here"/*.mjs "$folder/node/"
+rm -rf "$folder/tmp"

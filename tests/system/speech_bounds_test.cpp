@@ -1,4 +1,5 @@
 // What the speech service refuses because there is no room, and whoever waits for what somebody else deletes.
+#include <set>
 #include <thread>
 
 #include "system/speech.h"
@@ -104,6 +105,27 @@ TEST_F(SpeechBounds, OneTenantTakesNoMoreThanItsShareOfTheDisk) {
     EXPECT_EQ(remove(text(parse_json(first.body).root(), "session_id"), north).status, 200);
     EXPECT_EQ(hand_in(large, north).status, 202);
     EXPECT_EQ(sessions(south), 1U);
+}
+
+TEST_F(SpeechBounds, WhoeverLeavesBeforeTheAnswerGivesTheShareBack) {
+    const HeaderList north{{"Authorization", "Bearer " + key_of("north")}};
+    const std::string large = long_recording(60);
+    const std::string bytes = std::to_string(large.size() + 100'000);
+    start({"--speech.decoders=1", "--speech.answer_now_max_s=3600", "--speech.upload_bytes_max=" + bytes,
+           "--speech.tenant_bytes_max=" + bytes});
+    HeaderList headers = north;
+    headers.emplace_back("Content-Type", "multipart/form-data; boundary=edge");
+    RawClient leaving(server_->port());
+    ASSERT_TRUE(leaving.send(request_text("POST", kTranscribe, form({}, "audio", large), headers)));
+    ASSERT_TRUE(comes_true([&] { return sessions(north) == 1; }));
+    EXPECT_EQ(hand_in(large, north).status, 429);
+    leaving.reset();
+    EXPECT_TRUE(comes_true([&] { return hand_in(large, north).status == 202; }));
+    const json::Document list = parse_json(get(server_->port(), kTranscribe, north).body);
+    std::multiset<std::string> states;
+    each_in(list.root(), "items", [&](json::Value one) { states.insert(text(one, "status")); });
+    EXPECT_EQ(states.count("cancelled"), 1U);
+    EXPECT_EQ(states.size(), 2U);
 }
 
 TEST_F(SpeechBounds, AShareThatTheLargestUploadWouldNotFitStopsTheStart) {

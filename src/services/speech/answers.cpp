@@ -271,6 +271,7 @@ audit::Decision decide_transcript(const pipeline::ContextPtr& context, const Ses
 }
 
 Error error_of(const Session& session) {
+    if (session.state == "cancelled") return {ErrorCode::kConflict, session.error};
     for (const ErrorCode code :
          {ErrorCode::kUnsupportedMedia, ErrorCode::kFailedValidation, ErrorCode::kTooLarge, ErrorCode::kUnavailable}) {
         if (session.error_code == to_string(code)) return {code, session.error};

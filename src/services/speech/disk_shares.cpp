@@ -5,7 +5,7 @@
 namespace tidegate::speech {
 
 Result<void> DiskShares::Place::grow(std::uint64_t bytes) {
-    if (owner_ == nullptr) return {};
+    if (owner_ == nullptr || tenant_.empty()) return {};
     if (looked_at_ == 0 || bytes_ + bytes >= looked_at_ + kLookEachBytes) {
         TG_TRY(waiting_, owner_->store_.waiting_bytes(tenant_));
         looked_at_ = bytes_ + bytes;

@@ -2,6 +2,7 @@
 //
 // Guarantee   What comes in and what waits or is in work together stays within the share: whoever brings more is refused while it comes.
 //             What comes in is counted here, what was accepted is asked of the store, so that a restart knows it too.
+//             Callers of no tenant have no share: they are many, and one could take it from all; speech.disk_free_min_bytes bounds them.
 // Threads     Any that may wait for the database; it is asked again after each kLookEachBytes of an upload.
 // When full   kResourceExhausted.
 #pragma once

@@ -91,7 +91,7 @@ void accept_and_wait(const pipeline::ContextPtr& context, Speech& speech, const 
             return context->fail({ErrorCode::kConflict, "The recording was deleted before it was transcribed."});
         }
         if (!session) return context->fail(session.error());
-        if (session->state == "accepted" && why) return context->fail(*why);
+        if (why && (session->state == "accepted" || session->state == "cancelled")) return context->fail(*why);
         context->end_stage("transcribe");
         if (session->state != "completed") return context->fail(error_of(*session));
         answer(context, *session);

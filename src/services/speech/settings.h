@@ -139,7 +139,8 @@ inline void declare(settings::Table& table, SpeechSettings& s) {
         .bytes()
         .doc(
             "Bytes that recordings of one tenant may hold on the disk while they come in, wait and are in work; one "
-            "more upload gets 429. At least speech.upload_bytes_max.");
+            "more upload gets 429. Callers of no tenant are bound by speech.disk_free_min_bytes alone. At least "
+            "speech.upload_bytes_max.");
     table.add("speech.audio_max_s", s.audio_max, hours(1))
         .range(seconds(1), hours(24))
         .env_aliases({"MAX_AUDIO_LENGTH"})

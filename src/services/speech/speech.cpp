@@ -117,18 +117,72 @@ void Speech::sweep_each_minute() {
     }
 }
 
-/// What is over goes after speech.keep_s; what was accepted as long ago goes when its job is over, with its recording.
+/// What is over goes after speech.keep_s. What was accepted ends with its job, also where nobody was told of the job's end: a kill came
+/// between the two databases, or the job was cancelled while the server was down. The accepted ones hold their tenant's share.
 Result<void> Speech::sweep() {
+    constexpr UnixMillis kLeaveForMs = 60'000;
     TG_CHECK(store_->remove_old());
-    TG_TRY(const std::vector<Session> old, store_->old_and_accepted());
-    for (const Session& one : old) {
-        const auto job = house_.jobs.find(one.job);
-        if (!job && job.error().code != ErrorCode::kNotFound) return std::unexpected(job.error());
-        if (job && !jobs::is_over(job->state)) continue;
-        if (job) TG_CHECK(house_.jobs.forget_file(one.job));
-        TG_CHECK(store_->remove(one.id, one.tenant));
+    TG_TRY(const auto unfinished, store_->accepted_before(house_.clock.unix_ms() - kLeaveForMs));
+    for (const SpeechStore::Unfinished& one : unfinished) {
+        {
+            const Lock lock(mutex_);
+            if (stopping_) return {};
+            if (accepting_.contains(one.id)) continue;
+        }
+        TG_CHECK(sweep_unfinished(one));
     }
     return {};
+}
+
+Result<void> Speech::sweep_unfinished(const SpeechStore::Unfinished& one) {
+    TG_TRY(const std::optional<jobs::Job> job, job_of(one));
+    if (job && !jobs::is_over(job->state)) return {};
+    if (one.is_old) {
+        if (job) TG_CHECK(house_.jobs.forget_file(job->id));
+        TG_CHECK(store_->remove(one.id, one.tenant));
+        return {};
+    }
+    const UnixMillis now = house_.clock.unix_ms();
+    if (!job) {
+        TG_CHECK(store_->fail_session(one.id, {ErrorCode::kNotFound, "Its job is gone."}, now));
+    } else if (job->state == jobs::JobState::kCancelled) {
+        TG_CHECK(store_->cancel_session(one.id, now));
+    } else if (job->state != jobs::JobState::kDead) {  // A dead one keeps its recording, and may be retried.
+        const std::string why = job->error.empty() ? "Its job is over without a transcript." : job->error;
+        TG_CHECK(store_->fail_session(one.id, {ErrorCode::kInternal, why}, now));
+    }
+    return {};
+}
+
+/// Nothing: it is gone, or never came to be. A kill may have come after the job and before its note in the session: then it is found
+/// among those that still have the recording, and noted.
+Result<std::optional<jobs::Job>> Speech::job_of(const SpeechStore::Unfinished& one) {
+    using jobs::JobState;
+    if (!one.job.empty()) {
+        auto job = house_.jobs.find(one.job);
+        if (job) return std::optional(*std::move(job));
+        if (job.error().code == ErrorCode::kNotFound) return std::optional<jobs::Job>();
+        return std::unexpected(std::move(job).error());
+    }
+    // A worker may take or give back one between two looks: a third sees it.
+    for (const JobState state : {JobState::kQueued, JobState::kRunning, JobState::kQueued, JobState::kDead}) {
+        jobs::JobFilter filter{.kind = std::string(kJobKind), .state = state, .limit = 500};
+        for (bool more = true; more;) {
+            TG_TRY(std::vector<jobs::Job> page, house_.jobs.list(filter));
+            for (const jobs::Job& listed : page) {
+                if (listed.tenant != one.tenant) continue;
+                auto job = house_.jobs.find(listed.id);  // With its payload, which lists leave out.
+                if (!job && job.error().code != ErrorCode::kNotFound) return std::unexpected(std::move(job).error());
+                const auto wish = job ? read_wish(job->payload) : std::unexpected(job.error());
+                if (!wish || wish->session != one.id) continue;
+                TG_CHECK(store_->set_job(one.id, job->id));
+                return std::optional(*std::move(job));
+            }
+            more = page.size() == filter.limit;
+            if (more) filter.before = page.back().id;
+        }
+    }
+    return std::optional<jobs::Job>();
 }
 
 SoundLimits Speech::limits() const {
@@ -159,6 +213,17 @@ Result<Accepted> Speech::accept(const pipeline::Context& context, Uploaded uploa
     session.bytes = uploaded.bytes;
     session.sha256 = to_hex(uploaded.hash);
     session.created = house_.clock.unix_ms();
+    {
+        const Lock lock(mutex_);
+        accepting_.insert(session.id);
+    }
+    auto accepted = hand_to_jobs(session, std::move(uploaded), wish, std::move(when_done));
+    const Lock lock(mutex_);
+    accepting_.erase(session.id);
+    return accepted;
+}
+
+Result<Accepted> Speech::hand_to_jobs(const Session& session, Uploaded uploaded, const Wish& wish, WhenDone when_done) {
     TG_CHECK(store_->add(session));
     uploaded.place.give_back();  // From here on the store knows of its bytes.
     if (when_done) {
@@ -208,6 +273,10 @@ void Speech::on_job_end(const jobs::Job& job) {
     const auto read = read_wish(job.payload);
     if (!read) return;
     if (job.state == jobs::JobState::kCancelled) {
+        // Its share of the disk is free from here on. What cannot be written now is by the sweep.
+        if (const auto ended = store_->cancel_session(read->session, house_.clock.unix_ms()); !ended) {
+            house_.log.line(observe::Level::kWarn, "speech_session_not_ended").field("reason", ended.error().message);
+        }
         return tell_waiter(read->session, Error{ErrorCode::kConflict, "The transcription was cancelled."});
     }
     if (job.state == jobs::JobState::kDead) failed_.add();
@@ -267,7 +336,7 @@ jobs::Outcome Speech::work(jobs::Run& run) {
 jobs::Outcome Speech::transcribe_session(jobs::Run& run, const Session& session, const Wish& wish) {
     // A run before came so far: what it came to stays. It was killed between the two databases, or could not store the summary.
     if (session.state == "completed") return end_completed(session, wish);
-    if (session.state == "failed") return jobs::Outcome::failed(session.error);
+    if (session.state != "accepted") return jobs::Outcome::failed(session.error);
     TranscribeOptions options;
     options.limits = limits();
     options.limits.should_stop = [&run] { return run.is_cancelled(); };

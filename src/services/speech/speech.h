@@ -6,6 +6,8 @@
 //             Who heard a recording stands in its session; who stood in for whom, and why, too.
 // Memory      speech.decoders decoders, and what their jobs hold.
 // Threads     accept() and the reads: any but a loop's. Work is done on the jobs' threads; one of its own forgets what is old.
+//             A session ends with its job, however that ends: at once, or by the sweep of each minute where a kill came between. A dead
+//             job's stays as it is, with its recording, until the job is retried or gone.
 // When it fails  A recording that cannot be read fails for good, with its reason; a recogniser that fails is tried again. An upstream that
 //             fails is tried again for recordings that nobody waits for; whoever waits is told at once.
 #pragma once
@@ -17,6 +19,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -134,6 +137,7 @@ class Speech final : public service::Service {
     static constexpr Duration kLookMax = std::chrono::seconds(5);
     Speech(const SpeechSettings& settings, const service::House& house);
     Result<void> open_engines();
+    Result<Accepted> hand_to_jobs(const Session& session, Uploaded uploaded, const Wish& wish, WhenDone when_done);
     std::string why_no_fallback(const Wish& wish) const;
     std::expected<Heard, NotHeard> hear(const std::string& path, const Wish& wish, const TranscribeOptions& options);
     std::expected<Heard, NotHeard> hear_embedded(const std::string& path, const TranscribeOptions& options);
@@ -146,6 +150,8 @@ class Speech final : public service::Service {
     void tell_waiter(const std::string& session, const std::optional<Error>& why = std::nullopt);
     void on_job_end(const jobs::Job& job);
     Result<void> sweep();
+    Result<void> sweep_unfinished(const SpeechStore::Unfinished& one);
+    Result<std::optional<jobs::Job>> job_of(const SpeechStore::Unfinished& one);
     void sweep_each_minute();
     jobs::Outcome end_completed(const Session& session, const Wish& wish);
     jobs::Outcome end_failed(const std::string& session, const Error& error);
@@ -160,6 +166,7 @@ class Speech final : public service::Service {
     Mutex mutex_;
     std::map<std::string, WhenDone, std::less<>> waiters_ TG_GUARDED_BY(mutex_);
     std::map<std::string, std::vector<WhenRecorded>, std::less<>> recording_ TG_GUARDED_BY(mutex_);
+    std::set<std::string, std::less<>> accepting_ TG_GUARDED_BY(mutex_);  // Sessions within accept().
     Condition stop_asked_;
     bool stopping_ TG_GUARDED_BY(mutex_) = false;
     std::thread sweeper_;  // From open() to stop().

@@ -198,6 +198,15 @@ Result<bool> SpeechStore::fail_session(std::string_view id, const Error& error, 
     return database_.changes() > 0;
 }
 
+Result<bool> SpeechStore::cancel_session(std::string_view id, UnixMillis now) {
+    const Lock lock(mutex_);
+    TG_TRY(store::Statement put,
+           database_.prepare("UPDATE speech_sessions SET state = 'cancelled', error_code = 'cancelled', error = 'The "
+                             "job was cancelled.', finished_ms = ? WHERE id = ? AND state = 'accepted'"));
+    TG_CHECK(put.bind(1, now).bind(2, id).run());
+    return database_.changes() > 0;
+}
+
 Result<std::string> SpeechStore::plan_decision(std::string_view id, std::string_view fresh) {
     const Lock lock(mutex_);
     TG_TRY(store::Statement put,
@@ -293,17 +302,22 @@ Result<void> SpeechStore::remove_old() {
     return gone.bind(1, oldest()).run();
 }
 
-Result<std::vector<Session>> SpeechStore::old_and_accepted() {
+Result<std::vector<SpeechStore::Unfinished>> SpeechStore::accepted_before(UnixMillis then) {
     const Lock lock(mutex_);
     TG_TRY(store::Statement rows,
-           database_.prepare("SELECT " + std::string(kColumns) +
-                             " FROM speech_sessions WHERE state = 'accepted' AND created_ms < ?"));
-    rows.bind(1, oldest());
-    std::vector<Session> out;
+           database_.prepare("SELECT id, tenant, job, created_ms FROM speech_sessions WHERE state = 'accepted' AND "
+                             "created_ms < ? ORDER BY id"));
+    rows.bind(1, then);
+    const UnixMillis its_oldest = oldest();
+    std::vector<Unfinished> out;
     for (;;) {
         TG_TRY(const bool more, rows.step());
         if (!more) return out;
-        out.push_back(read_row(rows));
+        out.push_back({.id = std::string(rows.text(0)),
+                       .tenant = std::string(rows.text(1)),
+                       .job = std::string(rows.text(2)),
+                       .created = rows.integer(3),
+                       .is_old = rows.integer(3) < its_oldest});
     }
 }
 

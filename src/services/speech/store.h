@@ -30,10 +30,10 @@ struct Session {
     std::string file_name;
     std::uint64_t bytes = 0;
     std::string sha256;  // In hex.
-    std::string state;   // `accepted`, `completed`, `failed`.
+    std::string state;   // `accepted`, `completed`, `failed`, `cancelled`.
     UnixMillis created = 0;
     UnixMillis finished = 0;  // 0: not yet.
-    std::string error_code;   // Of a failed one.
+    std::string error_code;   // Of a failed or cancelled one.
     std::string error;
     std::string engine;  // Of a completed one, with what follows: `embedded`, `upstream`.
     std::string model;
@@ -57,6 +57,7 @@ class SpeechStore {
     /// False: it is over already, and stays as it is.
     Result<bool> complete(const Session& session);
     Result<bool> fail_session(std::string_view id, const Error& error, UnixMillis now);
+    Result<bool> cancel_session(std::string_view id, UnixMillis now);
     /// The id under which its first answer is recorded: `fresh`, unless one was planned before.
     Result<std::string> plan_decision(std::string_view id, std::string_view fresh);
     Result<void> set_decision(std::string_view id, std::string_view decision);
@@ -72,8 +73,13 @@ class SpeechStore {
     Result<std::optional<std::string>> summary(std::string_view session);
     /// Removes what has been over for longer than kept.
     Result<void> remove_old();
-    /// What was accepted longer ago than kept and is not over: its job may wait still. Without segments.
-    Result<std::vector<Session>> old_and_accepted();
+    struct Unfinished {
+        std::string id, tenant, job;  // No job: none was noted.
+        UnixMillis created = 0;
+        bool is_old = false;  // Accepted longer ago than kept.
+    };
+    /// What was accepted before then and is not over: its job may wait still.
+    Result<std::vector<Unfinished>> accepted_before(UnixMillis then);
     struct RecordOf {
         std::string planned, decision;  // As in Session.
     };

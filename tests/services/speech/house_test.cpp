@@ -1,6 +1,7 @@
 // The service in a house of a test's own: what a kill left half done is done, and each tenant has its share of the disk.
 #include <gtest/gtest.h>
 
+#include <map>
 #include <thread>
 
 #include "services/speech/speech.h"
@@ -60,6 +61,28 @@ class SpeechHouse : public ::testing::Test {
             if (!job || jobs::is_over(job->state) || clock_.now() > give_up) return job ? *job : jobs::Job();
             std::this_thread::yield();
         }
+    }
+
+    static std::string payload_of(const std::string& session) {
+        return R"({"session":")" + session + R"(","tenant":"acme","separation":"auto","summary":false})";
+    }
+    jobs::Submission submission_of(const std::string& session) const {
+        return {.kind = std::string(kJobKind), .tenant = "acme", .payload = payload_of(session)};
+    }
+    /// Accepted so long ago, of 100 bytes, with this job.
+    void add_accepted(const std::string& id, const std::string& job, Duration ago) {
+        const UnixMillis then = clock_.unix_ms() - std::chrono::duration_cast<std::chrono::milliseconds>(ago).count();
+        ASSERT_TRUE(store_->add({.id = id, .tenant = "acme", .job = job, .bytes = 100, .created = then}));
+    }
+    std::string state_of(const std::string& id) const {
+        const auto found = store_->find(id, "acme");
+        return found ? found->state : found.error().message;
+    }
+    /// The sweep's turn comes with open().
+    bool is_ended(const std::string& id) const {
+        const auto give_up = clock_.now() + std::chrono::seconds(60);
+        while (state_of(id) == "accepted" && clock_.now() < give_up) std::this_thread::yield();
+        return state_of(id) != "accepted";
     }
 
     const store::TemporaryFolder folder_;
@@ -156,6 +179,115 @@ TEST_F(SpeechHouse, WhatComesInAndWhatWaitsShareTheTenantsRoom) {
     EXPECT_TRUE(fourth.grow(900));
     DiskShares::Place nobody;
     EXPECT_TRUE(nobody.grow(1U << 30U));
+}
+
+TEST_F(SpeechHouse, CallersOfNoTenantHaveNoShareThatOneOfThemCouldTakeFromAll) {
+    DiskShares shares(*store_, 1000);
+    DiskShares::Place first(shares, "");
+    EXPECT_TRUE(first.grow(1000));
+    DiskShares::Place second(shares, "");
+    EXPECT_TRUE(second.grow(1000));
+    ASSERT_TRUE(store_->add({.id = "s1", .tenant = "", .bytes = 1000, .created = clock_.unix_ms()}));
+    EXPECT_TRUE(second.grow(2U * DiskShares::kLookEachBytes));
+    DiskShares::Place other(shares, "acme");
+    EXPECT_FALSE(other.grow(1001));
+}
+
+TEST_F(SpeechHouse, ACancelledRecordingGivesItsShareBackAtOnce) {
+    const auto opened = open();
+    ASSERT_TRUE(opened) << opened.error().message;
+    const auto job = jobs_->submit(submission_of("s1"));
+    ASSERT_TRUE(job) << job.error().message;
+    add_accepted("s1", *job, Duration());
+    ASSERT_EQ(store_->waiting_bytes("acme").value(), 100U);
+    ASSERT_TRUE(jobs_->cancel(*job));
+    EXPECT_EQ(store_->waiting_bytes("acme").value(), 0U);
+    const auto found = store_->find("s1", "acme");
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->state, "cancelled");
+    EXPECT_EQ(found->error_code, "cancelled");
+    EXPECT_GT(found->finished, 0);
+    EXPECT_FALSE(store_->cancel_session("s1", 1).value());
+    EXPECT_FALSE(store_->fail_session("s1", {ErrorCode::kInternal, "late"}, 1).value());
+}
+
+TEST_F(SpeechHouse, TheSweepEndsWhatHasNoJobAndLeavesWhatIsJustBeingAccepted) {
+    add_accepted("s1", "", Duration());  // Its job is about to come.
+    add_accepted("s2", "", std::chrono::minutes(2));
+    add_accepted("s3", "0190c000-0000-7000-8000-00000000dead", std::chrono::minutes(2));
+    const auto opened = open();
+    ASSERT_TRUE(opened) << opened.error().message;
+    EXPECT_TRUE(is_ended("s3"));
+    EXPECT_EQ(state_of("s1"), "accepted");
+    for (const char* const id : {"s2", "s3"}) {
+        const auto found = store_->find(id, "acme");
+        ASSERT_TRUE(found);
+        EXPECT_EQ(found->state, "failed");
+        EXPECT_EQ(found->error_code, "not_found");
+        EXPECT_GT(found->finished, 0);
+    }
+    EXPECT_EQ(store_->waiting_bytes("acme").value(), 100U);
+}
+
+TEST_F(SpeechHouse, TheSweepEndsWhatAServerBeforeLeftWithAJobThatIsOverAndKeepsADeadOnes) {
+    // A server that told nobody of the ends of jobs, or was killed before it could.
+    jobs_->stop();
+    const auto work = [](jobs::Run& run) {
+        return run.job().payload.contains("\"s2\"") ? jobs::Outcome::failed("no") : jobs::Outcome::retry("not now");
+    };
+    ASSERT_TRUE(jobs_->add_kind({.name = std::string(kJobKind), .attempts_max = 1, .work = work}));
+    std::map<std::string, std::string> job_of;
+    for (const char* const id : {"s1", "s2", "s3"}) {
+        const auto job = jobs_->submit(submission_of(id));
+        ASSERT_TRUE(job) << job.error().message;
+        job_of[id] = *job;
+    }
+    ASSERT_TRUE(jobs_->cancel(job_of["s1"]));
+    jobs_.reset();
+    auto again = jobs::Jobs::open(job_settings_, folder_.file(""), clock_, random_, nullptr);
+    ASSERT_TRUE(again) << again.error().message;
+    jobs_ = *std::move(again);
+    ASSERT_TRUE(jobs_->add_kind({.name = std::string(kJobKind), .attempts_max = 1, .work = work}));
+    jobs_->start();
+    EXPECT_EQ(ended(job_of["s2"]).state, jobs::JobState::kFailed);
+    EXPECT_EQ(ended(job_of["s3"]).state, jobs::JobState::kDead);
+    jobs_.reset();
+    again = jobs::Jobs::open(job_settings_, folder_.file(""), clock_, random_, nullptr);
+    ASSERT_TRUE(again) << again.error().message;
+    jobs_ = *std::move(again);
+    const auto ago = std::chrono::minutes(2);
+    add_accepted("s0", job_of["s3"],
+                 ago);  // Before the others in the sweep: it has been looked at when they are ended.
+    add_accepted("s1", job_of["s1"], ago);
+    add_accepted("s2", job_of["s2"], ago);
+    const auto opened = open();
+    ASSERT_TRUE(opened) << opened.error().message;
+    EXPECT_TRUE(is_ended("s2"));
+    EXPECT_EQ(state_of("s0"), "accepted");
+    EXPECT_EQ(state_of("s1"), "cancelled");
+    EXPECT_EQ(state_of("s2"), "failed");
+    EXPECT_EQ(store_->find("s2", "acme")->error, "no");
+    EXPECT_EQ(store_->waiting_bytes("acme").value(), 100U);
+}
+
+TEST_F(SpeechHouse, TheSweepFindsTheJobWhoseNoteAKillTook) {
+    // As a kill between the job and its note in the session leaves it; the server before took the job.
+    jobs_->stop();
+    ASSERT_TRUE(jobs_->add_kind(
+        {.name = std::string(kJobKind), .work = [](jobs::Run&) { return jobs::Outcome::interrupted(); }}));
+    const auto job = jobs_->submit(submission_of("s1"));
+    ASSERT_TRUE(job) << job.error().message;
+    jobs_.reset();
+    auto again = jobs::Jobs::open(job_settings_, folder_.file(""), clock_, random_, nullptr);
+    ASSERT_TRUE(again) << again.error().message;
+    jobs_ = *std::move(again);
+    add_accepted("s1", "", std::chrono::minutes(2));
+    add_accepted("s2", "", std::chrono::minutes(2));
+    const auto opened = open();
+    ASSERT_TRUE(opened) << opened.error().message;
+    EXPECT_TRUE(is_ended("s2"));
+    EXPECT_EQ(state_of("s1"), "accepted");
+    EXPECT_EQ(store_->find("s1", "acme")->job, *job);
 }
 
 TEST_F(SpeechHouse, SettingsThatContradictOneAnotherAreNamed) {

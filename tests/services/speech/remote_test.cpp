@@ -351,7 +351,7 @@ TEST_F(Remote, ABreakerOpensAfterFailuresAndLetsATrialThroughLater) {
     testing::Upstream server;
     server.on(target, 500, "{}");
     options_.upstream.pool.breaker.failures_max = 2;
-    options_.upstream.pool.breaker.open_for = std::chrono::milliseconds(200);
+    options_.upstream.pool.breaker.open_for = std::chrono::minutes(5);
     options_.upstream.pool.breaker.probes = 1;
     engine({server.url()});
     EXPECT_EQ(engine_->transcribe(path, {}, {}).error().failure->why, Why::kServerError);
@@ -363,6 +363,12 @@ TEST_F(Remote, ABreakerOpensAfterFailuresAndLetsATrialThroughLater) {
     EXPECT_EQ(open.error().failure->why, Why::kBreakerOpen);
     EXPECT_GE(*open.error().failure->ask_again_in, std::chrono::seconds(1));
     EXPECT_EQ(server.asked(target), 2U);
+    // Another engine, whose breaker soon lets one through: nothing has to happen while it is open.
+    options_.upstream.pool.breaker.open_for = std::chrono::milliseconds(1);
+    engine({server.url()});
+    EXPECT_EQ(engine_->transcribe(path, {}, {}).error().failure->why, Why::kServerError);
+    EXPECT_EQ(engine_->transcribe(path, {}, {}).error().failure->why, Why::kServerError);
+    EXPECT_EQ(engine_->caller().snapshot().targets[0].breaker.opened, 1U);
     server.on(target, 200,
               R"({"text":"a","segments":[{"start":0,"end":1,"text":"a"}],"words":[{"word":"a","start":0,"end":1}]})");
     const auto give_up = clock_.now() + std::chrono::seconds(30);

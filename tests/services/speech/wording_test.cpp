@@ -129,6 +129,7 @@ TEST(SpeechStore, ASessionIsCompletedOnceAndIsItsTenantsAlone) {
     session.transcript.segments[0].text = "again";
     EXPECT_FALSE((*store)->complete(session).value());
     EXPECT_FALSE((*store)->fail_session("s1", {ErrorCode::kInternal, "late"}, 10).value());
+    EXPECT_FALSE((*store)->cancel_session("s1", 10).value());
     const auto found = (*store)->find("s1", "acme");
     ASSERT_TRUE(found);
     EXPECT_EQ(found->state, "completed");
@@ -159,10 +160,15 @@ TEST(SpeechStore, WhatIsOlderThanKeptIsNotFoundUnlessItsJobMayStillWait) {
     EXPECT_EQ((*store)->list("acme", "", 9)->size(), 1U);
     ASSERT_TRUE((*store)->remove_old());
     EXPECT_EQ((*store)->sessions().value(), 1U);
-    const auto old = (*store)->old_and_accepted();
-    ASSERT_TRUE(old);
-    ASSERT_EQ(old->size(), 1U);
-    EXPECT_EQ(old->front().id, "s2");
+    ASSERT_TRUE((*store)->add({.id = "s3", .tenant = "acme", .created = clock.unix_ms() - 1}));
+    const auto unfinished = (*store)->accepted_before(clock.unix_ms());
+    ASSERT_TRUE(unfinished);
+    ASSERT_EQ(unfinished->size(), 2U);
+    EXPECT_EQ(unfinished->front().id, "s2");
+    EXPECT_TRUE(unfinished->front().is_old);
+    EXPECT_EQ(unfinished->back().id, "s3");
+    EXPECT_FALSE(unfinished->back().is_old);
+    EXPECT_EQ((*store)->accepted_before(clock.unix_ms() - 1)->size(), 1U);
     ASSERT_TRUE((*store)->set_decision("s2", "d1"));
     EXPECT_EQ((*store)->record_of("s2")->decision, "d1");
     EXPECT_EQ((*store)->record_of("s9")->decision, "");
