@@ -1,5 +1,6 @@
 #include "model/text_embedder.h"
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -7,6 +8,8 @@
 
 namespace tidegate::model {
 namespace {
+
+constexpr Duration kLookForStopEvery = std::chrono::milliseconds(200);
 
 /// Where the answer of a pass is waited for; whoever comes last ends it.
 struct PassWait {
@@ -28,7 +31,7 @@ Result<std::string> TextEmbedder::version() const {
     return model->full_version();
 }
 
-Result<TextVector> TextEmbedder::embed(std::string_view text, Duration patience) {
+Result<TextVector> TextEmbedder::embed(std::string_view text, Duration patience, const std::function<bool()>& stopped) {
     auto found = models_.find(name_, Task::kEmbedding);
     if (!found) return not_the_text(std::move(found).error());
     const EncodeWish wish{.truncate = true};
@@ -53,9 +56,14 @@ Result<TextVector> TextEmbedder::embed(std::string_view text, Duration patience)
     found->model->infer(std::move(request));
     const SteadyTime give_up = clock_.now() + patience;
     const Lock lock(wait->mutex);
-    while (!wait->answer && clock_.now() < give_up) wait->told.wait_for(wait->mutex, give_up - clock_.now());
+    bool is_stopped = false;
+    while (!wait->answer && !is_stopped && clock_.now() < give_up) {
+        wait->told.wait_for(wait->mutex, std::min<Duration>(kLookForStopEvery, give_up - clock_.now()));
+        is_stopped = stopped && stopped();
+    }
     if (!wait->answer) {
         gone->store(true);
+        if (is_stopped) return fail(ErrorCode::kCancelled, "nobody waits for the model `" + name_ + "` any more");
         return fail(ErrorCode::kDeadlineExceeded, "the model `" + name_ + "` did not answer in time");
     }
     if (!*wait->answer) return not_the_text(wait->answer->error());

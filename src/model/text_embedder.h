@@ -8,6 +8,7 @@
 //             none.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,7 +33,8 @@ class TextEmbedder {
     const std::string& name() const noexcept { return name_; }
     /// Of the model that serves now.
     Result<std::string> version() const;
-    Result<TextVector> embed(std::string_view text, Duration patience);
+    /// `stopped` (may be empty) is asked several times a second while the model works; true: kCancelled, and the pass is let go.
+    Result<TextVector> embed(std::string_view text, Duration patience, const std::function<bool()>& stopped);
 
   private:
     TextModels& models_;

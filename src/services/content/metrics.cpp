@@ -35,6 +35,13 @@ void ContentService::declare_metrics(observe::Registry& registry) const {
                           const PassageVectors* const vectors = library_->vectors();
                           out.add({}, vectors != nullptr ? static_cast<double>(vectors->made()) : 0.0);
                       });
+    registry.callback({.name = "tidegate_content_vectors_given_up_total",
+                       .help = "Passages that stay without a vector: the model failed at each of them three times.",
+                       .when_it_rises = "The log names them: content_passage_without_vector."},
+                      observe::MetricType::kCounter, [this](observe::Samples& out) {
+                          const PassageVectors* const vectors = library_->vectors();
+                          out.add({}, vectors != nullptr ? static_cast<double>(vectors->given_up()) : 0.0);
+                      });
     registry.callback(
         {.name = "tidegate_ledger_changes_total",
          .help = "Changes of the ledger: made, given again under their idempotency key, refused because too many wait.",

@@ -3,6 +3,7 @@
 // Threads     Any that may wait.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,8 +20,9 @@ class ModelEmbedder final : public Embedder {
 
     std::string_view name() const noexcept override { return embedder_.name(); }
     Result<std::string> version() override { return embedder_.version(); }
-    Result<EmbeddedText> embed(std::string_view text, Duration patience) override {
-        TG_TRY(model::TextVector made, embedder_.embed(text, patience));
+    Result<EmbeddedText> embed(std::string_view text, Duration patience,
+                               const std::function<bool()>& stopped) override {
+        TG_TRY(model::TextVector made, embedder_.embed(text, patience, stopped));
         return EmbeddedText{std::move(made.version), std::move(made.row)};
     }
 

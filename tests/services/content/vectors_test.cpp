@@ -2,9 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <set>
+#include <thread>
 
 #include "base/mutex.h"
 #include "services/content/search/library.h"
@@ -22,17 +24,24 @@ class FakeEmbedder final : public Embedder {
         if (!trouble_.empty()) return fail(ErrorCode::kUnavailable, trouble_);
         return version_;
     }
-    Result<EmbeddedText> embed(std::string_view text, Duration) override {
+    Result<EmbeddedText> embed(std::string_view text, Duration, const std::function<bool()>& stopped) override {
+        if (text.find("endless") != std::string_view::npos) {
+            waits_.store(true);
+            while (!stopped()) std::this_thread::yield();
+            return fail(ErrorCode::kCancelled, "nobody waits");
+        }
         if (auto hook = std::exchange(before_, nullptr)) hook();
         const Lock lock(mutex_);
         ++asked_;
         if (!trouble_.empty()) return fail(ErrorCode::kUnavailable, trouble_);
         if (text.find("unspeakable") != std::string_view::npos) return fail(ErrorCode::kInvalidArgument, "no words");
+        if (deaf_) return fail(ErrorCode::kUnavailable, "it is busy");
+        if (text.find("poison") != std::string_view::npos) return fail(ErrorCode::kUnavailable, "not a number");
         const auto holds = [&](std::string_view word) { return text.find(word) != std::string_view::npos; };
         std::vector<float> row{0.1F, 0.1F, 0.1F};
         if (holds("car") || holds("automobile")) row = {1, 0, 0};
         if (holds("river") || holds("stream")) row = {0, 1, 0};
-        if (version_ == "v2") row.push_back(0);
+        if (version_ == "v2" || holds("lengthy")) row.push_back(0);
         return EmbeddedText{version_, row};
     }
     void be(std::string version, std::string trouble = {}) {
@@ -40,6 +49,12 @@ class FakeEmbedder final : public Embedder {
         version_ = std::move(version);
         trouble_ = std::move(trouble);
     }
+    /// Loaded as before, and without an answer to anything.
+    void be_deaf(bool deaf) {
+        const Lock lock(mutex_);
+        deaf_ = deaf;
+    }
+    bool waits() const { return waits_.load(); }
     int take_asked() {
         const Lock lock(mutex_);
         return std::exchange(asked_, 0);
@@ -51,6 +66,8 @@ class FakeEmbedder final : public Embedder {
     std::string version_ TG_GUARDED_BY(mutex_) = "v1";
     std::string trouble_ TG_GUARDED_BY(mutex_);
     int asked_ TG_GUARDED_BY(mutex_) = 0;
+    bool deaf_ TG_GUARDED_BY(mutex_) = false;
+    std::atomic<bool> waits_{false};
 };
 
 class VectorsTest : public ::testing::Test {
@@ -205,6 +222,100 @@ TEST_F(VectorsTest, ATextOfWhichThereIsNoneHoldsUpNoOther) {
     // Such a question has no meaning either; the model serves on.
     EXPECT_EQ(best(search("t", "unspeakable")), "dumb");
     EXPECT_EQ(library_->vectors()->trouble(), "");
+}
+
+TEST_F(VectorsTest, APassageAtWhichTheModelFailsHoldsUpNoOtherTenantAndStaysWithoutOne) {
+    put("a", "bad", "poison");
+    put("a", "car", "A car on the road.");
+    put("b", "river", "A river in the hills.");
+    SearchResult of_b;
+    std::string reason_of_a, trouble = "not looked at";
+    // While the passage is still being tried: tenant b has its vectors from the first turn on.
+    embedder_.before_ = [&] {
+        embedder_.before_ = [&] {
+            embedder_.before_ = [&] {
+                of_b = search("b", "stream");
+                reason_of_a = library_->vectors_of("a")->reason;
+                trouble = library_->vectors()->trouble();
+            };
+        };
+    };
+    ASSERT_TRUE(make());
+    EXPECT_EQ(best(of_b), "river");
+    EXPECT_EQ(of_b.meaning, "fake");
+    EXPECT_EQ(reason_of_a, "not a number");
+    EXPECT_EQ(trouble, "");
+    // Three times, and then it is left at that.
+    EXPECT_EQ(library_->vectors()->given_up(), 1U);
+    EXPECT_EQ(library_->vectors_of("a")->done, 2U);
+    EXPECT_EQ(library_->vectors_of("a")->reason, "");
+    EXPECT_EQ(best(search("a", "automobile")), "car");
+    embedder_.take_asked();
+    ASSERT_TRUE(make());
+    EXPECT_EQ(embedder_.take_asked(), 0);
+}
+
+TEST_F(VectorsTest, AModelThatAnswersNothingIsInTroubleAndNoPassageIsGivenUp) {
+    put("t", "car", "A car on the road.");
+    embedder_.be_deaf(true);
+    for (int i = 0; i < 5; ++i) EXPECT_FALSE(make());
+    EXPECT_EQ(library_->vectors()->trouble(), "it is busy");
+    EXPECT_EQ(library_->vectors()->given_up(), 0U);
+    embedder_.be_deaf(false);
+    ASSERT_TRUE(make());
+    EXPECT_EQ(library_->vectors()->trouble(), "");
+    EXPECT_EQ(best(search("t", "automobile")), "car");
+}
+
+TEST_F(VectorsTest, AQuestionThatFailsTellsItsAskerAlone) {
+    put("t", "car", "A car on the road.");
+    ASSERT_TRUE(make());
+    embedder_.be_deaf(true);
+    const SearchResult found = search("t", "automobile");
+    EXPECT_EQ(found.meaning, "");
+    EXPECT_EQ(found.note, "The model fake gives no vector of the question: it is busy. The search went by words.");
+    EXPECT_EQ(library_->vectors()->trouble(), "");
+    embedder_.be_deaf(false);
+    const SearchResult next = search("t", "automobile");
+    EXPECT_EQ(best(next), "car");
+    EXPECT_EQ(next.meaning, "fake");
+}
+
+TEST_F(VectorsTest, ARowOfAnotherLengthIsRefusedAndSaid) {
+    put("t", "car", "A car on the road.");
+    put("t", "odd", "lengthy");
+    put("t", "river", "A river in the hills.");
+    std::string reason;
+    // At its second try.
+    embedder_.before_ = [&] {
+        embedder_.before_ = [&] { embedder_.before_ = [&] { reason = library_->vectors_of("t")->reason; }; };
+    };
+    ASSERT_TRUE(make());
+    EXPECT_EQ(reason, "it made a vector of 4 numbers, where the first of this version has 3");
+    EXPECT_EQ(library_->vectors()->given_up(), 1U);
+    EXPECT_EQ(best(search("t", "stream", SearchMode::kDense)), "river");
+    // The same of what lies in the file.
+    library_.reset();
+    {
+        store::Database file = store::Database::open({.path = folder_.file("vectors.db"), .vfs = {}}).value();
+        ASSERT_TRUE(
+            file.execute("UPDATE vectors SET row = zeroblob(16) WHERE chunk = (SELECT max(chunk) FROM vectors)"));
+    }
+    open();
+    const auto made = make();
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().message, "vectors.db holds a vector of 4 numbers, where the first of this version has 3");
+    EXPECT_TRUE(search("t", "automobile").hits.empty());
+}
+
+TEST_F(VectorsTest, AStopWaitsForNoPassOfTheModel) {
+    open(true);
+    put("t", "slow", "endless");
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    while (!embedder_.waits() && std::chrono::steady_clock::now() < give_up) std::this_thread::yield();
+    ASSERT_TRUE(embedder_.waits());
+    library_->stop();  // Without it this case never ends.
+    EXPECT_EQ(library_->vectors()->given_up(), 0U);
 }
 
 TEST_F(VectorsTest, WhatIsTakenOutOrReplacedLosesItsVector) {

@@ -3,6 +3,7 @@
 // Threads     Any that may wait.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,8 +25,10 @@ class Embedder {
     virtual std::string_view name() const noexcept = 0;
     /// Of what serves now; an error: nothing does, and why. Quick: asked each second.
     virtual Result<std::string> version() = 0;
-    /// kInvalidArgument: of this text there is none, however often it is asked. Others: not now, or not within `patience`.
-    virtual Result<EmbeddedText> embed(std::string_view text, Duration patience) = 0;
+    /// kInvalidArgument: of this text there is none, however often it is asked. Others: not now, or not within `patience`, or `stopped` said
+    /// that nobody waits any more.
+    virtual Result<EmbeddedText> embed(std::string_view text, Duration patience,
+                                       const std::function<bool()>& stopped) = 0;
 };
 
 }  // namespace tidegate::content

@@ -13,6 +13,38 @@ namespace {
 constexpr Duration kLookForPassagesEvery = std::chrono::seconds(1);
 constexpr Duration kQuestionPatience = std::chrono::seconds(5);
 constexpr Duration kPassagePatience = std::chrono::minutes(2);
+// Any model makes a vector of it: it tells a passage that fails from a model that does.
+constexpr std::string_view kProbe = "water";
+
+/// Puts `fresh` behind the blocks of `set`; searches hold those as they are.
+void append_vectors(std::span<const StoredVector> fresh, VectorSet& set) {
+    std::shared_ptr<VectorBlock> open;
+    for (const StoredVector& one : fresh) {
+        if (one.row.empty()) continue;
+        if (!open && !set.blocks.empty() && set.blocks.back()->chunks.size() < VectorBlock::kChunksMax) {
+            open = std::make_shared<VectorBlock>(*set.blocks.back());
+            set.blocks.back() = open;
+        } else if (!open || open->chunks.size() == VectorBlock::kChunksMax) {
+            open = std::make_shared<VectorBlock>();
+            set.blocks.push_back(open);
+        }
+        open->add(one.chunk, one.content, one.row);
+        ++set.count;
+    }
+}
+
+/// `block` without `gone`; itself where it holds none of them.
+std::shared_ptr<const VectorBlock> block_without(const std::shared_ptr<const VectorBlock>& block,
+                                                 std::span<const ChunkId> gone) {
+    const auto is_gone = [&](ChunkId chunk) { return std::ranges::binary_search(gone, chunk); };
+    if (std::ranges::none_of(block->chunks, is_gone)) return block;
+    auto out = std::make_shared<VectorBlock>();
+    for (std::size_t i = 0; i < block->chunks.size(); ++i) {
+        if (is_gone(block->chunks[i])) continue;
+        out->add(block->chunks[i], block->contents[i], {block->rows.row(i), block->rows.columns});
+    }
+    return out;
+}
 
 }  // namespace
 
@@ -76,12 +108,12 @@ VectorQuestion PassageVectors::ask(TenantId tenant, std::string_view question) {
                                shown.done, shown.passages, kCoveredPercent);
         return out;
     }
-    auto made = options_.embedder->embed(question, kQuestionPatience);
+    auto made = options_.embedder->embed(question, kQuestionPatience, [this] { return stopping(); });
     if (!made) {
         out.answering.clear();
         out.note = fmt::format("The model {} gives no vector of the question: {}.", model(), made.error().message);
-        // Who asks next does not wait for it until the maker has found it well.
-        if (made.error().code != ErrorCode::kInvalidArgument) set_trouble(made.error().message);
+        // One question says nothing of the next. A model that has gone does: nobody waits for it until the maker has found it well.
+        if (const auto serves = options_.embedder->version(); !serves) set_trouble(serves.error().message);
         return out;
     }
     const bool same_space = made->version == version && shown.set && !shown.set->blocks.empty() &&
@@ -119,6 +151,7 @@ VectorState PassageVectors::state_of(TenantId tenant) const {
         out.done = found->second.done;
         out.passages = found->second.passages;
         out.answers = out.serves && found->second.covered();
+        if (out.serves) out.reason = found->second.trouble;
     }
     return out;
 }
@@ -136,59 +169,113 @@ void PassageVectors::set_trouble(std::string reason) {
     if (!reason.empty()) line.field("reason", reason);
 }
 
-/// Puts fresh vectors behind those that are shown.
-void PassageVectors::show(TenantId tenant, std::span<const StoredVector> fresh, std::uint64_t done) {
+void PassageVectors::set_trouble_of(TenantId tenant, std::string reason) {
+    {
+        const Lock lock(mutex_);
+        if (shown_[tenant].trouble == reason) return;
+        shown_[tenant].trouble = reason;
+    }
+    if (options_.log == nullptr || reason.empty()) return;
+    options_.log->line(observe::Level::kError, "content_vectors_of_tenant_not_made")
+        .field("model", model())
+        .field("tenant", tenant)
+        .field("reason", reason);
+}
+
+/// The set before dies behind the lock: searches wait for it, and it may be of many megabytes.
+void PassageVectors::replace_set(TenantId tenant, std::shared_ptr<const VectorSet> set, std::uint64_t done) {
     const Lock lock(mutex_);
     Shown& now = shown_[tenant];
-    auto next = now.set ? std::make_shared<VectorSet>(*now.set) : std::make_shared<VectorSet>();
-    std::shared_ptr<VectorBlock> open;
-    for (const StoredVector& one : fresh) {
-        if (one.row.empty()) continue;
-        if (!open && !next->blocks.empty() && next->blocks.back()->chunks.size() < VectorBlock::kChunksMax) {
-            // Searches hold the block as it is.
-            open = std::make_shared<VectorBlock>(*next->blocks.back());
-            next->blocks.back() = open;
-        } else if (!open || open->chunks.size() == VectorBlock::kChunksMax) {
-            open = std::make_shared<VectorBlock>();
-            next->blocks.push_back(open);
-        }
-        open->add(one.chunk, one.content, one.row);
-        ++next->count;
-    }
-    now.set = std::move(next);
+    now.set.swap(set);
     now.done = done;
     now.passages = std::max(now.passages, done);
 }
 
-Result<void> PassageVectors::load(TenantId tenant, Work& work) {
+/// Puts fresh vectors behind those that are shown. Nobody else changes them meanwhile.
+void PassageVectors::show(TenantId tenant, std::span<const StoredVector> fresh, std::uint64_t done) {
+    std::shared_ptr<const VectorSet> before;
     {
         const Lock lock(mutex_);
-        Shown& now = shown_[tenant];
-        now.set = nullptr;
-        now.done = 0;
+        before = shown_[tenant].set;
     }
-    work.done.clear();
+    auto next = before ? std::make_shared<VectorSet>(*before) : std::make_shared<VectorSet>();
+    append_vectors(fresh, *next);
+    replace_set(tenant, std::move(next), done);
+}
+
+/// Takes `gone` out of what is shown; the blocks without any of them stay as they are.
+void PassageVectors::drop(TenantId tenant, std::span<const ChunkId> gone, Work& work) {
+    std::erase_if(work.done, [&](ChunkId chunk) { return std::ranges::binary_search(gone, chunk); });
+    work.after = work.done.empty() ? 0 : work.done.back();
+    std::shared_ptr<const VectorSet> before;
+    {
+        const Lock lock(mutex_);
+        before = shown_[tenant].set;
+    }
+    auto next = std::make_shared<VectorSet>();
+    for (std::size_t i = 0; before && i < before->blocks.size(); ++i) {
+        auto block = block_without(before->blocks[i], gone);
+        if (block->chunks.empty()) continue;
+        next->count += block->chunks.size();
+        next->blocks.push_back(std::move(block));
+    }
+    replace_set(tenant, std::move(next), work.done.size());
+}
+
+Result<void> PassageVectors::check_length(std::size_t columns, std::string_view whose) {
+    if (columns_ == 0) columns_ = columns;
+    if (columns == columns_ && columns > 0) return {};
+    return fail(
+        ErrorCode::kUnavailable,
+        fmt::format("{} a vector of {} numbers, where the first of this version has {}", whose, columns, columns_));
+}
+
+Result<EmbeddedText> PassageVectors::vector_of(std::string_view text, Duration patience) {
+    TG_TRY(EmbeddedText made, options_.embedder->embed(text, patience, [this] { return stopping(); }));
+    std::string version;
+    {
+        const Lock lock(mutex_);
+        version = version_;
+    }
+    if (made.version == version) {
+        TG_CHECK(check_length(made.row.size(), "it made"));
+    }
+    return made;
+}
+
+/// Built aside: what is shown meanwhile stays.
+Result<void> PassageVectors::load(TenantId tenant, Work& work) {
+    std::vector<ChunkId> done;
+    auto set = std::make_shared<VectorSet>();
     std::vector<StoredVector> batch;
+    Result<void> fits;
     TG_CHECK(store_->each(tenant, [&](ChunkId chunk, RowId content, std::span<const float> row) {
-        work.done.push_back(chunk);
+        if (fits && !row.empty()) fits = check_length(row.size(), "vectors.db holds");
+        if (!fits) return;
+        done.push_back(chunk);
         batch.push_back({chunk, content, {row.begin(), row.end()}});
         if (batch.size() < VectorBlock::kChunksMax) return;
-        show(tenant, batch, work.done.size());
+        append_vectors(batch, *set);
         batch.clear();
     }));
-    if (!batch.empty()) show(tenant, batch, work.done.size());
+    TG_CHECK(fits);
+    append_vectors(batch, *set);
+    work.done = std::move(done);
     work.after = work.done.empty() ? 0 : work.done.back();
     work.loaded = true;
+    replace_set(tenant, std::move(set), work.done.size());
     return {};
 }
 
 /// At first and after writes: counts, drops the vectors of what is gone, and finds what was left out.
 Result<void> PassageVectors::match(Shelf& shelf, const Shelf::TenantState& tenant, Work& work) {
     TG_TRY(const std::int64_t all, shelf.count_chunks(tenant.id));
+    const std::uint64_t wanted = std::min(static_cast<std::uint64_t>(all), std::uint64_t{options_.chunks_max});
     {
         // Before anything is shown: what is not loaded yet counts as missing.
         const Lock lock(mutex_);
-        shown_[tenant.id].passages = std::min(static_cast<std::uint64_t>(all), std::uint64_t{options_.chunks_max});
+        Shown& now = shown_[tenant.id];
+        now.passages = std::max(wanted, now.done);
     }
     if (!work.loaded) {
         TG_CHECK(load(tenant.id, work));
@@ -196,14 +283,15 @@ Result<void> PassageVectors::match(Shelf& shelf, const Shelf::TenantState& tenan
     TG_TRY(const Shelf::ChunkCount behind, shelf.chunks_behind(tenant.id, work.after));
     if (static_cast<std::uint64_t>(all) != work.done.size() + behind.count) {
         TG_TRY(const std::vector<ChunkId> there, shelf.chunks_of_filter(tenant.id, {}));
-        TG_TRY(const std::uint64_t dropped, store_->keep_only(tenant.id, there));
-        if (dropped > 0) {
-            TG_CHECK(load(tenant.id, work));
-        }
+        TG_TRY(const std::vector<ChunkId> gone, store_->keep_only(tenant.id, there));
+        if (!gone.empty()) drop(tenant.id, gone, work);
         const auto missing =
             std::ranges::find_if(there, [&](ChunkId chunk) { return !std::ranges::binary_search(work.done, chunk); });
         if (missing != there.end()) work.after = std::min(work.after, *missing - 1);
     }
+    const Lock lock(mutex_);
+    Shown& now = shown_[tenant.id];
+    now.passages = std::max(wanted, now.done);
     return {};
 }
 
@@ -222,31 +310,49 @@ Result<PassageVectors::Passages> PassageVectors::next_passages(Shelf& shelf, Ten
     return out;
 }
 
+/// Has the passage failed often enough? Not where the model fails at anything else too.
+bool PassageVectors::gives_up(Work& work, ChunkId chunk, const Error& error) {
+    if (stopping()) return false;
+    if (std::exchange(work.failing, chunk) != chunk) work.failures = 0;
+    if (++work.failures < kTriesMax || !vector_of(kProbe, kQuestionPatience)) return false;
+    given_up_.fetch_add(1);
+    if (options_.log != nullptr) {
+        options_.log->line(observe::Level::kError, "content_passage_without_vector")
+            .field("model", model())
+            .field("chunk", chunk)
+            .field("reason", error.message);
+    }
+    return true;
+}
+
 /// `made`: how many of the passages have been seen to, also when the model fails at one of them.
-Result<void> PassageVectors::make(Passages& passages, std::size_t& made) {
+Result<void> PassageVectors::make(Passages& passages, Work& work, std::size_t& made) {
     for (made = 0; made < passages.wanted.size(); ++made) {
         if (stopping()) return {};
-        auto vector = options_.embedder->embed(passages.texts[made], kPassagePatience);
+        StoredVector& wanted = passages.wanted[made];
+        auto vector = vector_of(passages.texts[made], kPassagePatience);
         if (!vector && vector.error().code == ErrorCode::kInvalidArgument) continue;
+        if (!vector && gives_up(work, wanted.chunk, vector.error())) continue;
         if (!vector) return std::unexpected(vector.error());
         const Lock lock(mutex_);
         // The next turn begins with the new version.
         if (vector->version != version_) return {};
-        passages.wanted[made].row = std::move(vector->row);
+        wanted.row = std::move(vector->row);
     }
     return {};
 }
 
-Result<bool> PassageVectors::follow(Shelf& shelf, const Shelf::TenantState& tenant) {
+Result<PassageVectors::Followed> PassageVectors::follow(Shelf& shelf, const Shelf::TenantState& tenant) {
     Work& work = work_[tenant.id];
     if (work.revision != tenant.revision) {
         TG_CHECK(match(shelf, tenant, work));
         work.revision = tenant.revision;
     }
     TG_TRY(Passages passages, next_passages(shelf, tenant.id, work));
-    if (passages.wanted.empty()) return false;
+    Followed out;
+    if (passages.wanted.empty()) return out;
     std::size_t made = 0;
-    const Result<void> done = make(passages, made);
+    const Result<void> done = make(passages, work, made);
     const std::span<const StoredVector> fresh(passages.wanted.data(), made);
     if (!fresh.empty()) {
         TG_CHECK(store_->add(tenant.id, fresh));
@@ -258,67 +364,94 @@ Result<bool> PassageVectors::follow(Shelf& shelf, const Shelf::TenantState& tena
         made_.fetch_add(fresh.size());
         if (options_.on_change) options_.on_change();
     }
-    if (!done) return std::unexpected(done.error());
-    return made == passages.wanted.size();
+    out.made = made;
+    out.more = made == passages.wanted.size();
+    if (!done && !stopping()) out.failed = done.error();
+    return out;
 }
 
-Result<bool> PassageVectors::turn(Shelf& shelf) {
+/// Takes up another version of the model: its vectors are another space.
+Result<void> PassageVectors::begin_turn() {
     TG_TRY(const std::string version, options_.embedder->version());
-    bool same = false;
+    std::map<TenantId, Shown> old;  // Dies behind the lock.
     {
         const Lock lock(mutex_);
-        same = version_ == version;
-        if (!same) {
-            shown_.clear();
-            version_.clear();
-        }
+        if (version_ == version) return {};
+        shown_.swap(old);
+        version_.clear();
     }
-    if (!same) {
-        work_.clear();
-        TG_CHECK(store_->use_version(version));
-        const Lock lock(mutex_);
-        version_ = version;
-    }
-    bool more = false;
+    work_.clear();
+    columns_ = 0;
+    TG_CHECK(store_->use_version(version));
+    const Lock lock(mutex_);
+    version_ = version;
+    return {};
+}
+
+/// Is it the model, or the store, for all? `unreadable`: tenants whose texts or vectors could not be read or kept.
+Result<void> PassageVectors::look_at_failures(const Turn& turn, std::size_t tenants, std::size_t unreadable) {
+    if (!turn.failed || turn.made > 0) return {};
+    if (unreadable == tenants) return std::unexpected(*turn.failed);
+    if (const auto probe = vector_of(kProbe, kQuestionPatience); !probe) return std::unexpected(probe.error());
+    return {};
+}
+
+Result<PassageVectors::Turn> PassageVectors::turn(Shelf& shelf) {
+    TG_CHECK(begin_turn());
     TG_TRY(const std::vector<Shelf::TenantState> tenants, shelf.tenants());
+    Turn out;
+    std::size_t unreadable = 0;
     for (const Shelf::TenantState& tenant : tenants) {
-        if (stopping()) return false;
-        TG_TRY(const bool of_it, follow(shelf, tenant));
-        more = more || of_it;
+        if (stopping()) return out;
+        const Result<Followed> of_it = follow(shelf, tenant);
+        if (of_it) {
+            out.more = out.more || of_it->more;
+            out.made += of_it->made;
+        } else {
+            ++unreadable;
+        }
+        const std::optional<Error> failed = of_it ? of_it->failed : std::optional(of_it.error());
+        set_trouble_of(tenant.id, failed ? failed->message : std::string());
+        if (failed) out.failed = failed;
     }
+    if (stopping()) return out;
+    TG_CHECK(look_at_failures(out, tenants.size(), unreadable));
     set_trouble({});
-    return more;
+    return out;
 }
 
 Result<void> PassageVectors::make_all() {
     TG_ASSERT(!options_.makes_itself);
     TG_TRY(const std::unique_ptr<Shelf> shelf, open_shelf_());
+    std::uint32_t idle_turns = 0;
     for (;;) {
-        const auto more = turn(*shelf);
-        if (!more) {
-            set_trouble(more.error().message);
-            return std::unexpected(more.error());
+        const auto done = turn(*shelf);
+        if (!done) {
+            set_trouble(done.error().message);
+            return std::unexpected(done.error());
         }
-        if (!*more) return {};
+        if (!done->failed && !done->more) return {};
+        idle_turns = done->made > 0 ? 0 : idle_turns + 1;
+        if (done->failed && idle_turns == kTriesMax) return std::unexpected(*done->failed);
     }
 }
 
 void PassageVectors::run() {
     std::unique_ptr<Shelf> shelf;
     for (;;) {
-        Result<bool> more = false;
+        Result<Turn> done = Turn{};
         if (!shelf) {
             auto opened = open_shelf_();
             if (opened) {
                 shelf = *std::move(opened);
             } else {
-                more = std::unexpected(opened.error());
+                done = std::unexpected(opened.error());
             }
         }
-        if (shelf) more = turn(*shelf);
-        if (!more) set_trouble(more.error().message);
+        if (shelf) done = turn(*shelf);
+        if (!done) set_trouble(done.error().message);
         const Lock lock(mutex_);
-        if (!stopping_ && !(more && *more) && !woken_) wake_.wait_for(mutex_, kLookForPassagesEvery);
+        if (!stopping_ && !(done && done->more) && !woken_) wake_.wait_for(mutex_, kLookForPassagesEvery);
         woken_ = false;
         if (stopping_) return;
     }

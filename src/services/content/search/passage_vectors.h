@@ -6,7 +6,9 @@
 //             tenant once it has kCoveredPart of its passages; those without a vector are found by their words alone.
 // Memory      Of each passage 4 bytes a number and 24, chunks_max of them a tenant.
 // Threads     A thread of its own makes vectors; the rest any that may wait.
-// When it fails  The model does not serve, or gives no answer: what is made stays, and it tries again each second.
+// When it fails  The model does not serve, or gives no answer to anything: what is made stays, and it tries again each second. A tenant whose
+//             passages fail keeps that to itself: the others go on. A passage that fails kTriesMax times while the model answers otherwise
+//             stays without a vector. A question that fails tells its asker alone.
 #pragma once
 
 #include <atomic>
@@ -14,6 +16,8 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -46,7 +50,7 @@ struct VectorQuestion {
 };
 
 struct VectorState {
-    std::string model, version, reason;  // `reason`: why it does not serve.
+    std::string model, version, reason;  // `reason`: why it does not serve, or makes none of this tenant's passages.
     bool serves = false, answers = false;
     std::uint64_t done = 0, passages = 0;  // Passages that have been seen to, and all that are to be.
 };
@@ -56,6 +60,7 @@ class PassageVectors {
     using OpenShelf = std::function<Result<std::unique_ptr<Shelf>>()>;
     static constexpr std::size_t kBatch = 32;
     static constexpr std::uint64_t kCoveredPercent = 90;
+    static constexpr std::uint32_t kTriesMax = 3;  // Of one passage.
 
     /// `identity`: of the texts.
     static Result<std::unique_ptr<PassageVectors>> open(PassageVectorsOptions options, OpenShelf open_shelf,
@@ -75,6 +80,8 @@ class PassageVectors {
     /// Why the model does not serve; empty: it does.
     std::string trouble() const;
     std::uint64_t made() const noexcept { return made_.load(); }
+    /// Passages that failed kTriesMax times and stay without a vector; made() holds them too.
+    std::uint64_t given_up() const noexcept { return given_up_.load(); }
 
   private:
     /// What searches see of a tenant.
@@ -82,6 +89,7 @@ class PassageVectors {
         std::shared_ptr<const VectorSet> set;
         std::uint64_t done = 0;      // Passages with a vector, and those that the model makes none of.
         std::uint64_t passages = 0;  // That are to have one.
+        std::string trouble{};       // Why none could be made of this tenant's at last.
         bool covered() const noexcept { return done > 0 && done * 100 >= passages * kCoveredPercent; }
     };
     /// What the maker knows of a tenant.
@@ -90,6 +98,19 @@ class PassageVectors {
         std::int64_t revision = -1;
         ChunkId after = 0;
         std::vector<ChunkId> done;  // Rising.
+        ChunkId failing = 0;        // The passage at which it stopped last, and how often in a row.
+        std::uint32_t failures = 0;
+    };
+    /// What came of a turn. `failed`: of some tenant, while the model serves.
+    struct Turn {
+        bool more = false;
+        std::uint64_t made = 0;
+        std::optional<Error> failed{};
+    };
+    struct Followed {
+        bool more = false;
+        std::uint64_t made = 0;
+        std::optional<Error> failed{};  // The model's, at a passage.
     };
     struct Passages {
         std::vector<StoredVector> wanted;
@@ -99,13 +120,22 @@ class PassageVectors {
     PassageVectors(PassageVectorsOptions options, OpenShelf open_shelf)
         : options_(std::move(options)), open_shelf_(std::move(open_shelf)) {}
     void run();
-    /// True: there is more to make.
-    Result<bool> turn(Shelf& shelf);
-    Result<bool> follow(Shelf& shelf, const Shelf::TenantState& tenant);
+    /// An error: for all tenants.
+    Result<Turn> turn(Shelf& shelf);
+    Result<void> begin_turn();
+    Result<void> look_at_failures(const Turn& turn, std::size_t tenants, std::size_t unreadable);
+    Result<Followed> follow(Shelf& shelf, const Shelf::TenantState& tenant);
     Result<void> load(TenantId tenant, Work& work);
     Result<void> match(Shelf& shelf, const Shelf::TenantState& tenant, Work& work);
     Result<Passages> next_passages(Shelf& shelf, TenantId tenant, const Work& work) const;
-    Result<void> make(Passages& passages, std::size_t& made);
+    Result<void> make(Passages& passages, Work& work, std::size_t& made);
+    /// As the embedder, in rows of one length.
+    Result<EmbeddedText> vector_of(std::string_view text, Duration patience);
+    Result<void> check_length(std::size_t columns, std::string_view whose);
+    bool gives_up(Work& work, ChunkId chunk, const Error& error);
+    void drop(TenantId tenant, std::span<const ChunkId> gone, Work& work);
+    void replace_set(TenantId tenant, std::shared_ptr<const VectorSet> set, std::uint64_t done);
+    void set_trouble_of(TenantId tenant, std::string reason);
     void show(TenantId tenant, std::span<const StoredVector> fresh, std::uint64_t done);
     void set_trouble(std::string reason);
     bool stopping() const;
@@ -117,6 +147,7 @@ class PassageVectors {
     // The maker's.
     std::unique_ptr<VectorStore> store_;
     std::map<TenantId, Work> work_;
+    std::size_t columns_ = 0;  // Of every row of this version; 0: none was seen yet.
 
     mutable Mutex mutex_;
     std::map<TenantId, Shown> shown_ TG_GUARDED_BY(mutex_);
@@ -125,7 +156,7 @@ class PassageVectors {
     bool stopping_ TG_GUARDED_BY(mutex_) = false;
     bool woken_ TG_GUARDED_BY(mutex_) = false;
     Condition wake_;
-    std::atomic<std::uint64_t> made_{0};
+    std::atomic<std::uint64_t> made_{0}, given_up_{0};
     std::thread maker_;
 };
 

@@ -161,10 +161,15 @@ Result<SearchResult> Library::search(std::string_view tenant, const SearchAsk& a
     SearchResult out;
     out.version = version_of(now, {});
     out.question = words_of(ask.question);
-    TG_TRY(const Borrowed shelf, Borrowed::take(*this));
-    TG_TRY(const TenantId id, shelf->tenant(tenant));
-    if (id == 0) return out;
+    TenantId id = now.id;
+    if (id == 0) {
+        TG_TRY(const Borrowed shelf, Borrowed::take(*this));
+        TG_TRY(id, shelf->tenant(tenant));
+        if (id == 0) return out;
+    }
+    // With no shelf in hand: there are few, and a model may take seconds.
     const Meaning meaning = ask.mode == SearchMode::kLexical ? Meaning{} : meaning_of(now, id, ask, out);
+    TG_TRY(const Borrowed shelf, Borrowed::take(*this));
     // A text that is replaced meanwhile must not meet the places of the one before.
     TG_TRY(const ReadMoment moment, ReadMoment::begin(*shelf));
     std::vector<Candidate> candidates;

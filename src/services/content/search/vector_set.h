@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "base/assert.h"
 #include "services/content/search/shelf.h"
 #include "services/content/search/svd.h"
 
@@ -21,6 +22,7 @@ struct VectorBlock {
     DenseMatrix rows;
 
     void add(ChunkId chunk, RowId content, std::span<const float> row) {
+        TG_ASSERT(rows.rows == 0 || rows.columns == row.size());  // A search reads each row as long as the question's.
         chunks.push_back(chunk);
         contents.push_back(content);
         rows.columns = row.size();

@@ -85,16 +85,23 @@ Result<void> VectorStore::each(
     }
 }
 
-Result<std::uint64_t> VectorStore::keep_only(TenantId tenant, std::span<const ChunkId> there) {
+Result<std::vector<ChunkId>> VectorStore::keep_only(TenantId tenant, std::span<const ChunkId> there) {
     std::vector<ChunkId> gone;
-    TG_CHECK(each(tenant, [&](ChunkId chunk, RowId, std::span<const float>) {
-        if (!std::ranges::binary_search(there, chunk)) gone.push_back(chunk);
-    }));
+    {
+        TG_TRY(store::Statement ids, database_.prepare("SELECT chunk FROM vectors WHERE tenant = ? ORDER BY chunk"));
+        ids.bind(1, tenant);
+        for (;;) {
+            TG_TRY(const bool more, ids.step());
+            if (!more) break;
+            if (!std::ranges::binary_search(there, ids.integer(0))) gone.push_back(ids.integer(0));
+        }
+    }
+    if (gone.empty()) return gone;
     TG_TRY(store::Transaction transaction, store::Transaction::begin(database_));
     TG_TRY(store::Statement drop, database_.prepare("DELETE FROM vectors WHERE tenant = ? AND chunk = ?"));
     for (const ChunkId chunk : gone) TG_CHECK(drop.bind(1, tenant).bind(2, chunk).run());
     TG_CHECK(transaction.commit());
-    return gone.size();
+    return gone;
 }
 
 }  // namespace tidegate::content

@@ -43,8 +43,8 @@ class VectorStore {
     /// In the order of the chunks.
     Result<void> each(TenantId tenant,
                       const std::function<void(ChunkId chunk, RowId content, std::span<const float> row)>& visit);
-    /// Drops those of chunks that are not in `there`, which rises. How many.
-    Result<std::uint64_t> keep_only(TenantId tenant, std::span<const ChunkId> there);
+    /// Drops those of chunks that are not in `there`, which rises. Those that were dropped, rising.
+    Result<std::vector<ChunkId>> keep_only(TenantId tenant, std::span<const ChunkId> there);
 
   private:
     explicit VectorStore(store::Database database) : database_(std::move(database)) {}
