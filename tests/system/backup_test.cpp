@@ -46,6 +46,19 @@ class Backup : public GateFixture {
     static RunResult verify(const std::string& folder) {
         return run_binary({"audit", "verify", folder + "/audit", "--key", folder + "/checkpoint.key.pub"});
     }
+    static void fill(std::uint16_t port) {
+        ASSERT_EQ(post(port, "/api/compliance/hold", R"({"reason":"case 7"})").status / 100, 2);
+        ASSERT_EQ(post(port, "/api/contents", R"({"content_id":"tides","body":"The moon pulls the sea."})").status,
+                  200);
+        ASSERT_EQ(post(port, "/api/users", R"({"user_id":"ann","username":"Ann"})").status / 100, 2);
+        ASSERT_EQ(post(port, "/tokens/award", R"({"user_id":"ann","amount":"7.25","reason":"w"})").status / 100, 2);
+    }
+    static void expect_filled(std::uint16_t port) {
+        EXPECT_THAT(get(port, "/api/compliance/hold").body, HasSubstr("case 7"));
+        EXPECT_THAT(get(port, "/api/contents/tides").body, HasSubstr("The moon pulls the sea."));
+        EXPECT_THAT(get(port, "/query/search?q=moon").body, HasSubstr("tides"));
+        EXPECT_THAT(get(port, "/tokens/balance/ann").body, HasSubstr("7.25"));
+    }
 };
 
 TEST_F(Backup, MadeUnderLoadAndRestoredElsewhereHoldsAllThatWasAnsweredBeforeIt) {
@@ -54,10 +67,7 @@ TEST_F(Backup, MadeUnderLoadAndRestoredElsewhereHoldsAllThatWasAnsweredBeforeIt)
     const std::uint16_t port = server->port();
     const RunResult key = run_binary({"keys", "create", "--name", "kept", "--data-dir=" + folder_.path()});
     ASSERT_EQ(key.status, 0) << key.error;
-    ASSERT_EQ(post(port, "/api/compliance/hold", R"({"reason":"case 7"})").status / 100, 2);
-    ASSERT_EQ(post(port, "/api/contents", R"({"content_id":"tides","body":"The moon pulls the sea."})").status, 200);
-    ASSERT_EQ(post(port, "/api/users", R"({"user_id":"ann","username":"Ann"})").status / 100, 2);
-    ASSERT_EQ(post(port, "/tokens/award", R"({"user_id":"ann","amount":"7.25","reason":"w"})").status / 100, 2);
+    fill(port);
     std::vector<std::string> before;
     std::atomic<bool> stop{false};
     std::atomic<std::uint64_t> answered{0};
@@ -115,10 +125,7 @@ TEST_F(Backup, MadeUnderLoadAndRestoredElsewhereHoldsAllThatWasAnsweredBeforeIt)
     }
     EXPECT_GE(there.size(), kAnswers);
     EXPECT_EQ(parse_json(get(restored->port(), "/health").body).root().find("status")->as_string(), "ok");
-    EXPECT_THAT(get(restored->port(), "/api/compliance/hold").body, HasSubstr("case 7"));
-    EXPECT_THAT(get(restored->port(), "/api/contents/tides").body, HasSubstr("The moon pulls the sea."));
-    EXPECT_THAT(get(restored->port(), "/query/search?q=moon").body, HasSubstr("tides"));
-    EXPECT_THAT(get(restored->port(), "/tokens/balance/ann").body, HasSubstr("7.25"));
+    expect_filled(restored->port());
     EXPECT_FALSE(files::exists(at("backup") + "/content/vectors.db")) << "it is made of the texts again";
     const std::string bearer = "Bearer " + key.out.substr(0, key.out.find('\n'));
     EXPECT_EQ(get(restored->port(), "/api/v1/usage", {{"Authorization", bearer}}).status, 200) << "keys are restored";
