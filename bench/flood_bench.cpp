@@ -11,6 +11,7 @@
 #include "services/flood/hydro/indicative.h"
 #include "services/flood/sensor/context_memory.h"
 #include "services/flood/sensor/device.h"
+#include "services/flood/sensor/evaluate.h"
 
 namespace tidegate::flood {
 namespace {
@@ -81,15 +82,17 @@ void ReadingOfADevice(benchmark::State& state) {
         const double level =
             100 + 8 * std::sin(static_cast<double>(time) / 5e7) + 0.3 * std::sin(static_cast<double>(time) / 1e6);
         const std::array<FieldReading, 2> fields{{{"water_level_cm", level}, {"rainfall_mm", 0}}};
-        benchmark::DoNotOptimize(device.add({time, fields, std::nullopt}, 3.3));
+        benchmark::DoNotOptimize(device.add({time, fields, std::nullopt}, kThresholds));
     }
 }
 BENCHMARK(ReadingOfADevice);
 
 void ValueThroughTheContextMemory(benchmark::State& state) {
-    ContextMemory memory(-1, 1);
+    ContextMemory memory;
     double x = 0;
-    for (auto _ : state) benchmark::DoNotOptimize(memory.add(std::sin(x += 0.1), 120));
+    // A whole window: what a value costs for good.
+    for (std::size_t i = 0; i < ContextMemory::kWindow; ++i) memory.add(std::sin(x += 0.1), kPatternThreshold);
+    for (auto _ : state) benchmark::DoNotOptimize(memory.add(std::sin(x += 0.1), kPatternThreshold));
 }
 BENCHMARK(ValueThroughTheContextMemory);
 

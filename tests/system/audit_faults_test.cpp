@@ -331,7 +331,13 @@ TEST_F(AuditFaults, AViewThatIsLostIsMadeAgainWithTheSameFigures) {
         const std::size_t at = text.find("\"events\":");
         return at == std::string::npos ? text : text.erase(at, text.find_first_of(",}", at) - at);
     };
+    // A window ends with the minute, which may end meanwhile.
+    const auto without_window = [](std::string text) {
+        const std::size_t at = text.find("\"window\":");
+        return at == std::string::npos ? text : text.erase(at, text.find('}', at) - at);
+    };
     before[0] = without_events(before[0]);
+    before[3] = without_window(before[3]);
     for (const std::string view : {"columns", "statistics.db", "tiles", "ingest"}) {
         SCOPED_TRACE(view);
         ASSERT_EQ(server->stop(SIGTERM, 30), 0) << server->log();
@@ -343,6 +349,7 @@ TEST_F(AuditFaults, AViewThatIsLostIsMadeAgainWithTheSameFigures) {
         ASSERT_NE(server, nullptr);
         std::vector<std::string> after = figures();
         after[0] = without_events(after[0]);
+        after[3] = without_window(after[3]);
         for (std::size_t i = 0; i < before.size(); ++i) EXPECT_EQ(after[i], before[i]) << i;
         EXPECT_EQ(receipt(), 200);
         EXPECT_EQ(state(server->port()), "ok") << ask(server->port(), "/health");

@@ -1,4 +1,6 @@
 // The flood service over the network: basins loaded by the command line, risks, batches, sensors over a restart, bad input.
+#include <fmt/format.h>
+
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
@@ -269,6 +271,17 @@ TEST_F(FloodService, BadInputIsNamedAndNeverAnswered) {
          "values"},
         {"a field twice", kAnomaly,
          R"({"device_id":"a","timestamp":"2026-01-01T00:00:00Z","humidity":1,"values":{"humidity":2}})", "values"},
+        {"a range of nothing", kAnomaly,
+         R"({"device_id":"a","timestamp":"2026-01-01T00:00:00Z","humidity":1,"ranges":{"x":[0,1]}})", "ranges"},
+        {"a range upside down", kAnomaly,
+         R"({"device_id":"a","timestamp":"2026-01-01T00:00:00Z","humidity":1,"ranges":{"humidity":[1,0]}})", "ranges"},
+        {"a range of one end", kAnomaly,
+         R"({"device_id":"a","timestamp":"2026-01-01T00:00:00Z","humidity":1,"ranges":{"humidity":[1]}})", "ranges"},
+        {"a range of three ends", kAnomaly,
+         R"({"device_id":"a","timestamp":"2026-01-01T00:00:00Z","humidity":1,"ranges":{"humidity":[1,2,3]}})",
+         "ranges"},
+        {"a range that is a word", kAnomaly,
+         R"({"device_id":"a","timestamp":"2026-01-01T00:00:00Z","humidity":1,"ranges":{"humidity":"wide"}})", "ranges"},
     };
     for (const Bad& one : cases) {
         const RawResponse response = post(port(), one.route, one.body);
@@ -298,6 +311,36 @@ TEST_F(FloodService, OneDeviceTooManyIsRefused) {
     EXPECT_EQ(post(port(), kAnomaly, reading(0, 100)).status, 200);
     expect_problem(post(port(), kAnomaly, R"({"device_id":"other","timestamp":"2026-01-01T00:00:00Z","humidity":50})"),
                    503);
+}
+
+TEST_F(FloodService, AFieldOfNoKnownKindIsFollowedByItsPatternAsFarAsTheSettingsAllow) {
+    start({"--flood.pattern_fields_max", "1", "--flood.pattern_threshold", "2.5"});
+    const auto send = [&](int minute, std::string_view values, std::string_view more = {}) {
+        const std::string time = format_rfc3339(1'767'225'600'000 + minute * 60'000);
+        return post(port(), kAnomaly,
+                    fmt::format(R"({{"device_id":"press","timestamp":"{}","values":{}{}}})", time, values, more));
+    };
+    int minute = 0;
+    for (; minute < 400; ++minute) {
+        const RawResponse answer = send(minute, minute % 8 < 4 ? R"({"strokes":10})" : R"({"strokes":40})");
+        ASSERT_EQ(answer.status, 200) << answer.body;
+        if (minute > 100) EXPECT_TRUE(answer.body.contains("\"is_anomaly\":false")) << answer.body;
+    }
+    bool found = false;
+    for (int i = 0; i < 4 && !found; ++i) {
+        const RawResponse answer = send(minute++, R"({"strokes":25})");
+        found = answer.body.contains("\"is_anomaly\":true");
+        EXPECT_TRUE(answer.body.contains("\"detector\":\"pattern\"")) << answer.body;
+        if (found) EXPECT_TRUE(answer.body.contains("strokes does not go on as its past does")) << answer.body;
+    }
+    EXPECT_TRUE(found);
+    const RawResponse outside = send(minute++, R"({"strokes":300})", R"(,"ranges":{"strokes":[0,200]})");
+    EXPECT_TRUE(outside.body.contains("\"state\":\"fault\"")) << outside.body;
+    const RawResponse one_more = send(minute++, R"({"strokes":10,"oil":1})");
+    expect_problem(one_more, 503);
+    EXPECT_TRUE(one_more.body.contains("flood.pattern_fields_max")) << one_more.body;
+    EXPECT_EQ(send(minute++, R"({"strokes":10})").status, 200);
+    EXPECT_NE(get(port(), "/metrics").body.find("tidegate_flood_pattern_fields 1"), std::string::npos);
 }
 
 TEST(FloodCommand, SaysWhatIsWrong) {

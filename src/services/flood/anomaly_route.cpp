@@ -33,6 +33,9 @@ Schema request_schema() {
         optional("rain_upstream_mm", Schema::number().range(0, 2000).nullable().doc(
                                          "Of the last hours: a rise is an event then, no fault.")),
         optional("values", Schema::object({}).open().doc("Further fields of the device: name to number or null.")),
+        optional("ranges", Schema::object({}).open().doc(
+                               "Of fields in this reading, what can be measured: name to [low, high]. Kept for the "
+                               "readings after it; what lies outside is a fault.")),
     };
     for (const std::string_view name : kFields) {
         members.push_back(optional(std::string(name), Schema::number().nullable()));
@@ -40,10 +43,43 @@ Schema request_schema() {
     return Schema::object(std::move(members));
 }
 
+/// Two numbers, the first one less.
+std::optional<Span> range_of(json::Value value) {
+    std::vector<double> ends;
+    bool sound = value.kind() == json::Kind::kArray;
+    if (sound) {
+        value.each([&](json::Value end) {
+            sound = sound && end.is_number() && std::isfinite(end.as_double());
+            if (sound && ends.size() < 3) ends.push_back(end.as_double());
+        });
+    }
+    if (!sound || ends.size() != 2 || ends[0] >= ends[1]) return std::nullopt;
+    return Span{ends[0], ends[1]};
+}
+
+/// The declared ranges, to their fields. An error names what is wrong.
+std::optional<pipeline::FieldError> read_ranges(json::Value body, std::vector<FieldReading>& fields) {
+    std::optional<pipeline::FieldError> wrong;
+    const auto ranges = body.find("ranges");
+    if (!ranges) return wrong;
+    ranges->each_member([&](std::string_view name, json::Value value) {
+        if (wrong) return;
+        const auto field = std::ranges::find(fields, name, &FieldReading::name);
+        if (field == fields.end()) {
+            wrong = {"ranges", "names a field that is not in this reading", "not_allowed"};
+            return;
+        }
+        field->range = range_of(value);
+        if (!field->range) wrong = {"ranges", "holds what is not [low, high] with low < high", "wrong_type"};
+    });
+    return wrong;
+}
+
 /// What the device sent. An error names the field.
 std::optional<pipeline::FieldError> read_fields(json::Value body, std::vector<FieldReading>& out) {
     const auto add = [&](std::string_view name, json::Value value) {
-        out.push_back({name, value.is_number() ? value.as_double() : std::nan("")});
+        out.push_back(
+            {.name = name, .value = value.is_number() ? value.as_double() : std::nan(""), .range = std::nullopt});
     };
     for (const std::string_view name : kFields) {
         if (const auto value = body.find(name)) add(name, *value);
@@ -66,7 +102,7 @@ std::optional<pipeline::FieldError> read_fields(json::Value body, std::vector<Fi
     }
     if (!wrong && out.empty()) wrong = {"", "holds no measured field", "missing"};
     if (!wrong && out.size() > Device::kFieldsMax) wrong = {"values", "holds too many fields", "too_long"};
-    return wrong;
+    return wrong ? wrong : read_ranges(body, out);
 }
 
 void write_flags(JsonWriter& writer, const FieldFlags& flags) {
@@ -78,14 +114,20 @@ void write_flags(JsonWriter& writer, const FieldFlags& flags) {
 std::string_view advice(const Verdict& verdict) {
     if (verdict.requires_maintenance) return "Send somebody to look at the device; do not use its values until then.";
     if (verdict.state == State::kFault) return "Do not use this value; wait for the next readings.";
+    const auto follows_pattern = [](const FieldVerdict& field) {
+        return field.state != State::kUnsure || field.detector == Detector::kPattern;
+    };
+    if (verdict.state == State::kUnsure && std::ranges::all_of(verdict.fields, follows_pattern)) {
+        return "Look at what happened there: the values do not go on as before.";
+    }
     if (verdict.state == State::kUnsure) return "Compare with rain and neighbouring gauges: a flood or a fault.";
     if (verdict.state == State::kEvent) return "The water rises with the rain: look at the flood risk of the place.";
     return "None.";
 }
 
-void write_verdict(JsonWriter& writer, const Verdict& verdict, double threshold) {
+void write_verdict(JsonWriter& writer, const Verdict& verdict) {
     writer.field("is_anomaly", verdict.is_anomaly).field("anomaly_score", verdict.score);
-    writer.field("threshold", threshold).field("severity", to_string(verdict.severity));
+    writer.field("threshold", verdict.threshold).field("severity", to_string(verdict.severity));
     // One less the chance that a usual reading of this device is so far off. What is impossible or stuck has no chance to tell.
     writer.key("confidence");
     verdict.is_anomaly&& verdict.score > 0 ? writer.value(1 - std::pow(10, -verdict.score)) : writer.null();
@@ -100,7 +142,8 @@ void write_verdict(JsonWriter& writer, const Verdict& verdict, double threshold)
     writer.end_array().key("fields").begin_array();
     for (const FieldVerdict& field : verdict.fields) {
         writer.begin_object().field("name", field.name).field("value", field.value).field("expected", field.expected);
-        writer.field("score", field.score).field("state", to_string(field.state));
+        writer.field("score", field.score).field("threshold", field.threshold);
+        writer.field("detector", to_string(field.detector)).field("state", to_string(field.state));
         write_flags(writer, field.flags);
         writer.end_object();
     }
@@ -136,7 +179,7 @@ void answer(const ContextPtr& context, Flood& flood) {
     JsonWriter writer(out);
     writer.begin_object().field("decision_id", to_string(decision.id));
     writer.field("device_id", body.find("device_id")->as_string());
-    write_verdict(writer, *verdict, flood.settings().anomaly_threshold);
+    write_verdict(writer, *verdict);
     writer.field("detected_at", format_rfc3339(flood.clock().unix_ms())).key("warnings").begin_array();
     for (const std::string& warning : context->warnings()) writer.value(std::string_view(warning));
     writer.end_array().end_object();
@@ -160,8 +203,9 @@ Schema answer_schema() {
         required("device_id", Schema::string()),
         required("is_anomaly", Schema::boolean()),
         required("anomaly_score",
-                 Schema::number().doc("-log10 of the chance of so large a residual, by the device's own past.")),
-        required("threshold", Schema::number()),
+                 Schema::number().doc("-log10 of the chance of such a reading by the device's own past, of the field "
+                                      "that is nearest to its threshold or farthest over it.")),
+        required("threshold", Schema::number().doc("Of that field's detector.")),
         required("severity", Schema::string().one_of({"normal", "low", "medium", "high"})),
         required("confidence", Schema::number().range(0, 1).nullable().doc("Of an anomaly by its score; else null.")),
         required("state", state),
@@ -169,14 +213,19 @@ Schema answer_schema() {
         required("quality_flags", flags_schema().doc("The worst of all fields, as QARTOD names them.")),
         required("requires_maintenance", Schema::boolean()),
         required("reasons", Schema::array(Schema::string())),
-        required("fields", Schema::array(Schema::object({
-                               required("name", Schema::string()),
-                               required("value", Schema::number().nullable()),
-                               required("expected", Schema::number().nullable()),
-                               required("score", Schema::number()),
-                               required("state", state),
-                               required("quality_flags", flags_schema()),
-                           }))),
+        required(
+            "fields",
+            Schema::array(Schema::object({
+                required("name", Schema::string()),
+                required("value", Schema::number().nullable()),
+                required("expected", Schema::number().nullable()),
+                required("score", Schema::number()),
+                required("threshold", Schema::number()),
+                required("detector",
+                         Schema::string().one_of({"trend", "pattern"}).doc("pattern: of a field of no known kind.")),
+                required("state", state),
+                required("quality_flags", flags_schema()),
+            }))),
         required("recommended_action", Schema::string()),
         required("model_version", Schema::string()),
         required("detected_at", Schema::string().format("date-time")),

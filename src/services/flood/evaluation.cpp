@@ -32,8 +32,9 @@ constexpr std::size_t kParts = 3;       // Of the development rows, where nothin
 struct NabPart {
     std::string part;
     std::size_t files = 0, windows = 0;
-    double fixed = 0, best = 0, best_threshold = 0;  // ContextMemory, the library.
-    double served = 0;                               // What the route for sensors asks, at its threshold.
+    double plain = 0,
+           with_range = 0;  // What the route for sensors answers, at its threshold; the range unknown, or declared.
+    double best = 0, best_threshold = 0;  // Of the first, over the threshold.
 };
 
 struct GaugePart {
@@ -111,7 +112,7 @@ std::vector<std::string> files_below(const std::string& folder) {
     return out;
 }
 
-Result<void> evaluate_gauges(const std::string& folder, double threshold, Report& report) {
+Result<void> evaluate_gauges(const std::string& folder, const Thresholds& thresholds, Report& report) {
     const SystemDisk disk;
     for (const std::string part : {"dev", "heldout"}) {
         GaugePart out{.part = part};
@@ -120,7 +121,7 @@ Result<void> evaluate_gauges(const std::string& folder, double threshold, Report
             if (name.find("stage") == std::string::npos && name.find("level") == std::string::npos) continue;
             TG_TRY(const std::string csv, disk.read(path, kFileBytesMax));
             TG_TRY(const LabelledSeries series, read_labelled(csv));
-            out.score.add(score_events(series, flags_of_device(series, threshold)));
+            out.score.add(score_events(series, flags_of_device(series, thresholds)));
             ++out.series;
         }
         if (out.series > 0) report.gauges.push_back(std::move(out));
@@ -144,15 +145,15 @@ void read_windows(json::Value windows, const LabelledSeries& series, NabSeries& 
     });
 }
 
-Result<void> evaluate_nab(const std::string& folder, double anomaly_threshold, Report& report) {
+Result<void> evaluate_nab(const std::string& folder, const Thresholds& thresholds, Report& report) {
     const SystemDisk disk;
     for (const std::string part : {"dev", "heldout"}) {
         const std::string place = folder + "/" + part;
         const auto text = disk.read(place + "/windows.json", kFileBytesMax);
         if (!text) continue;
         TG_TRY(const json::Document document, json::parse(*text));
-        std::vector<NabSeries> all;
-        std::vector<NabSeries> served;
+        std::vector<NabSeries> plain;
+        std::vector<NabSeries> with_range;
         NabPart out{.part = part};
         Result<void> done;
         document.root().each_member([&](std::string_view name, json::Value windows) {
@@ -163,17 +164,17 @@ Result<void> evaluate_nab(const std::string& folder, double anomaly_threshold, R
                 done = std::unexpected(series.error());
                 return;
             }
-            NabSeries& one = all.emplace_back();
-            one.scores = context_scores(series->values);
+            NabSeries& one = plain.emplace_back();
+            one.scores = scores_of_device(*series, thresholds, false);
             read_windows(windows, *series, one);
             out.windows += one.windows.size();
-            served.push_back({.scores = scores_of_device(*series, anomaly_threshold), .windows = one.windows});
+            with_range.push_back({.scores = scores_of_device(*series, thresholds, true), .windows = one.windows});
         });
         TG_CHECK(done);
-        out.files = all.size();
-        out.fixed = nab_at(all, kContextThreshold).standard;
-        out.served = nab_at(served, anomaly_threshold).standard;
-        const NabScore best = nab_best(all);
+        out.files = plain.size();
+        out.plain = nab_at(plain, thresholds.pattern).standard;
+        out.with_range = nab_at(with_range, thresholds.pattern).standard;
+        const NabScore best = nab_best(plain);
         out.best = best.standard;
         out.best_threshold = best.threshold;
         report.nab.push_back(out);
@@ -241,9 +242,10 @@ void print_report(const Report& report) {
     }
     for (const NabPart& one : report.nab) {
         fmt::print(
-            "Numenta {}: {} files, {} windows: context memory (library): standard {:.2f} at {}, at best {:.2f} (at "
-            "{:.2f}); the detector of the route: {:.2f}\n",
-            one.part, one.files, one.windows, one.fixed, kContextThreshold, one.best, one.best_threshold, one.served);
+            "Numenta {}: {} files, {} windows, what the route answers: standard {:.2f}, with declared ranges {:.2f}; "
+            "no "
+            "higher threshold gives more than {:.2f} (at {:.2f})\n",
+            one.part, one.files, one.windows, one.plain, one.with_range, one.best, one.best_threshold);
     }
 }
 
@@ -264,7 +266,7 @@ void write_basin(JsonWriter& json, const BasinScore& one) {
     json.end_object();
 }
 
-std::string json_of(const Report& report, UnixMillis now) {
+std::string json_of(const Report& report, const Thresholds& thresholds, UnixMillis now) {
     std::string out;
     JsonWriter json(out);
     const auto machine = load::look_at_machine();
@@ -288,26 +290,27 @@ std::string json_of(const Report& report, UnixMillis now) {
     json.end_array().key("numenta").begin_array();
     for (const NabPart& one : report.nab) {
         json.begin_object().field("part", one.part).field("files", one.files).field("windows", one.windows);
-        json.field("threshold", kContextThreshold).field("standard", one.fixed);
-        json.field("standard_at_best", one.best).field("threshold_at_best", one.best_threshold);
-        json.field("standard_of_the_route", one.served).end_object();
+        json.field("threshold", thresholds.pattern).field("standard", one.plain);
+        json.field("standard_with_declared_ranges", one.with_range);
+        json.field("standard_at_best_higher_threshold", one.best);
+        json.field("best_higher_threshold", one.best_threshold).end_object();
     }
     json.end_array().end_object();
     return out + "\n";
 }
 
 Result<void> measure(const service::CommandInput& input, const service::EvaluationArguments& arguments,
-                     double anomaly_threshold) {
+                     const Thresholds& thresholds) {
     Report report;
     TG_CHECK(evaluate_basins(arguments.data + "/flood", report));
-    TG_CHECK(evaluate_gauges(arguments.data + "/gauges", anomaly_threshold, report));
-    TG_CHECK(evaluate_nab(arguments.data + "/nab", anomaly_threshold, report));
+    TG_CHECK(evaluate_gauges(arguments.data + "/gauges", thresholds, report));
+    TG_CHECK(evaluate_nab(arguments.data + "/nab", thresholds, report));
     if (report.basins.empty() && report.gauges.empty() && report.nab.empty()) {
         return fail(ErrorCode::kNotFound, "neither flood/basins nor gauges nor nab lies in " + arguments.data);
     }
     print_report(report);
     const UnixMillis now = SystemClock().unix_ms();
-    return service::store_evaluation(input, arguments, "flood", json_of(report, now), now);
+    return service::store_evaluation(input, arguments, "flood", json_of(report, thresholds, now), now);
 }
 
 }  // namespace
@@ -315,7 +318,8 @@ Result<void> measure(const service::CommandInput& input, const service::Evaluati
 int run_evaluation(const service::CommandInput& input, const FloodSettings& settings) {
     const auto arguments = service::read_evaluation(input, "eval takes: flood --data FOLDER [--out FILE]");
     if (!arguments) return service::wrong_use(arguments.error().message);
-    const auto done = measure(input, *arguments, settings.anomaly_threshold);
+    const Thresholds thresholds{.trend = settings.anomaly_threshold, .pattern = settings.pattern_threshold};
+    const auto done = measure(input, *arguments, thresholds);
     return done ? 0 : service::failed(done.error());
 }
 

@@ -1,6 +1,9 @@
 #include "services/flood/flood.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
 
@@ -100,42 +103,62 @@ Result<void> Flood::restore_devices() {
     const Lock lock(devices_mutex_);
     for (const StoredDevice& one : stored) {
         TG_TRY(Device device, Device::restore(one.state));
-        if (devices_.emplace(one.key, std::move(device)).second) ++devices_of_[std::string(tenant_of(one.key))];
+        const Held held{.devices = 1, .patterns = device.patterns()};
+        if (devices_.emplace(one.key, std::move(device)).second) count_held(tenant_of(one.key), held);
     }
     return {};
 }
 
-Result<void> Flood::has_room_for_device(std::string_view tenant) const {
-    const std::uint64_t max = needs_.settings.devices_max;
-    if (devices_.size() >= max) {
-        return fail(ErrorCode::kUnavailable, "As many devices as flood.devices_max allows are known already.");
+void Flood::count_held(std::string_view tenant, const Held& more) {
+    held_.devices += more.devices;
+    held_.patterns += more.patterns;
+    Held& mine = held_of_[std::string(tenant)];
+    mine.devices += more.devices;
+    mine.patterns += more.patterns;
+}
+
+Result<void> Flood::has_room(std::string_view tenant, const Held& more) const {
+    struct Bound {
+        std::string_view what, setting;
+        std::uint64_t max, more;
+        std::uint64_t Held::* count;
+    };
+    const FloodSettings& settings = needs_.settings;
+    const std::array<Bound, 2> bounds{
+        {{"devices", "flood.devices_max", settings.devices_max, more.devices, &Held::devices},
+         {"fields of no known kind", "flood.pattern_fields_max", settings.pattern_fields_max, more.patterns,
+          &Held::patterns}}};
+    const auto mine = held_of_.find(tenant);
+    for (const Bound& bound : bounds) {
+        if (bound.more == 0) continue;
+        if (held_.*bound.count + bound.more > bound.max) {
+            return fail(ErrorCode::kUnavailable,
+                        fmt::format("No more {} than {} allows can be followed.", bound.what, bound.setting));
+        }
+        if (tenant.empty()) continue;
+        const std::uint64_t share = std::max<std::uint64_t>(1, bound.max * settings.tenant_share_percent / 100);
+        const std::uint64_t has = mine == held_of_.end() ? 0 : mine->second.*bound.count;
+        if (has + bound.more <= share) continue;
+        return fail(ErrorCode::kResourceExhausted,
+                    fmt::format("Your tenant has {} {}; one may have {} (flood.tenant_share_percent of {}).", has,
+                                bound.what, share, bound.setting));
     }
-    if (tenant.empty()) return {};
-    const std::uint64_t share = std::max<std::uint64_t>(1, max * needs_.settings.tenant_share_percent / 100);
-    const auto mine = devices_of_.find(tenant);
-    if (mine == devices_of_.end() || mine->second < share) return {};
-    return fail(ErrorCode::kResourceExhausted,
-                "Your tenant has " + std::to_string(mine->second) +
-                    " devices, as many as one may have (flood.tenant_share_percent of flood.devices_max).");
+    return {};
 }
 
 Result<Verdict> Flood::take(std::string_view tenant, std::string_view device, const Reading& reading) {
     const std::string key = key_of(tenant, device);
     const Lock lock(devices_mutex_);
     if (stopping_) return fail(ErrorCode::kUnavailable, "The server is stopping.");
-    auto found = devices_.find(key);
-    if (found == devices_.end()) {
-        TG_CHECK(has_room_for_device(tenant));
-        found = devices_.emplace(key, Device()).first;
-        ++devices_of_[std::string(tenant)];
-    }
-    auto verdict = found->second.add(reading, needs_.settings.anomaly_threshold);
-    if (verdict) dirty_.insert(key);
-    if (!verdict && found->second.readings() == 0) {
-        devices_.erase(found);
-        const auto mine = devices_of_.find(tenant);
-        if (--mine->second == 0) devices_of_.erase(mine);
-    }
+    const auto found = devices_.find(key);
+    Device fresh;
+    Device& state = found == devices_.end() ? fresh : found->second;
+    const Held more{.devices = found == devices_.end() ? 1U : 0U, .patterns = state.new_patterns(reading)};
+    TG_CHECK(has_room(tenant, more));
+    TG_TRY(Verdict verdict, state.add(reading, thresholds()));
+    if (more.devices > 0 || more.patterns > 0) count_held(tenant, more);
+    if (found == devices_.end()) devices_.emplace(key, std::move(fresh));
+    dirty_.insert(key);
     return verdict;
 }
 
@@ -144,26 +167,40 @@ std::size_t Flood::devices() const {
     return devices_.size();
 }
 
+std::size_t Flood::patterns() const {
+    const Lock lock(devices_mutex_);
+    return held_.patterns;
+}
+
 void Flood::save_dirty() {
-    std::vector<StoredDevice> states;
+    std::set<std::string, std::less<>> keys;
     {
         const Lock lock(devices_mutex_);
-        for (const std::string& key : dirty_) states.push_back({key, devices_.find(key)->second.save()});
-        dirty_.clear();
+        keys.swap(dirty_);
     }
-    if (states.empty()) return;
-    Result<void> done;
-    {
-        const Lock lock(store_mutex_);
-        done = store_->save_devices(states, needs_.clock.unix_ms());
-    }
-    if (done) {
-        saved_.add(states.size());
+    // A commit of some at a time, and the lock for one: readings go on meanwhile.
+    constexpr std::size_t kCommit = 256;
+    for (auto next = keys.begin(); next != keys.end();) {
+        std::vector<StoredDevice> states;
+        for (; next != keys.end() && states.size() < kCommit; ++next) {
+            const Lock lock(devices_mutex_);
+            states.push_back({*next, devices_.find(*next)->second.save()});
+        }
+        Result<void> done;
+        {
+            const Lock lock(store_mutex_);
+            done = store_->save_devices(states, needs_.clock.unix_ms());
+        }
+        if (done) {
+            saved_.add(states.size());
+            continue;
+        }
+        save_failures_.add();
+        const Lock lock(devices_mutex_);
+        for (const StoredDevice& one : states) dirty_.insert(one.key);
+        dirty_.insert(next, keys.end());
         return;
     }
-    save_failures_.add();
-    const Lock lock(devices_mutex_);
-    for (const StoredDevice& one : states) dirty_.insert(one.key);
 }
 
 void Flood::run_saver() {

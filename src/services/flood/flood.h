@@ -32,7 +32,7 @@ inline constexpr std::string_view kService = "flood";
 inline constexpr std::string_view kRiskModel = "risk_scorer";
 inline constexpr std::string_view kAnomalyModel = "anomaly_detector";
 inline constexpr std::string_view kRiskVersion = "risk-1";
-inline constexpr std::string_view kAnomalyVersion = "trend-tail-1";
+inline constexpr std::string_view kAnomalyVersion = "trend-tail-1+pattern-2";
 
 /// A basin ready to be asked.
 struct ServedBasin {
@@ -84,16 +84,26 @@ class Flood final : public service::Service {
     std::uint64_t drop_answers(std::string_view tag) const { return needs_.drop_answers(tag); }
     UnixMillis loaded_ms() const noexcept { return loaded_ms_.load(); }
 
-    /// kConflict: not after the device's last reading. kUnavailable: flood.devices_max is reached, or stop() was called.
-    /// kResourceExhausted: the tenant has its share of them. Who has no tenant has no share either.
+    /// kConflict: not after the device's last reading. kUnavailable: flood.devices_max or flood.pattern_fields_max is reached, or stop()
+    /// was called. kResourceExhausted: the tenant has its share of them. Who has no tenant has no share either.
     Result<Verdict> take(std::string_view tenant, std::string_view device, const Reading& reading);
+    Thresholds thresholds() const noexcept {
+        return {.trend = needs_.settings.anomaly_threshold, .pattern = needs_.settings.pattern_threshold};
+    }
     std::size_t devices() const;
+    /// Fields of no known kind, of all devices.
+    std::size_t patterns() const;
     ModelUse& use_of(bool anomaly) noexcept { return anomaly ? anomaly_use_ : risk_use_; }
 
   private:
     explicit Flood(FloodNeeds needs) : needs_(std::move(needs)) {}
     Result<void> restore_devices();
-    Result<void> has_room_for_device(std::string_view tenant) const TG_REQUIRES(devices_mutex_);
+    /// What is held, of all or of a tenant.
+    struct Held {
+        std::uint64_t devices = 0, patterns = 0;
+    };
+    Result<void> has_room(std::string_view tenant, const Held& more) const TG_REQUIRES(devices_mutex_);
+    void count_held(std::string_view tenant, const Held& more) TG_REQUIRES(devices_mutex_);
     void run_saver();
     void save_dirty();
 
@@ -106,7 +116,8 @@ class Flood final : public service::Service {
 
     mutable Mutex devices_mutex_;
     std::map<std::string, Device, std::less<>> devices_ TG_GUARDED_BY(devices_mutex_);
-    std::map<std::string, std::uint32_t, std::less<>> devices_of_ TG_GUARDED_BY(devices_mutex_);  // By tenant.
+    Held held_ TG_GUARDED_BY(devices_mutex_);
+    std::map<std::string, Held, std::less<>> held_of_ TG_GUARDED_BY(devices_mutex_);  // By tenant.
     std::set<std::string, std::less<>> dirty_ TG_GUARDED_BY(devices_mutex_);
     bool stopping_ TG_GUARDED_BY(devices_mutex_) = false;
     Condition wake_;

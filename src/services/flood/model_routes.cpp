@@ -85,7 +85,9 @@ void answer_metadata(const ContextPtr& context, Flood& flood) {
     writer.begin_object();
     write_model(writer, flood, context->path_parameter("name"));
     if (anomaly) {
-        writer.field("threshold", flood.settings().anomaly_threshold).field("devices", flood.devices());
+        writer.field("threshold", flood.settings().anomaly_threshold);
+        writer.field("pattern_threshold", flood.settings().pattern_threshold).field("devices", flood.devices());
+        writer.field("pattern_fields", flood.patterns());
     } else {
         writer.key("basins").begin_array();
         for (const auto& one : flood.basins()->all()) write_basin(writer, one->basin);
@@ -182,6 +184,9 @@ void Flood::declare_metrics(observe::Registry& registry) const {
     registry.callback({.name = "tidegate_flood_devices", .help = "Devices whose state is kept."},
                       observe::MetricType::kGauge,
                       [this](observe::Samples& out) { out.add({}, static_cast<double>(devices())); });
+    registry.callback(
+        {.name = "tidegate_flood_pattern_fields", .help = "Fields of no known kind, whose past is kept to judge them."},
+        observe::MetricType::kGauge, [this](observe::Samples& out) { out.add({}, static_cast<double>(patterns())); });
     registry.callback({.name = "tidegate_flood_answers_total",
                        .help = "Answers of a flood model, and what it could not answer.",
                        .labels = {"model", "outcome"}},

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -26,7 +27,7 @@ struct Rig {
     Verdict add(double level, double rain = std::nan(""), std::optional<double> upstream = std::nullopt) {
         std::vector<FieldReading> fields{{"water_level_cm", level}};
         if (std::isfinite(rain)) fields.push_back({"rainfall_mm", rain});
-        auto verdict = device.add({(next++ + 1) * kQuarter, fields, upstream}, kTrendThreshold);
+        auto verdict = device.add({(next++ + 1) * kQuarter, fields, upstream}, kThresholds);
         EXPECT_TRUE(verdict);
         return *verdict;
     }
@@ -133,7 +134,7 @@ TEST(Device, TimeThatGoesBackIsRefusedAndChangesNothing) {
     rig.learn();
     const std::string before = rig.device.save();
     const std::array<FieldReading, 1> fields{{{"water_level_cm", 100}}};
-    const auto verdict = rig.device.add({kQuarter, fields, std::nullopt}, kTrendThreshold);
+    const auto verdict = rig.device.add({kQuarter, fields, std::nullopt}, kThresholds);
     ASSERT_FALSE(verdict);
     EXPECT_EQ(verdict.error().code, ErrorCode::kConflict);
     EXPECT_EQ(rig.device.save(), before);
@@ -146,18 +147,21 @@ TEST(Device, AGapIsSaid) {
     EXPECT_EQ(rig.add(level_at(rig.next)).flags.gap, Flag::kSuspect);
 }
 
-TEST(Nab, TheRoutesDetectorScoresWhatItCallsAnAnomalyAndNothingElse) {
+TEST(Nab, WhatTheRouteCallsAnAnomalyHasItsScoreAndNothingElseHasOne) {
     LabelledSeries series;
     for (int i = 0; i < 2000; ++i) {
         series.times_s.push_back(900.0 * i);
         series.values.push_back(level_at(i) - (i == 1500 ? 60 : 0));
     }
-    const std::vector<double> scores = scores_of_device(series, kTrendThreshold);
-    ASSERT_EQ(scores.size(), 2000U);
-    EXPECT_GE(scores[1500], kTrendThreshold);
-    int others = 0;
-    for (std::size_t i = 0; i < scores.size(); ++i) others += i != 1500 && scores[i] > 0 ? 1 : 0;
-    EXPECT_LE(others, 3);
+    for (const bool with_range : {false, true}) {
+        const std::vector<double> scores = scores_of_device(series, kThresholds, with_range);
+        ASSERT_EQ(scores.size(), 2000U);
+        // Smoothed over three values: it may take one more to be sure.
+        EXPECT_GE(*std::max_element(scores.begin() + 1500, scores.begin() + 1503), kPatternThreshold) << with_range;
+        int others = 0;
+        for (std::size_t i = 0; i < scores.size(); ++i) others += (i < 1500 || i > 1502) && scores[i] > 0 ? 1 : 0;
+        EXPECT_LE(others, 3) << with_range;
+    }
 }
 
 TEST(Nab, PerfectIsAHundredAndSilenceNothing) {

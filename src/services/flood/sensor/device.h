@@ -1,8 +1,9 @@
 // Device: one sensor device as the service remembers it between readings, and what it says of a new one.
 //
 // Guarantee   A reading is judged by what came before it alone. A field that rises while rain falls (on the device or upstream) is a
-//             hydrological event and never a fault; one that falls faster than water can is a fault.
-// Memory      About 250 bytes a field, 64 fields a device at most.
+//             hydrological event and never a fault; one that falls faster than water can is a fault. A field of no known kind may be
+//             anything: it is judged by the pattern of its past (ContextMemory), and the rest by its trend.
+// Memory      About 500 bytes a field and 22 KiB more for one of no known kind; 64 fields a device at most.
 // Threads     One at a time.
 #pragma once
 
@@ -16,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "services/flood/sensor/context_memory.h"
 #include "services/flood/sensor/qartod.h"
 #include "services/flood/sensor/trend.h"
 
@@ -24,18 +26,30 @@ namespace tidegate::flood {
 /// What is known of a field by its name.
 struct FieldKind {
     std::string_view name;
+    bool is_known = false;
     std::optional<Span> possible;  // Outside it a value is impossible.
     bool is_level = false;         // Water: rises fast, falls slowly, rises with rain.
     bool may_rest = false;         // The same value for days is usual: rain.
     bool is_rain = false;
 };
-/// A name that is not known has no bounds and may not rest.
+/// A name that is not known has no bounds, and may rest: its past tells.
 FieldKind kind_of(std::string_view name) noexcept;
 
 struct FieldReading {
     std::string_view name;
     double value = 0;  // NaN: the device sent null.
+    std::optional<Span> range =
+        std::nullopt;  // What can be measured, where the caller says so; kept for later readings. low < high.
 };
+
+/// From which score a reading is an anomaly.
+struct Thresholds {
+    double trend = 0;    // -log10 of the chance of so large a residual.
+    double pattern = 0;  // -log10 of the chance of such a value after those before it.
+};
+
+enum class Detector : std::uint8_t { kTrend, kPattern };
+std::string_view to_string(Detector detector) noexcept;
 
 struct Reading {
     UnixMillis time = 0;
@@ -60,7 +74,9 @@ struct FieldVerdict {
     std::string name;
     double value = 0;
     double expected = 0;  // NaN where nothing was expected yet.
-    double score = 0;     // -log10 of the chance of so large a residual.
+    double score = 0;     // -log10 of the chance, by the detector.
+    double threshold = 0;
+    Detector detector = Detector::kTrend;
     State state = State::kLearning;
     Severity severity = Severity::kNormal;
     FieldFlags flags;
@@ -71,7 +87,8 @@ struct Verdict {
     FieldFlags flags;  // The worst of all fields.
     State state = State::kLearning;
     Severity severity = Severity::kNormal;
-    double score = 0;  // The highest.
+    double score = 0;  // Of the field that is nearest to its threshold, or farthest over it.
+    double threshold = 0;
     bool is_anomaly = false;
     bool requires_maintenance = false;
     std::vector<std::string> reasons;
@@ -82,7 +99,11 @@ class Device {
     static constexpr std::size_t kFieldsMax = 64;
 
     /// kConflict: not after the last reading. kInvalidArgument: more fields than kFieldsMax in all.
-    Result<Verdict> add(const Reading& reading, double threshold);
+    Result<Verdict> add(const Reading& reading, const Thresholds& thresholds);
+    /// Fields that are judged by their pattern, of which each takes most of the memory.
+    std::size_t patterns() const noexcept;
+    /// How many more there are after this reading.
+    std::size_t new_patterns(const Reading& reading) const;
     std::uint64_t readings() const noexcept { return readings_; }
     UnixMillis last_time() const noexcept { return last_time_; }
 
@@ -97,13 +118,19 @@ class Device {
         double flat_low = 0, flat_high = 0, flat_since_s = 0;
         double rain_mm = 0, rain_time_s = 0;  // Of a rain field: what fell lately.
         std::uint32_t taken = 0;
+        std::optional<Span> range;             // As the caller declared it.
+        std::optional<ContextMemory> pattern;  // Of a field of no known kind, from its first value on.
     };
-    FieldVerdict judge(Field& field, const FieldReading& reading, double time_s, bool rain, double threshold);
+    static FieldVerdict judge(Field& field, const FieldReading& reading, double time_s, bool rain,
+                              const Thresholds& thresholds);
+    static void judge_trend(Field& field, const FieldKind& kind, const TrendVerdict& trend, bool rain,
+                            FieldVerdict& out);
+    static void judge_pattern(Field& field, double threshold, FieldVerdict& out);
     static FieldFlags flags_of(Field& field, const FieldKind& kind, double value, double time_s);
     bool is_raining(const Reading& reading);
 
-    template <class Visit>
-    static void visit_field(Field& field, Visit&& visit);
+    template <class Self, class Visit>
+    static void visit_field(Self& field, Visit&& visit);
 
     std::map<std::string, Field, std::less<>> fields_;
     UnixMillis last_time_ = 0;

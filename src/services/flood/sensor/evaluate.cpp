@@ -8,8 +8,6 @@
 
 #include "base/clock.h"
 #include "base/strings.h"
-#include "services/flood/sensor/context_memory.h"
-#include "services/flood/sensor/device.h"
 
 namespace tidegate::flood {
 
@@ -82,37 +80,33 @@ EventScore score_events(const LabelledSeries& series, const std::vector<bool>& f
     return out;
 }
 
-std::vector<bool> flags_of_device(const LabelledSeries& series, double threshold) {
+std::vector<bool> flags_of_device(const LabelledSeries& series, const Thresholds& thresholds) {
     Device device;
     std::vector<bool> flags;
     for (std::size_t i = 0; i < series.values.size(); ++i) {
-        const std::array<FieldReading, 1> fields{{{"water_level_cm", series.values[i]}}};
+        const std::array<FieldReading, 1> fields{
+            {{.name = "water_level_cm", .value = series.values[i], .range = std::nullopt}}};
         const auto verdict =
-            device.add({static_cast<UnixMillis>(series.times_s[i] * 1000), fields, std::nullopt}, threshold);
+            device.add({static_cast<UnixMillis>(series.times_s[i] * 1000), fields, std::nullopt}, thresholds);
         flags.push_back(verdict && verdict->is_anomaly);
     }
     return flags;
 }
 
-std::vector<double> scores_of_device(const LabelledSeries& series, double threshold) {
+std::vector<double> scores_of_device(const LabelledSeries& series, const Thresholds& thresholds, bool with_range) {
     Device device;
+    std::optional<Span> range;
+    if (with_range && !series.values.empty()) {
+        const auto [low, high] = std::ranges::minmax(series.values);
+        if (low < high) range = Span{low, high};
+    }
     std::vector<double> scores;
     for (std::size_t i = 0; i < series.values.size(); ++i) {
-        const std::array<FieldReading, 1> fields{{{"value", series.values[i]}}};
+        const std::array<FieldReading, 1> fields{{{.name = "value", .value = series.values[i], .range = range}}};
         const auto verdict =
-            device.add({static_cast<UnixMillis>(series.times_s[i] * 1000), fields, std::nullopt}, threshold);
-        scores.push_back(verdict && verdict->is_anomaly ? std::max(verdict->score, threshold) : 0);
+            device.add({static_cast<UnixMillis>(series.times_s[i] * 1000), fields, std::nullopt}, thresholds);
+        scores.push_back(verdict && verdict->is_anomaly ? std::max(verdict->score, thresholds.pattern) : 0);
     }
-    return scores;
-}
-
-std::vector<double> context_scores(const std::vector<double>& values) {
-    const auto [low, high] = std::ranges::minmax(values);
-    ContextMemory memory(low, high);
-    // A fifth of the benchmark's probation: a window is longer than that.
-    const auto rest = static_cast<std::size_t>(0.2 * std::min(0.15 * static_cast<double>(values.size()), 750.0));
-    std::vector<double> scores;
-    for (const double value : values) scores.push_back(memory.add(value, rest));
     return scores;
 }
 

@@ -7,14 +7,16 @@
 #include <vector>
 
 #include "base/result.h"
+#include "services/flood/sensor/device.h"
 #include "services/flood/sensor/nab.h"
 
 namespace tidegate::flood {
 
 /// The default of `flood.anomaly_threshold`, chosen on the development half of labelled gauges.
 inline constexpr double kTrendThreshold = 3.3;
-/// Of ContextMemory's bits, chosen on the development half of the benchmark.
-inline constexpr double kContextThreshold = 7.3;
+/// The default of `flood.pattern_threshold`, chosen on the development half of the Numenta benchmark.
+inline constexpr double kPatternThreshold = 2.7;
+inline constexpr Thresholds kThresholds{.trend = kTrendThreshold, .pattern = kPatternThreshold};
 
 struct LabelledSeries {
     std::vector<double> times_s, values;  // NaN: missing.
@@ -34,11 +36,10 @@ struct EventScore {
 };
 EventScore score_events(const LabelledSeries& series, const std::vector<bool>& flags);
 /// What Device says of the series as a water level, a reading a row.
-std::vector<bool> flags_of_device(const LabelledSeries& series, double threshold);
+std::vector<bool> flags_of_device(const LabelledSeries& series, const Thresholds& thresholds);
 /// What Device, which POST /api/v1/predict/anomaly asks, says of the series as a field of no known kind: its score where the reading is
-/// an anomaly (`threshold` where that has none), else 0.
-std::vector<double> scores_of_device(const LabelledSeries& series, double threshold);
-/// ContextMemory's scores: the benchmark gives the range of a series.
-std::vector<double> context_scores(const std::vector<double>& values);
+/// an anomaly (the threshold where that is less), else 0. `with_range`: the range of the whole series is declared, which the benchmark
+/// tells beforehand.
+std::vector<double> scores_of_device(const LabelledSeries& series, const Thresholds& thresholds, bool with_range);
 
 }  // namespace tidegate::flood

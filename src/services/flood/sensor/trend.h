@@ -34,10 +34,11 @@ class Trend {
     std::uint32_t count() const noexcept { return count_; }
 
     /// Calls visit(member) for each member: for storing.
-    template <class Visit>
-    void visit_members(Visit&& visit) {
-        visit(level_), visit(time_s_), visit(step_s_), visit(slow_), visit(fast_), visit(low_), visit(high_);
-        visit(log_tail_), visit(tail_index_), visit(count_), visit(run_);
+    template <class Self, class Visit>
+    static void visit_members(Self& self, Visit&& visit) {
+        visit(self.level_), visit(self.time_s_), visit(self.step_s_), visit(self.slow_), visit(self.fast_);
+        visit(self.low_), visit(self.high_), visit(self.log_tail_), visit(self.tail_index_), visit(self.count_);
+        visit(self.run_);
     }
 
     static constexpr std::uint32_t kLearning = 300;  // Three days of quarter hours.
