@@ -1,10 +1,10 @@
 // `tidegate health`: does the server of these settings answer? For container health checks and scripts; needs no other program.
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <memory>
 
 #include "app/commands.h"
+#include "app/gathered_answer.h"
 #include "http/client/client.h"
 #include "http/client/client_counters.h"
 #include "runtime/event_loop.h"
@@ -16,24 +16,6 @@ namespace {
 // Docker's and systemd's own patience is tens of seconds; whoever answers at all answers /ready within a few.
 constexpr auto kWaitMax = std::chrono::seconds(5);
 constexpr std::size_t kAnswerShownMax = 2048;
-
-class HealthAnswer final : public http::CallHandler {
-  public:
-    void on_head(http::ResponseHead head) override { status = head.status; }
-    bool on_body(std::string_view bytes) override {
-        body.append(bytes.substr(0, kAnswerShownMax - std::min(kAnswerShownMax, body.size())));
-        return true;
-    }
-    void on_end() override { done = true; }
-    void on_failure(const http::CallFailure& failure) override {
-        error = failure.detail.empty() ? std::string(http::to_string(failure.kind)) : failure.detail;
-        done = true;
-    }
-    int status = 0;
-    std::string body;
-    std::string error;
-    bool done = false;
-};
 
 /// The listener of the settings, as this machine reaches it.
 http::Origin own_origin(const http::ServerSettings& server) {
@@ -66,7 +48,7 @@ int run_health(const Invocation& invocation) {
     http::ClientCounters counters;
     const auto client = http::make_client(**loop, names, {}, counters);
     (*loop)->turn(Duration(0));
-    const auto answer = std::make_shared<HealthAnswer>();
+    const auto answer = std::make_shared<GatheredAnswer>(kAnswerShownMax);
     http::ClientRequest request;
     request.target = path;
     const http::CallTimes times{

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "app/gathered_answer.h"
 #include "base/json.h"
 #include "base/strings.h"
 #include "base/utf8.h"
@@ -15,30 +16,14 @@ namespace {
 constexpr std::size_t kBodyMax = 64U * 1024 * 1024;
 constexpr auto kTurn = std::chrono::milliseconds(100);
 
-class GatherAnswer final : public http::CallHandler {
-  public:
-    void on_head(http::ResponseHead head) override { status = head.status; }
-    bool on_body(std::string_view bytes) override {
-        if (body.size() + bytes.size() > kBodyMax) {
-            error = "the answer is larger than 64 MiB";
-        } else {
-            body.append(bytes);
-        }
-        return true;
-    }
-    void on_end() override { done = true; }
-    void on_failure(const http::CallFailure& failure) override {
-        error = failure.detail.empty() ? std::string(http::to_string(failure.kind)) : failure.detail;
-        done = true;
-    }
-    int status = 0;
-    std::string body;
-    std::string error;
-    bool done = false;
-};
+/// What kept the answer from being there whole; empty: it is.
+std::string fault_of(const GatheredAnswer& answer) {
+    if (!answer.error.empty()) return answer.error;
+    return answer.is_cut ? "the answer is larger than 64 MiB" : "";
+}
 
 /// What a problem document says, or the body's beginning.
-std::string words_of(const GatherAnswer& answer) {
+std::string words_of(const GatheredAnswer& answer) {
     const auto document = json::parse(answer.body);
     if (document && document->root().kind() == json::Kind::kObject) {
         const auto detail = document->root().find("detail");
@@ -135,11 +120,11 @@ http::ClientRequest ServerTalk::request(std::string_view method, std::string_vie
 }
 
 Result<std::string> ServerTalk::ask(std::string_view method, std::string_view target) {
-    const auto answer = std::make_shared<GatherAnswer>();
+    const auto answer = std::make_shared<GatheredAnswer>(kBodyMax);
     client_->start(origin_, request(method, target), {}, answer);
     while (!answer->done) loop_->turn(kTurn);
-    if (!answer->error.empty()) {
-        return fail(ErrorCode::kUnavailable, fmt::format("{} port {}: {}", origin_.host, origin_.port, answer->error));
+    if (const std::string fault = fault_of(*answer); !fault.empty()) {
+        return fail(ErrorCode::kUnavailable, fmt::format("{} port {}: {}", origin_.host, origin_.port, fault));
     }
     if (answer->status < 200 || answer->status > 299) {
         return fail(ErrorCode::kUnavailable,
@@ -151,7 +136,7 @@ Result<std::string> ServerTalk::ask(std::string_view method, std::string_view ta
 Result<void> ServerTalk::listen(std::string_view target,
                                 const std::function<bool(std::string_view, std::string_view)>& event,
                                 const std::function<bool()>& tick) {
-    const auto answer = std::make_shared<GatherAnswer>();
+    const auto answer = std::make_shared<GatheredAnswer>(kBodyMax);
     http::CallTimes times;
     times.total_max = std::chrono::hours(24 * 365);  // A stream has no end of its own.
     const http::CallPtr call = client_->start(origin_, request("GET", target), times, answer);
@@ -168,8 +153,8 @@ Result<void> ServerTalk::listen(std::string_view target,
         call->cancel();
         return {};
     }
-    if (!answer->error.empty()) {
-        return fail(ErrorCode::kUnavailable, fmt::format("{} port {}: {}", origin_.host, origin_.port, answer->error));
+    if (const std::string fault = fault_of(*answer); !fault.empty()) {
+        return fail(ErrorCode::kUnavailable, fmt::format("{} port {}: {}", origin_.host, origin_.port, fault));
     }
     if (answer->status != 200) {
         return fail(ErrorCode::kUnavailable,

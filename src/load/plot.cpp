@@ -6,6 +6,8 @@
 #include <cmath>
 #include <iterator>
 
+#include "base/html.h"
+
 namespace tidegate::load {
 namespace {
 
@@ -115,29 +117,6 @@ void draw_line(std::string& out, const Line& line, const Axis& x, const Axis& y)
 }
 
 }  // namespace
-
-std::string escape_html(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        switch (c) {
-            case '&':
-                out += "&amp;";
-                break;
-            case '<':
-                out += "&lt;";
-                break;
-            case '>':
-                out += "&gt;";
-                break;
-            case '"':
-                out += "&quot;";
-                break;
-            default:
-                out.push_back(c);
-        }
-    }
-    return out;
-}
 
 std::string draw(const Plot& plot) {
     std::string out = fmt::format("<figure><figcaption>{}</figcaption>\n", escape_html(plot.title));

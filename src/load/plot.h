@@ -26,7 +26,5 @@ struct Plot {
 
 /// An empty plot says that it has no data.
 std::string draw(const Plot& plot);
-/// `&`, `<`, `>`, `"` as entities.
-std::string escape_html(std::string_view text);
 
 }  // namespace tidegate::load

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <iterator>
 
+#include "base/html.h"
 #include "load/milliseconds.h"
 #include "load/plot.h"
 #include "load/report.h"

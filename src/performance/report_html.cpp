@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 
+#include "base/html.h"
 #include "performance/report_words.h"
 
 namespace tidegate::performance {
@@ -22,29 +23,6 @@ constexpr std::string_view kStyle =
     "7a1f8a}"
     "path{fill:none;stroke-width:1.6}text{font-size:11px;fill:#4a535d}line{stroke:#d5dae0}tr{break-inside:avoid}"
     "@media print{body{margin:0;max-width:none}}";
-
-std::string escaped(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        switch (c) {
-            case '&':
-                out += "&amp;";
-                break;
-            case '<':
-                out += "&lt;";
-                break;
-            case '>':
-                out += "&gt;";
-                break;
-            case '"':
-                out += "&quot;";
-                break;
-            default:
-                out += c;
-        }
-    }
-    return out;
-}
 
 struct Chart {
     std::string_view title;
@@ -97,18 +75,18 @@ void append_chart(std::string& out, const Report& report, const Chart& chart) {
         constexpr std::array<std::string_view, 3> kColours{"blue", "orange", "purple"};
         if (chart.measures.size() > 1) legend += fmt::format(" {}: {};", kColours[i], chart.measures[i]);
     }
-    out += fmt::format("<figure><figcaption>{}{}</figcaption>", escaped(chart.title), escaped(legend));
+    out += fmt::format("<figure><figcaption>{}{}</figcaption>", escape_html(chart.title), escape_html(legend));
     if (top <= 0) {
         out += "<p>No data above zero in this period.</p></figure>";
         return;
     }
     out += fmt::format("<svg viewBox=\"0 0 {:.0f} {:.0f}\" role=\"img\" aria-label=\"{}\">", kWidth, kHeight,
-                       escaped(chart.title));
+                       escape_html(chart.title));
     for (const double share : {0.0, 0.5, 1.0}) {
         const double y = kTop + (1 - share) * (kHeight - kBottom - kTop);
         out += fmt::format("<line x1=\"{0:.0f}\" x2=\"{1:.0f}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>", kLeft, kWidth, y);
         out += fmt::format("<text x=\"{:.0f}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>", kLeft - 6, y + 4,
-                           escaped(in_words(top * share, chart.unit)));
+                           escape_html(in_words(top * share, chart.unit)));
     }
     for (std::size_t i = 0; i < chart.measures.size(); ++i) {
         out += fmt::format("<path class=\"{}\" d=\"{}\"/>", kClasses[i],
@@ -121,15 +99,15 @@ void append_chart(std::string& out, const Report& report, const Chart& chart) {
 }
 
 void append_table(std::string& out, const WordTable& table) {
-    out += "<h2>" + escaped(table.title) + "</h2>";
-    if (!table.note.empty()) out += "<p>" + escaped(table.note) + "</p>";
+    out += "<h2>" + escape_html(table.title) + "</h2>";
+    if (!table.note.empty()) out += "<p>" + escape_html(table.note) + "</p>";
     if (table.rows.empty()) return;
     out += "<table><thead><tr>";
-    for (const std::string& cell : table.head) out += "<th scope=\"col\">" + escaped(cell) + "</th>";
+    for (const std::string& cell : table.head) out += "<th scope=\"col\">" + escape_html(cell) + "</th>";
     out += "</tr></thead><tbody>";
     for (const auto& row : table.rows) {
         out += "<tr>";
-        for (const std::string& cell : row) out += "<td>" + escaped(cell) + "</td>";
+        for (const std::string& cell : row) out += "<td>" + escape_html(cell) + "</td>";
         out += "</tr>";
     }
     out += "</tbody></table>";
@@ -151,8 +129,8 @@ std::string to_html(const Report& report) {
         "content=\"width=device-width\"><title>Performance report</title><style>";
     out += kStyle;
     out += "</style></head><body><h1>Performance, " + format_rfc3339(report.now.from) + " to " +
-           format_rfc3339(report.now.to) + "</h1><p>" + escaped(summary_line(report)) + "</p><p>Tidegate " +
-           escaped(report.version) + ", made " + format_rfc3339(report.made) + ".</p>";
+           format_rfc3339(report.now.to) + "</h1><p>" + escape_html(summary_line(report)) + "</p><p>Tidegate " +
+           escape_html(report.version) + ", made " + format_rfc3339(report.made) + ".</p>";
     for (const Chart& chart : charts) append_chart(out, report, chart);
     for (const WordTable& table : tables_of(report)) append_table(out, table);
     out += "</body></html>\n";

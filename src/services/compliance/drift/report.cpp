@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/html.h"
 #include "services/compliance/drift/alert_json.h"
 
 namespace tidegate::compliance {
@@ -14,24 +15,6 @@ using drift::Alert;
 using drift::FeatureLook;
 using drift::Stream;
 using drift::TestResult;
-
-std::string escaped(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        if (c == '&') {
-            out += "&amp;";
-        } else if (c == '<') {
-            out += "&lt;";
-        } else if (c == '>') {
-            out += "&gt;";
-        } else if (c == '"') {
-            out += "&quot;";
-        } else {
-            out += c;
-        }
-    }
-    return out;
-}
 
 struct Counts {
     std::size_t streams = 0;
@@ -72,7 +55,7 @@ void append_tests(std::string& out, const Stream& stream) {
         for (std::size_t i = 0; i < feature.results.size(); ++i) {
             const TestResult& one = feature.results[i];
             out += fmt::format("<tr{}><td>{}</td><td>{}</td><td>{}</td><td>{}</td>", i > 0 ? " class=\"more\"" : "",
-                               escaped(feature.feature), to_string(one.kind), one.n, one.m);
+                               escape_html(feature.feature), to_string(one.kind), one.n, one.m);
             if (one.enough) {
                 out += fmt::format("<td>{:.4g}</td><td>{:.4g}</td><td>{:.4g}</td><td>{:.4g}</td><td>{:.3g}</td>",
                                    one.statistic, one.threshold, one.effect, one.effect_min, one.p);
@@ -91,13 +74,13 @@ void append_tests(std::string& out, const Stream& stream) {
 }
 
 void append_stream(std::string& out, const Stream& stream, const drift::MonitorOptions& options) {
-    out += fmt::format("<section><h2>{}</h2>", escaped(to_string(stream.key())));
+    out += fmt::format("<section><h2>{}</h2>", escape_html(to_string(stream.key())));
     out +=
         fmt::format("<p>{} decisions seen, the last at {}.</p>", stream.decisions(), format_rfc3339(stream.last_at()));
     if (!stream.baselines().empty()) {
         const drift::Baseline& baseline = stream.baselines().back();
         out += fmt::format("<p>Baseline {}: {} decisions from {} to {} ({}).</p>", baseline.number, baseline.n,
-                           format_rfc3339(baseline.from), format_rfc3339(baseline.to), escaped(baseline.reason));
+                           format_rfc3339(baseline.from), format_rfc3339(baseline.to), escape_html(baseline.reason));
     }
     if (!stream.watching()) {
         out += fmt::format("<p>A baseline is being collected: {} of {} decisions. Nothing can be judged yet.</p>",
@@ -127,9 +110,9 @@ void append_alerts(std::string& out, const std::vector<const Alert*>& alerts) {
         out += fmt::format(
             "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>", alert->id,
             to_string(alert->state),
-            escaped(to_string(drift::StreamKey{key.service, key.operation, key.model, key.tenant, key.segment})),
-            escaped(key.feature), format_rfc3339(alert->opened), format_rfc3339(alert->last_seen), alert->seen);
-        out += fmt::format("<td>{}</td><td>{}</td><td>{:.4g}</td><td>{:.3g}</td></tr>", escaped(alert->worst.test),
+            escape_html(to_string(drift::StreamKey{key.service, key.operation, key.model, key.tenant, key.segment})),
+            escape_html(key.feature), format_rfc3339(alert->opened), format_rfc3339(alert->last_seen), alert->seen);
+        out += fmt::format("<td>{}</td><td>{}</td><td>{:.4g}</td><td>{:.3g}</td></tr>", escape_html(alert->worst.test),
                            alert->worst.n, alert->worst.effect, alert->worst.p);
     }
     if (!alerts.empty()) out += "</tbody></table>";

@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-#include "base/utf8.h"
+#include "base/html.h"
 #include "services/compliance/reports/report.h"
 
 namespace tidegate::compliance {
@@ -23,34 +23,6 @@ pre{background:var(--soft);padding:.6rem;white-space:pre-wrap;overflow-wrap:anyw
 body{font-size:10.5pt;margin:0;max-width:none;padding:0}section.control{break-inside:avoid-page}tr{break-inside:avoid}h2,h3{break-after:avoid}}
 )";
 
-/// Text that is text, whatever it holds; bytes that are no UTF-8 as U+FFFD, control characters but line feed and tab too.
-std::string escape(std::string_view text) {
-    std::string out;
-    for (std::size_t at = 0; at < text.size();) {
-        const char32_t c = utf8::next(text, at);
-        switch (c) {
-            case U'&':
-                out += "&amp;";
-                break;
-            case U'<':
-                out += "&lt;";
-                break;
-            case U'>':
-                out += "&gt;";
-                break;
-            case U'"':
-                out += "&quot;";
-                break;
-            case U'\'':
-                out += "&#39;";
-                break;
-            default:
-                utf8::append(out, (c < 0x20 && c != U'\n' && c != U'\t') || c == 0x7F ? utf8::kReplacement : c);
-        }
-    }
-    return out;
-}
-
 std::string_view words(Outcome outcome) {
     switch (outcome) {
         case Outcome::kHolds:
@@ -64,7 +36,7 @@ std::string_view words(Outcome outcome) {
 }
 
 void pair(std::string& out, std::string_view name, std::string_view value) {
-    out += fmt::format("<dt>{}</dt><dd>{}</dd>\n", escape(name), escape(value));
+    out += fmt::format("<dt>{}</dt><dd>{}</dd>\n", escape_html(name), escape_html(value));
 }
 
 void append_question(std::string& out, const Report& report) {
@@ -90,7 +62,7 @@ void append_question(std::string& out, const Report& report) {
     out += "</dl>\n";
     if (report.notes.empty()) return;
     out += "<ul>\n";
-    for (const std::string& note : report.notes) out += fmt::format("<li>{}</li>\n", escape(note));
+    for (const std::string& note : report.notes) out += fmt::format("<li>{}</li>\n", escape_html(note));
     out += "</ul>\n";
 }
 
@@ -104,7 +76,7 @@ void append_overview(std::string& out, const Report& report) {
         out += fmt::format(
             "<tr><th scope=\"row\"><a href=\"#{0}\">{0}</a></th><td>{1}</td><td class=\"outcome "
             "{2}\">{3}</td><td>{4}</td><td>{5}</td></tr>\n",
-            escape(control.id), escape(control.reference), to_string(control.outcome), words(control.outcome),
+            escape_html(control.id), escape_html(control.reference), to_string(control.outcome), words(control.outcome),
             control.n, control.failing);
     }
     out += "</tbody>\n</table>\n";
@@ -118,8 +90,8 @@ void append_rows(std::string& out, const ControlResult& control) {
         "scope=\"col\">Time</th><th scope=\"col\">Why</th></tr></thead>\n<tbody>\n",
         control.rows.size(), control.failing);
     for (const FailingRow& row : control.rows) {
-        out += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n", escape(row.id),
-                           row.leaf ? std::to_string(*row.leaf) : "", format_rfc3339(row.time), escape(row.why));
+        out += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n", escape_html(row.id),
+                           row.leaf ? std::to_string(*row.leaf) : "", format_rfc3339(row.time), escape_html(row.why));
     }
     out += "</tbody>\n</table>\n";
 }
@@ -128,7 +100,7 @@ void append_control(std::string& out, const ControlResult& control) {
     out += fmt::format(
         "<section class=\"control\" id=\"{0}\" aria-labelledby=\"{0}-title\">\n<h3 id=\"{0}-title\">{0}: {1}</h3>\n<p "
         "class=\"outcome {2}\">{3}</p>\n<dl>\n",
-        escape(control.id), escape(control.must), to_string(control.outcome), words(control.outcome));
+        escape_html(control.id), escape_html(control.must), to_string(control.outcome), words(control.outcome));
     pair(out, "Why", control.reason);
     pair(out, "Reference", control.reference);
     pair(out, "Judged by", control.how);
@@ -155,8 +127,8 @@ void append_check(std::string& out, const Report& report) {
         "--key KEY --checkpoint "
         "FILE</code> shows that the log still is what it was.</p>\n<pre>{}</pre>\n<p>The key that "
         "signs:</p>\n<pre>{}</pre>\n",
-        report.head->head.size, format_rfc3339(report.head->time), escape(report.head->note),
-        escape(report.head->verifier));
+        report.head->head.size, format_rfc3339(report.head->time), escape_html(report.head->note),
+        escape_html(report.head->verifier));
 }
 
 }  // namespace
@@ -166,7 +138,7 @@ std::string to_html(const Report& report) {
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
         "content=\"width=device-width, initial-scale=1\">\n";
     out += fmt::format("<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n<main>\n<h1>{}</h1>\n<p>{}</p>\n",
-                       escape(report.title), kStyle, escape(report.title), escape(report.preface));
+                       escape_html(report.title), kStyle, escape_html(report.title), escape_html(report.preface));
     append_question(out, report);
     append_overview(out, report);
     out += "<h2>Controls</h2>\n";
