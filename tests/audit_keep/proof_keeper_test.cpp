@@ -38,7 +38,7 @@ TEST_F(Proofs, ItsThreadSignsWhenTheSetNumberOfRecordsHasCome) {
     append(99);
     EXPECT_EQ(proofs_->latest(), nullptr);  // The interval is an hour.
     append(200);
-    for (int i = 0; i < 10'000 && proofs_->health().checkpoints == 0; ++i) {
+    for (int i = 0; i < 60'000 && proofs_->health().checkpoints == 0; ++i) {
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     ASSERT_GT(proofs_->health().checkpoints, 0U);

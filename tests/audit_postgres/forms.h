@@ -32,8 +32,9 @@ inline postgres::PostgresLogOptions quick_options(const testing::PostgresServer&
     options.probe_interval = std::chrono::milliseconds(5);
     options.follower_retry = Duration(0);
     options.idle_check = std::chrono::hours(1);
-    options.lock_patience = std::chrono::milliseconds(300);
-    options.resolve_patience = std::chrono::seconds(30);
+    options.lock_patience =
+        std::chrono::seconds(20);  // Of a log that was just closed the server lets go when it gets to it.
+    options.resolve_patience = std::chrono::minutes(1);
     return options;
 }
 
@@ -86,7 +87,12 @@ class PostgresForm {
         options.when_failing = when;
         return Log::open(options, clock, random);
     }
-    Result<std::unique_ptr<Log>> open_shared(const Clock& clock, Random& random) { return open(clock, random); }
+    /// Waits for no other for long.
+    Result<std::unique_ptr<Log>> open_shared(const Clock& clock, Random& random) {
+        postgres::PostgresLogOptions options = quick_options(*server_);
+        options.lock_patience = std::chrono::milliseconds(300);
+        return Log::open(options, clock, random);
+    }
     void take_away() { server_->kill(); }
     void give_back() { EXPECT_TRUE(server_->restart()); }
     static void settle(Log& log) { log.flush(); }

@@ -161,7 +161,6 @@ TEST_F(PostgresFaults, AWriterKilledUnderLoadLosesNothingAcknowledgedAndTheNextG
         process.kill();
         for (std::uint64_t number = 0; process.next(number);) last = number;
         PostgresLogOptions options = quick_options(*server_);
-        options.lock_patience = std::chrono::seconds(10);
         const auto log = open(options);
         ASSERT_NE(log, nullptr);
         const std::map<std::string, int> there = ids(*log);
@@ -249,7 +248,9 @@ TEST_F(PostgresFaults, WhoeverWaitsForACommitInDoubtIsToldWhenItTakesTooLongAndT
 }
 
 TEST_F(PostgresFaults, AWriterThatWasReplacedWritesNoMore) {
-    const auto first = open();
+    PostgresLogOptions options = quick_options(*server_);
+    options.lock_patience = std::chrono::milliseconds(300);  // Each waits for the other.
+    const auto first = open(options);
     ASSERT_NE(first, nullptr);
     ASSERT_TRUE(put(*first, 0).get());
     const auto beside = link();
@@ -258,7 +259,7 @@ TEST_F(PostgresFaults, AWriterThatWasReplacedWritesNoMore) {
     std::unique_ptr<PostgresDecisionLog> second;
     for (int i = 0; i < 200 && second == nullptr; ++i) {
         ASSERT_TRUE(beside->run("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"));
-        auto opened = PostgresDecisionLog::open(quick_options(*server_), clock_, random_);
+        auto opened = PostgresDecisionLog::open(options, clock_, random_);
         if (opened) {
             second = *std::move(opened);
         } else {

@@ -207,6 +207,7 @@ TEST_F(PostgresRowsTest, ARoleWithoutSpecialRightsCanHoldTheLogInASchemaOfItsOwn
     ASSERT_TRUE(log) << log.error().message;
     put(**log, make_decision(random_, 0));
     // It may end its own old sessions and is told who has the log.
+    options.lock_patience = std::chrono::milliseconds(300);
     const auto second = PostgresDecisionLog::open(options, clock_, random_);
     ASSERT_FALSE(second);
     EXPECT_NE(second.error().message.find("`tidegate "), std::string::npos) << second.error().message;

@@ -130,7 +130,7 @@ bool PostgresServer::launch() {
         words.emplace_back("-c");
         words.push_back(setting);
     }
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (std::chrono::steady_clock::now() < deadline) {
         if (pid_ <= 0) pid_ = spawn(words);
         if (answers()) return true;

@@ -159,7 +159,7 @@ TEST_F(ColumnsTest, ADiskThatTakesNoFileLosesNothing) {
     EXPECT_FALSE(log().columns->health().reason.empty());
     expect_all_found();
     std::filesystem::remove_all(log().columns_file(0));
-    for (int i = 0; i < 2000 && log().columns->health().unsaved > 0; ++i) {
+    for (int i = 0; i < 30'000 && log().columns->health().unsaved > 0; ++i) {
         std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
     EXPECT_EQ(log().columns->health().unsaved, 0U);

@@ -373,6 +373,7 @@ TEST_F(CubeTest, AReaderSeesEveryRecordOnceWhileItIsFollowedAndSaved) {
     const auto records = random_records(20'000);
     CubeOptions busy = small();
     busy.save_interval = std::chrono::milliseconds(1);
+    busy.wait_max = std::chrono::minutes(1);  // A keeper that is held up is waited for.
     busy.connections = 3;
     const auto cube = open(busy);
     std::atomic<bool> end{false};

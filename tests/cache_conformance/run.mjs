@@ -62,9 +62,9 @@ async function startOrigin (load, port) {
   return server
 }
 
-/// Until the proxy passes something through to the origin, at most 20 s.
+/// Until the proxy passes something through to the origin, at most a minute.
 async function waitForProxy (base) {
-  for (let attempt = 0; attempt < 200; ++attempt) {
+  for (let attempt = 0; attempt < 600; ++attempt) {
     const status = await new Promise(resolve => {
       const request = http.get(`${base}/state/none`, response => {
         response.resume()

@@ -61,7 +61,7 @@ starts() {
     setsid buildah --storage-driver vfs --root "$work/images" --runroot "$work/images-run" run --isolation chroot --user 10001:10001 \
         -e TIDEGATE_SERVER_PORT=$port "$own" -- /usr/bin/tidegate serve >"$work/container.log" 2>&1 &
     server=$!
-    for _ in $(seq 1 100); do
+    for _ in $(seq 1 200); do
         if curl -sf "http://127.0.0.1:$port/live" >/dev/null; then return 0; fi
         kill -0 "$server" || break
         sleep 0.3

@@ -69,7 +69,7 @@ start_server() {
     chroot --userspec=tidegate:tidegate "$root" /usr/bin/env -i PATH=/usr/bin TIDEGATE_SERVER_PORT=$port /usr/bin/tidegate serve \
         --config /etc/tidegate/tidegate.yaml >>"$work/server.log" 2>&1 &
     server=$!
-    for _ in $(seq 1 150); do
+    for _ in $(seq 1 300); do
         kill -0 "$server" 2>/dev/null || return 1
         if in_root env TIDEGATE_SERVER_PORT=$port tidegate health --config /etc/tidegate/tidegate.yaml >/dev/null 2>&1; then return 0; fi
         sleep 0.2

@@ -47,7 +47,7 @@ def ask(port, method, path, body=None, headers=None):
         return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
 
 
-def wait_for(what, condition, seconds=20):
+def wait_for(what, condition, seconds=60):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         with contextlib.suppress(OSError, http.client.HTTPException):
@@ -90,7 +90,7 @@ class Example:
     def stop(self, process):
         if process and process.poll() is None:
             process.terminate()
-            process.wait(30)
+            process.wait(60)
 
     def health(self):
         return json.loads(ask(self.port, "GET", "/health")[2])

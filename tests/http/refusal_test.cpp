@@ -124,13 +124,11 @@ TEST(Refusal, LargeBodiesTogetherAreBoundedAndSmallOnesStillGetIn) {
         small.send(head + upload(0x8000));
         EXPECT_EQ(small.response().status, 200);
         hoarder.close();
-        int status = 0;
-        for (int i = 0; i < 200 && status != 200; ++i) {
+        EXPECT_TRUE(TestServer::eventually([&] {
             RawClient again = server.connect();
             again.send(head + upload(0x40000));
-            status = again.response().status;
-        }
-        EXPECT_EQ(status, 200) << "what a client that left held was not given back";
+            return again.response().status == 200;
+        })) << "what a client that left held was not given back";
     }
 }
 
@@ -152,16 +150,25 @@ TEST(Refusal, AHeadThatComesTooSlowlyGets408AndASilentClientIsClosed) {
     ServerOptions options;
     options.limits.header_read_max = milliseconds(150);
     TestServer server(std::move(options));
-    RawClient slow = server.connect();
-    slow.send("GET / HTTP/1.1\r\nHo");
-    EXPECT_EQ(slow.response().status, 408);
-    EXPECT_TRUE(slow.closed_by_server());
-    RawClient dripping = server.connect();
-    for (int i = 0; i < 40; ++i) {
-        if (!dripping.send(i == 0 ? "GET / HTTP/1.1\r\n" : "X")) break;
-        testing::rest(std::chrono::milliseconds(20));
-    }
-    EXPECT_EQ(dripping.response().status, 408);
+    // Each again where the machine held the client up so long that it had not begun in time: that ends without a word.
+    EXPECT_TRUE(TestServer::eventually([&] {
+        RawClient slow = server.connect();
+        slow.send("GET / HTTP/1.1\r\nHo");
+        const int status = slow.response().status;
+        EXPECT_TRUE(status == 408 || status == 0) << status;
+        EXPECT_TRUE(slow.closed_by_server());
+        return status == 408;
+    }));
+    EXPECT_TRUE(TestServer::eventually([&] {
+        RawClient dripping = server.connect();
+        for (int i = 0; i < 40; ++i) {
+            if (!dripping.send(i == 0 ? "GET / HTTP/1.1\r\n" : "X")) break;
+            testing::rest(std::chrono::milliseconds(20));
+        }
+        const int status = dripping.response().status;
+        EXPECT_TRUE(status == 408 || status == 0) << status;
+        return status == 408;
+    }));
     RawClient silent = server.connect();
     EXPECT_TRUE(silent.closed_by_server());
     EXPECT_EQ(server.server->counters().timeouts.load(), 2U);
@@ -184,9 +191,14 @@ TEST(Refusal, AnIdleConnectionIsClosedWithoutAWord) {
     ServerOptions options;
     options.limits.idle_max = milliseconds(100);
     TestServer server(std::move(options));
-    RawClient client = server.connect();
-    EXPECT_EQ(client.ask(get("/a")).body, "a");
-    EXPECT_TRUE(client.closed_by_server());
+    // Again where the machine held the client up for longer than that before it asked.
+    EXPECT_TRUE(TestServer::eventually([&] {
+        RawClient client = server.connect();
+        const RawResponse answer = client.ask(get("/a"));
+        EXPECT_TRUE(answer.body == "a" || answer.status == 0) << answer.status;
+        EXPECT_TRUE(client.closed_by_server());
+        return answer.body == "a";
+    }));
     EXPECT_EQ(server.application.protocol_errors.load(), 0);
 }
 

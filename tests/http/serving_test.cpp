@@ -234,7 +234,7 @@ TEST(Serving, DrainFinishesWhatIsInWorkAndRefusesTheRest) {
     RawClient busy = server.connect();
     busy.send(get("/slow"));
     const ExchangePtr exchange = waiting.get_future().get();
-    auto drained = std::async(std::launch::async, [&] { return server.server->drain(seconds(10)); });
+    auto drained = std::async(std::launch::async, [&] { return server.server->drain(seconds(60)); });
     EXPECT_TRUE(idle.closed_by_server());
     EXPECT_TRUE(server.server->draining());
     EXPECT_EQ(drained.wait_for(milliseconds(50)), std::future_status::timeout);

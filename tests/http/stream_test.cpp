@@ -33,6 +33,20 @@ class StreamServer {
     TestServer server;
 };
 
+/// Writes until the kernel takes no more; how many bytes were accepted. A wait may also end because the loop got no turn in time: only
+/// several in a row say that it is full.
+std::size_t fill(Stream& stream, std::string_view piece) {
+    std::size_t accepted = 0;
+    // The kernel's buffers take some megabytes; a gigabyte is beyond any of them.
+    for (int refused = 0; refused < 5 && accepted < (1U << 30);) {
+        const Stream::Outcome outcome = stream.write_wait(piece, milliseconds(200));
+        if (outcome == Stream::Outcome::kGone) return accepted;
+        refused = outcome == Stream::Outcome::kFull ? refused + 1 : 0;
+        if (outcome == Stream::Outcome::kAccepted) accepted += piece.size();
+    }
+    return accepted;
+}
+
 TEST(Stream, EventsArriveAsTheyAreWrittenAndTheBodyEnds) {
     StreamServer host;
     RawClient client = host.server.connect();
@@ -83,17 +97,10 @@ TEST(Stream, ASlowReaderFillsTheBufferAndThenMakesRoom) {
     client.send(get("/"));
     const auto stream = host.stream();
     const std::string piece(16 * 1024, 'x');
-    std::size_t accepted = 0;
-    Stream::Outcome outcome = Stream::Outcome::kAccepted;
-    // The kernel's buffers take some megabytes first; a gigabyte is beyond any of them.
-    while (outcome == Stream::Outcome::kAccepted && accepted < (1U << 30)) {
-        outcome = stream->write_wait(piece, milliseconds(200));
-        if (outcome == Stream::Outcome::kAccepted) accepted += piece.size();
-    }
-    EXPECT_EQ(outcome, Stream::Outcome::kFull);
+    const std::size_t accepted = fill(*stream, piece);
     EXPECT_EQ(stream->write(piece), Stream::Outcome::kFull);
     std::thread writer([&] {
-        EXPECT_EQ(stream->write_wait(piece, seconds(10)), Stream::Outcome::kAccepted);
+        EXPECT_EQ(stream->write_wait(piece, seconds(60)), Stream::Outcome::kAccepted);
         stream->finish();
     });
     const RawResponse response = client.response();
@@ -112,7 +119,7 @@ TEST(Stream, AClientThatLeavesIsNoticedAndTheWaitingWriterIsReleased) {
     const std::string piece(16 * 1024, 'x');
     std::thread writer([&] {
         Stream::Outcome outcome = Stream::Outcome::kAccepted;
-        while (outcome == Stream::Outcome::kAccepted) outcome = stream->write_wait(piece, seconds(10));
+        while (outcome == Stream::Outcome::kAccepted) outcome = stream->write_wait(piece, seconds(60));
         EXPECT_EQ(outcome, Stream::Outcome::kGone);
     });
     ASSERT_TRUE(client->wait_for("xxxx"));
@@ -121,7 +128,8 @@ TEST(Stream, AClientThatLeavesIsNoticedAndTheWaitingWriterIsReleased) {
     EXPECT_TRUE(stream->client_gone());
     EXPECT_EQ(stream->write("more"), Stream::Outcome::kGone);
     EXPECT_FALSE(host.sent().complete);
-    EXPECT_EQ(host.server.server->counters().connections_open.load(), 0);
+    // Counted at the end of the turn in which it was told.
+    EXPECT_TRUE(TestServer::eventually([&] { return host.server.server->counters().connections_open.load() == 0; }));
 }
 
 TEST(Stream, AQuietStreamNoticesAClientThatCloses) {
@@ -132,7 +140,7 @@ TEST(Stream, AQuietStreamNoticesAClientThatCloses) {
     ASSERT_TRUE(client->wait_for("\r\n\r\n"));
     client.reset();
     EXPECT_TRUE(TestServer::eventually([&] { return stream->client_gone(); }));
-    EXPECT_EQ(host.server.server->counters().clients_gone.load(), 1U);
+    EXPECT_TRUE(TestServer::eventually([&] { return host.server.server->counters().clients_gone.load() == 1U; }));
 }
 
 TEST(Stream, DroppedWithoutFinishTheClientSeesABrokenAnswer) {
@@ -173,9 +181,7 @@ TEST(Stream, CutAfterItsLastByteWasWrittenAndBeforeAllWereSentItIsBrokenToo) {
     client.send("GET / HTTP/1.0\r\n\r\n");
     const auto stream = host.stream();
     const std::string piece(16 * 1024, 'x');
-    // Until the kernel takes no more.
-    while (stream->write_wait(piece, milliseconds(200)) == Stream::Outcome::kAccepted) {
-    }
+    fill(*stream, piece);
     stream->finish();
     host.server.server->stop();
     EXPECT_FALSE(client.response().complete);
@@ -200,7 +206,7 @@ TEST(Stream, ADrainEndsWithTheStreamThoughTheClientKeepsTheConnection) {
     client.send(get("/"));
     const auto stream = host.stream();
     ASSERT_TRUE(client.wait_for("\r\n\r\n"));
-    auto drained = std::async(std::launch::async, [&] { return host.server.server->drain(seconds(10)); });
+    auto drained = std::async(std::launch::async, [&] { return host.server.server->drain(seconds(60)); });
     EXPECT_EQ(drained.wait_for(milliseconds(50)), std::future_status::timeout);
     stream->finish();
     EXPECT_TRUE(client.response().complete);
@@ -222,7 +228,7 @@ TEST(Stream, StartedWhileTheClientLeavesOrTheServerStopsItIsGoneForItsWriter) {
             const auto stream = exchange->start_stream(Response{});
             const std::string piece(64 * 1024, 'x');
             Stream::Outcome outcome = Stream::Outcome::kAccepted;
-            while (outcome == Stream::Outcome::kAccepted) outcome = stream->write_wait(piece, seconds(10));
+            while (outcome == Stream::Outcome::kAccepted) outcome = stream->write_wait(piece, seconds(60));
             EXPECT_EQ(outcome, Stream::Outcome::kGone) << i;
         });
         if (i % 2 == 0) {

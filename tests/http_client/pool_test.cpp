@@ -81,11 +81,11 @@ TEST_F(ClientTest, aWaitingCallThatRunsOutOfTimeOrIsCancelledLeavesTheQueue) {
         times.connect_max = connect_max;
         return std::pair(client->start(origin(server.port()), get(std::move(target)), times, heard), heard);
     };
-    const auto [busy_call, busy] = start("/busy", seconds(20));
+    const auto [busy_call, busy] = start("/busy", seconds(60));
     EXPECT_TRUE(driver.until([&] { return turnstile.seen().size() == 1; }));
     const auto [hurried_call, hurried] = start("/hurried", milliseconds(50));
-    const auto [cancelled_call, cancelled] = start("/cancelled", seconds(20));
-    const auto [patient_call, patient] = start("/patient", seconds(20));
+    const auto [cancelled_call, cancelled] = start("/cancelled", seconds(60));
+    const auto [patient_call, patient] = start("/patient", seconds(60));
     cancelled_call->cancel();
     EXPECT_TRUE(driver.until([&] { return hurried->over(); }));
     expect_failure(*hurried, Kind::kTimeout, Stage::kConnect, true);
@@ -118,16 +118,13 @@ TEST_F(ClientTest, asManyConnectionsAsCallsUpToTheLimit) {
 }
 
 TEST_F(ClientTest, callsThatWaitForAnUpstreamThatRefusesAllFail) {
-    std::uint16_t port = 0;
-    {
-        const ScriptedServer gone([](Peer&) {});
-        port = gone.port();
-    }
+    const RefusingPort closed;
     ClientOptions options;
     options.connections_max = 2;
     make(options);
     std::vector<std::shared_ptr<Heard>> all;
-    for (int i = 0; i < 10; ++i) client->start(origin(port), get(), {}, all.emplace_back(std::make_shared<Heard>()));
+    for (int i = 0; i < 10; ++i)
+        client->start(origin(closed.number()), get(), {}, all.emplace_back(std::make_shared<Heard>()));
     for (const auto& heard : all) {
         EXPECT_TRUE(driver.until([&] { return heard->over(); }));
         expect_failure(*heard, Kind::kRefused, Stage::kConnect, true);

@@ -28,7 +28,7 @@ namespace tidegate::http {
 /// The server's end of one connection.
 class Peer {
   public:
-    static constexpr int kWaitMs = 10'000;
+    static constexpr int kWaitMs = 60'000;
 
     Peer(int socket, int connection_number) : number(connection_number), socket_(socket) {}
     ~Peer() { close(); }
@@ -112,6 +112,28 @@ class Peer {
     int socket_;
     bool ended_ = false;
     std::string buffer_;
+};
+
+/// A port where nobody listens: it is held, so that no other program takes it meanwhile.
+class RefusingPort {
+  public:
+    RefusingPort() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t length = sizeof address;
+        EXPECT_EQ(::bind(socket_, reinterpret_cast<const sockaddr*>(&address), length), 0);
+        ::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &length);
+        number_ = ntohs(address.sin_port);
+    }
+    ~RefusingPort() { ::close(socket_); }
+    RefusingPort(const RefusingPort&) = delete;
+    RefusingPort& operator=(const RefusingPort&) = delete;
+    std::uint16_t number() const { return number_; }
+
+  private:
+    const int socket_;
+    std::uint16_t number_ = 0;
 };
 
 class ScriptedServer {

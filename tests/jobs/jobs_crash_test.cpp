@@ -64,7 +64,7 @@ TEST_F(JobsCrash, WhatWasAcceptedRunsAfterKillNine) {
         }
     });
     ASSERT_GT(child, 0);
-    for (int i = 0; i < 6'000 && (lines_of(accepted).size() < 20 || lines_of(ran).size() < 2); ++i) {
+    for (int i = 0; i < 12'000 && (lines_of(accepted).size() < 20 || lines_of(ran).size() < 2); ++i) {
         std::this_thread::sleep_for(5ms);
     }
     ASSERT_EQ(::kill(child, SIGKILL), 0);
@@ -108,7 +108,7 @@ TEST_F(JobsCrash, AJobThatKillsItsProcessIsDeadAfterItsAttempts) {
             if (life == 0 && !(*jobs)->submit({.kind = "poison"})) return;
             (*jobs)->start();
             // The third life has nothing left to run.
-            for (int i = 0; i < 2'000; ++i) {
+            for (int i = 0; i < 12'000; ++i) {
                 if ((*(*jobs)->counts(std::nullopt))[static_cast<std::size_t>(JobState::kDead)] == 1) ::_exit(7);
                 std::this_thread::sleep_for(5ms);
             }

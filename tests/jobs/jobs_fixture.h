@@ -32,7 +32,7 @@ struct JobsFixture : ::testing::Test {
     /// Looks until the job is in the state; each look wakes the workers, which may wait for the clock.
     static Job wait_for(Jobs& jobs, const std::string& id, JobState state) {
         Job job;
-        for (int i = 0; i < 3'000; ++i) {
+        for (int i = 0; i < 12'000; ++i) {
             auto found = jobs.find(id);
             EXPECT_TRUE(found) << found.error().message;
             if (!found) return job;

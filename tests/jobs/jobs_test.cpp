@@ -46,7 +46,7 @@ TEST_F(JobsTest, AFailedAttemptWaitsLongerEachTimeUntilTheJobIsDead) {
     jobs->start();
     const auto wait_attempts = [&](std::uint32_t attempts) {
         Job job;
-        for (int i = 0; i < 3'000; ++i) {
+        for (int i = 0; i < 12'000; ++i) {
             job = *jobs->find(*id);
             if (job.attempts == attempts && job.state != JobState::kRunning) return job;
             jobs->wake();
@@ -157,7 +157,7 @@ TEST_F(JobsTest, TenantsTakeTurns) {
     std::string last;
     for (const char* tenant : {"a", "a", "a", "b", "c"}) last = *jobs->submit({.kind = "turn", .tenant = tenant});
     jobs->start();
-    for (int i = 0; i < 3'000 && (*jobs->counts(std::nullopt))[2] < 5; ++i) std::this_thread::sleep_for(5ms);
+    for (int i = 0; i < 12'000 && (*jobs->counts(std::nullopt))[2] < 5; ++i) std::this_thread::sleep_for(5ms);
     jobs->stop();
     EXPECT_EQ(order, (std::vector<std::string>{"a", "b", "c", "a", "a"}));
 }
@@ -175,7 +175,7 @@ TEST_F(JobsTest, AQueuedJobIsCancelledAtOnceAndARunningOneWhenItHeedsIt) {
     const auto queued = jobs->submit({.kind = "long"});
     ASSERT_EQ(jobs->cancel(*queued)->state, JobState::kCancelled);
     jobs->start();
-    for (int i = 0; i < 3'000 && !began; ++i) std::this_thread::sleep_for(5ms);
+    for (int i = 0; i < 12'000 && !began; ++i) std::this_thread::sleep_for(5ms);
     const auto asked = jobs->cancel(*running);
     ASSERT_TRUE(asked) << asked.error().message;
     EXPECT_TRUE(asked->cancel_requested);
@@ -196,7 +196,7 @@ TEST_F(JobsTest, WhatTheEndOfTheServerInterruptsRunsAgainWithoutCounting) {
                                     }}));
         id = *jobs->submit({.kind = "long"});
         jobs->start();
-        for (int i = 0; i < 3'000 && !began; ++i) std::this_thread::sleep_for(5ms);
+        for (int i = 0; i < 12'000 && !began; ++i) std::this_thread::sleep_for(5ms);
         jobs->stop();
         EXPECT_EQ(jobs->find(id)->state, JobState::kQueued);
         EXPECT_EQ(jobs->find(id)->attempts, 0U);
@@ -265,12 +265,12 @@ TEST_F(JobsTest, OldJobsAndTheirFilesGoAndStrangersToo) {
     jobs->wake();
     EXPECT_TRUE(jobs->find(id));
     clock.advance(10h);
-    for (int i = 0; i < 3'000 && jobs->find(id); ++i) {
+    for (int i = 0; i < 12'000 && jobs->find(id); ++i) {
         jobs->wake();
         std::this_thread::sleep_for(5ms);
     }
     EXPECT_EQ(jobs->find(id).error().code, ErrorCode::kNotFound);
-    for (int i = 0; i < 3'000 && std::filesystem::exists(blob); ++i) std::this_thread::sleep_for(5ms);
+    for (int i = 0; i < 12'000 && std::filesystem::exists(blob); ++i) std::this_thread::sleep_for(5ms);
     EXPECT_FALSE(std::filesystem::exists(blob));
 }
 

@@ -101,7 +101,7 @@ class KafkaTest : public ::testing::Test {
             Child::start({binary_path(), "kafka", "worker", "--kafka.brokers", broker_->address(), "--kafka.topic",
                           "decisions", "--kafka.folder", logs(), "--kafka.session_s", "2", "--log.level", "info"},
                          log);
-        EXPECT_TRUE(wait_until([&] { return starts() > before || !child->is_running(); }, std::chrono::seconds(30)));
+        EXPECT_TRUE(wait_until([&] { return starts() > before || !child->is_running(); }, std::chrono::seconds(60)));
         EXPECT_TRUE(child->is_running()) << SystemDisk().read(log, 64U << 20U).value_or("");
         return child;
     }
@@ -239,7 +239,7 @@ TEST_F(KafkaTest, KilledWorkersAndBrokersLoseAndDoubleNothing) {
     kill_worker(1);
     ASSERT_TRUE(reached(80, 60));
     // One leaves in order: the other gets its partitions, and gives some back when it returns.
-    EXPECT_EQ(workers[0]->end(30), 0);
+    EXPECT_EQ(workers[0]->end(60), 0);
     workers[0] = worker(0);
     EXPECT_TRUE(broker_->kill_and_restart());
     ++broker_kills;
@@ -248,7 +248,7 @@ TEST_F(KafkaTest, KilledWorkersAndBrokersLoseAndDoubleNothing) {
     producing.join();
     ASSERT_TRUE(wait_until([&] { return kept() >= count; }, limit)) << "kept " << kept() << " of " << count;
     const double seconds = std::chrono::duration<double>(steady_clock::now() - begin).count();
-    for (auto& one : workers) EXPECT_EQ(one->end(30), 0);
+    for (auto& one : workers) EXPECT_EQ(one->end(60), 0);
     expect_verified();
     expect_exactly(count);
     RecordProperty("seconds", std::to_string(seconds));
@@ -264,11 +264,11 @@ TEST_F(KafkaTest, PoisonIsSetAsideAndTheRestGoesOn) {
     auto producer = bus::Producer::open({.brokers = {.list = broker_->address()}, .topic = "decisions"});
     ASSERT_TRUE(producer);
     ASSERT_TRUE((*producer)->send("tenant-00", "not a block", {}));
-    ASSERT_TRUE((*producer)->flush(std::chrono::seconds(30)));
+    ASSERT_TRUE((*producer)->flush(std::chrono::seconds(60)));
     bus::BlockSender sender({.brokers = {.list = broker_->address()}, .topic = "decisions"});
     produce(sender, 1'600);
     EXPECT_TRUE(wait_until([&] { return kept() >= 1'601; }, std::chrono::seconds(60))) << kept();
-    EXPECT_EQ(one->end(30), 0);
+    EXPECT_EQ(one->end(60), 0);
     std::uint64_t letters = 0;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(logs())) {
         if (entry.path().extension() == ".message") ++letters;

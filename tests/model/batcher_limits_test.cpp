@@ -153,7 +153,13 @@ TEST_F(BatcherLimits, WhoWaitsTooLongHearsOfItWhileTheModelIsBusy) {
 TEST_F(BatcherLimits, TheKeeperFindsTheLateByItself) {
     static const SystemClock real;  // Outlives the batcher, which the fixture holds.
     batcher_ = *Batcher::create("m", {.queue_time_max = milliseconds(5)}, {session_}, real);
-    auto first = occupy();
+    // Again where its thread was not there within those milliseconds.
+    session_->hold();
+    std::future<Answer> first;
+    ASSERT_TRUE(eventually([&] {
+        first = ask(*batcher_, floats({0}, 1));
+        return eventually([&] { return session_->running == 1 || is_ready(first); }) && session_->running == 1;
+    }));
     EXPECT_EQ(code_of(ask(*batcher_, floats({1}, 1)).get()), ErrorCode::kDeadlineExceeded);
     session_->let_all();
 }

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -98,7 +99,7 @@ TEST(Affinity, ReadsListsAndNodes) {
     for (const char* wrong : {"a", "1-", "-1", "2-1", "0,,1", "0-99999", "numa:", "numa:-1"}) {
         EXPECT_FALSE(cpus_of(wrong)) << wrong;
     }
-    const std::string nodes = ::testing::TempDir() + "tidegate_nodes";
+    const std::string nodes = ::testing::TempDir() + "tidegate_nodes_" + std::to_string(::getpid());
     std::filesystem::create_directories(nodes + "/node1");
     std::ofstream(nodes + "/node1/cpulist") << "4-5,7\n";
     EXPECT_THAT(cpus_of("numa:1", SystemDisk(), nodes).value(), ElementsAre(4, 5, 7));

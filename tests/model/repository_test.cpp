@@ -331,7 +331,8 @@ TEST_F(RepositoryTest, AnUnloadFinishesWhatIsInWork) {
         EXPECT_EQ(row->at(3), 8);
     }
     while (backend.alive > 0) std::this_thread::yield();
-    EXPECT_THAT(lines(), ElementsAre("m:1 UNAVAILABLE"));
+    EXPECT_TRUE(
+        ::tidegate::testing::eventually([&] { return lines() == std::vector<std::string>{"m:1 UNAVAILABLE"}; }));
 }
 
 TEST_F(RepositoryTest, AReplacementDropsNoRequest) {

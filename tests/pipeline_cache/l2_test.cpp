@@ -18,7 +18,7 @@ using testing::RedisServer;
 // What one process has.
 struct Process {
     Process(testing::LoopDriver& driver, const RedisServer& server, std::uint64_t seed,
-            Duration command_max = seconds(5))
+            Duration command_max = seconds(60))
         : random(seed),
           redis(
               store::connect_redis(driver.loop(), {.port = server.port(), .command_max = command_max}, redis_counters)),
@@ -268,15 +268,15 @@ TEST_F(SecondLevelTest, ASlowRedisCostsOneWait) {
 TEST_F(SecondLevelTest, OneProcessLeadsAndTheOtherGetsItsAnswer) {
     std::optional<bool> a_leads;
     std::optional<bool> b_leads;
-    ASSERT_TRUE(a_->level.lease(key_, seconds(10), [&](bool mine) { a_leads = mine; }));
+    ASSERT_TRUE(a_->level.lease(key_, seconds(60), [&](bool mine) { a_leads = mine; }));
     ASSERT_TRUE(driver_.until([&] { return a_leads.has_value(); }));
-    ASSERT_TRUE(b_->level.lease(key_, seconds(10), [&](bool mine) { b_leads = mine; }));
+    ASSERT_TRUE(b_->level.lease(key_, seconds(60), [&](bool mine) { b_leads = mine; }));
     ASSERT_TRUE(driver_.until([&] { return b_leads.has_value(); }));
     EXPECT_TRUE(*a_leads);
     EXPECT_FALSE(*b_leads);
     std::optional<std::string> got;
     ASSERT_TRUE(
-        b_->level.await(key_, seconds(10), {}, [&](const EntryPtr& entry) { got = entry ? entry->body() : "-"; }));
+        b_->level.await(key_, seconds(60), {}, [&](const EntryPtr& entry) { got = entry ? entry->body() : "-"; }));
     driver_.turn_for(milliseconds(150));
     EXPECT_FALSE(got);
     share(*a_, key_, "led");
@@ -324,11 +324,11 @@ TEST_F(SecondLevelTest, ALeaseIsHeldUntilALargeAnswerHasBeenPackedAndSent) {
     std::string body;
     for (int i = 0; body.size() < 200'000; ++i) body += std::to_string(i * 7919);
     std::optional<bool> leads;
-    ASSERT_TRUE(a_->level.lease(key_, seconds(30), [&](bool mine) { leads = mine; }));
+    ASSERT_TRUE(a_->level.lease(key_, seconds(60), [&](bool mine) { leads = mine; }));
     ASSERT_TRUE(driver_.until([&] { return leads.has_value(); }));
     std::optional<std::string> got;
     ASSERT_TRUE(
-        b_->level.await(key_, seconds(30), {}, [&](const EntryPtr& entry) { got = entry ? entry->body() : "-"; }));
+        b_->level.await(key_, seconds(60), {}, [&](const EntryPtr& entry) { got = entry ? entry->body() : "-"; }));
     a_->keep(key_, body);
     a_->level.release(key_);
     ASSERT_TRUE(driver_.until([&] { return got.has_value(); }));
@@ -338,11 +338,11 @@ TEST_F(SecondLevelTest, ALeaseIsHeldUntilALargeAnswerHasBeenPackedAndSent) {
 
 TEST_F(SecondLevelTest, WhoWaitsWhenTheLevelGoesHearsNothingAndLeavesNothingBehind) {
     std::optional<bool> leads;
-    ASSERT_TRUE(a_->level.lease(key_, seconds(30), [&](bool mine) { leads = mine; }));
+    ASSERT_TRUE(a_->level.lease(key_, seconds(60), [&](bool mine) { leads = mine; }));
     ASSERT_TRUE(driver_.until([&] { return leads.has_value(); }));
     const auto held = std::make_shared<int>(0);
     int heard = 0;
-    b_->level.await(key_, seconds(30), {}, [held, &heard](const EntryPtr&) { ++heard; });
+    b_->level.await(key_, seconds(60), {}, [held, &heard](const EntryPtr&) { ++heard; });
     b_->level.fetch(key_, {}, [held, &heard](const EntryPtr&) { ++heard; });
     b_.reset();
     EXPECT_EQ(heard, 0);
@@ -367,13 +367,13 @@ TEST_F(SecondLevelTest, WhatWasAnnouncedBeforeTheStartIsTold) {
 
 TEST_F(SecondLevelTest, ALeaseThatEndsWithoutAnAnswerAndOneThatTakesTooLongFreeWhoWaits) {
     std::optional<bool> leads;
-    ASSERT_TRUE(a_->level.lease(key_, seconds(10), [&](bool mine) { leads = mine; }));
+    ASSERT_TRUE(a_->level.lease(key_, seconds(60), [&](bool mine) { leads = mine; }));
     ASSERT_TRUE(driver_.until([&] { return leads.has_value(); }));
     std::optional<std::string> short_wait;
     std::optional<std::string> long_wait;
     b_->level.await(key_, milliseconds(100), {},
                     [&](const EntryPtr& entry) { short_wait = entry ? entry->body() : "-"; });
-    b_->level.await(key_, seconds(10), {}, [&](const EntryPtr& entry) { long_wait = entry ? entry->body() : "-"; });
+    b_->level.await(key_, seconds(60), {}, [&](const EntryPtr& entry) { long_wait = entry ? entry->body() : "-"; });
     ASSERT_TRUE(driver_.until([&] { return short_wait.has_value(); }));
     EXPECT_EQ(*short_wait, "-");
     EXPECT_FALSE(long_wait);
@@ -381,7 +381,7 @@ TEST_F(SecondLevelTest, ALeaseThatEndsWithoutAnAnswerAndOneThatTakesTooLongFreeW
     ASSERT_TRUE(driver_.until([&] { return long_wait.has_value(); }));
     EXPECT_EQ(*long_wait, "-");
     leads.reset();
-    ASSERT_TRUE(b_->level.lease(key_, seconds(10), [&](bool mine) { leads = mine; }));
+    ASSERT_TRUE(b_->level.lease(key_, seconds(60), [&](bool mine) { leads = mine; }));
     ASSERT_TRUE(driver_.until([&] { return leads.has_value(); }));
     EXPECT_TRUE(*leads);
     a_->level.release(key_);

@@ -21,11 +21,12 @@ using testing::RedisServer;
 
 /// One server process as far as the limits go: rules, one loop, its connection.
 struct Node {
-    Node(const Rate& rate, std::uint16_t port, LeaseOptions leases = {}, Duration command_max = seconds(5),
+    Node(const Rate& rate, std::uint16_t port, LeaseOptions leases = {}, Duration command_max = seconds(60),
          std::vector<LimitRule> more = {})
         : limiter(make(rate, std::move(more), driver.clock(), random)),
           route(limiter->rules().of_route("f", "r").value()),
-          redis(store::connect_redis(driver.loop(), {.port = port, .command_max = command_max}, redis_counters)) {
+          redis(store::connect_redis(
+              driver.loop(), {.port = port, .connect_max = seconds(30), .command_max = command_max}, redis_counters)) {
         limits = std::make_unique<LoopLimiter>(*limiter, driver.loop(), redis.get(), leases);
     }
     static std::unique_ptr<RateLimiter> make(const Rate& rate, std::vector<LimitRule> rules, const Clock& clock,
@@ -135,7 +136,7 @@ TEST(LoopLimiter, AHotKeyCostsFewRoundTripsAndAFloodingOneNone) {
     NEED_REDIS_SERVER();
     const auto server = RedisServer::start();
     ASSERT_NE(server, nullptr);
-    Node node({5000, hours(1000), 5000}, server->port(), {.lease_max = 64, .lease_hold = seconds(30)});
+    Node node({5000, hours(1000), 5000}, server->port(), {.lease_max = 64, .lease_hold = hours(1)});
     ASSERT_TRUE(node.connect());
     for (int i = 0; i < 3000; ++i) {
         node.send(1);
@@ -218,7 +219,7 @@ TEST(LoopLimiter, ARequestThatOneRuleDeniesIsNotChargedToTheOthersForGood) {
     const auto server = RedisServer::start();
     ASSERT_NE(server, nullptr);
     std::vector<LimitRule> more{{.name = "tenant", .per = Per::kTenant, .rate = {10, hours(10), 10}}};
-    Node node(kHundred, server->port(), {.lease_hold = milliseconds(100)}, seconds(5), more);
+    Node node(kHundred, server->port(), {.lease_hold = milliseconds(100)}, seconds(60), more);
     ASSERT_TRUE(node.connect());
     node.send(50, 1, 77);
     ASSERT_TRUE(node.settled());
@@ -237,7 +238,7 @@ TEST(LoopLimiter, ARuleInShadowIsCountedAndRefusesNobody) {
     const auto server = RedisServer::start();
     ASSERT_NE(server, nullptr);
     std::vector<LimitRule> more{{.name = "quiet", .per = Per::kTenant, .rate = {10, hours(10), 10}, .shadow = true}};
-    Node node(kHundred, server->port(), {}, seconds(5), more);
+    Node node(kHundred, server->port(), {}, seconds(60), more);
     ASSERT_TRUE(node.connect());
     node.send(50, 1, 77);
     ASSERT_TRUE(node.settled());
@@ -285,7 +286,8 @@ TEST(LoopLimiter, ASlowRedisDelaysRequestsByItsTimeLimitOnceAndNobodyElse) {
     NEED_REDIS_SERVER();
     const auto server = RedisServer::start();
     ASSERT_NE(server, nullptr);
-    Node node(kHundred, server->port(), {}, milliseconds(50));
+    constexpr Duration kLimit = seconds(1);  // A reply that comes takes far less, also on a busy machine.
+    Node node(kHundred, server->port(), {}, kLimit);
     ASSERT_TRUE(node.connect());
     node.send(1, 9);
     ASSERT_TRUE(node.settled());
@@ -293,7 +295,7 @@ TEST(LoopLimiter, ASlowRedisDelaysRequestsByItsTimeLimitOnceAndNobodyElse) {
     const SteadyTime begin = node.driver.clock().now();
     node.send(10);
     ASSERT_TRUE(node.settled());
-    EXPECT_GE(node.driver.clock().now() - begin, milliseconds(50));
+    EXPECT_GE(node.driver.clock().now() - begin, kLimit);
     EXPECT_EQ(node.allowed, 11);
     EXPECT_EQ(node.counters().decided_degraded.value(), 10U);
     ASSERT_TRUE(node.limiter->degraded());
@@ -317,6 +319,7 @@ TEST(LoopLimiter, AFullRedisIsLeftForASecondAtATime) {
     Node node(kHundred, server->port());
     ASSERT_TRUE(node.connect());
     server->fill();
+    const SteadyTime begin = node.driver.clock().now();
     node.send(30);
     ASSERT_TRUE(node.settled());
     EXPECT_EQ(node.allowed, 30);
@@ -324,7 +327,9 @@ TEST(LoopLimiter, AFullRedisIsLeftForASecondAtATime) {
     EXPECT_NE(node.limiter->degraded()->reason.find("OOM"), std::string::npos) << node.limiter->degraded()->reason;
     node.send(100);
     EXPECT_EQ(node.allowed, 100);
-    EXPECT_EQ(node.counters().redis_batches.value(), 1U);
+    const auto passed = static_cast<std::uint64_t>((node.driver.clock().now() - begin) / seconds(1));
+    EXPECT_LE(node.counters().redis_batches.value(), 1 + passed);
+    EXPECT_GE(node.counters().redis_batches.value(), 1U);
     server->command({"CONFIG", "SET", "maxmemory", "0"});
     ASSERT_TRUE(node.driver.until([&] {
         node.send(1, 2);
@@ -354,19 +359,22 @@ TEST(LoopLimiter, PermitsComeBackWithTimeAsTheRateSays) {
     NEED_REDIS_SERVER();
     const auto server = RedisServer::start();
     ASSERT_NE(server, nullptr);
-    // A burst of a second: a pause of the machine costs no permits.
     Node node({50, seconds(1), 50}, server->port());
     ASSERT_TRUE(node.connect());
     const SteadyTime begin = node.driver.clock().now();
+    Duration held_up{};  // By the machine: what would have come back then may have found a full bucket.
     while (node.driver.clock().now() - begin < seconds(2)) {
+        const SteadyTime turn = node.driver.clock().now();
         node.send(3);
         ASSERT_TRUE(node.settled());
         node.driver.loop().turn(milliseconds(1));
+        const Duration took = node.driver.clock().now() - turn;
+        if (took > milliseconds(100)) held_up += took;
     }
     // Redis' clock and ours run at the same speed; the wait after a denial costs a round trip a permit at most.
-    const auto most = 50 + 50 * (node.driver.clock().now() - begin) / seconds(1);
-    EXPECT_LE(node.allowed, most + 1);
-    EXPECT_GE(node.allowed, most * 7 / 10);
+    const Duration passed = node.driver.clock().now() - begin;
+    EXPECT_LE(node.allowed, 50 + 50 * passed / seconds(1) + 1);
+    EXPECT_GE(node.allowed, (50 + 50 * (passed - held_up) / seconds(1)) * 7 / 10);
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ class SharedSpend {
     explicit SharedSpend(std::uint16_t port, RedisLedgerOptions options = {}, UnixMillis now = kNoon)
         : book_(make_book(now)),
           redis_(
-              store::connect_redis(driver_.loop(), {.port = port, .command_max = std::chrono::seconds(5)}, counters_)),
+              store::connect_redis(driver_.loop(), {.port = port, .command_max = std::chrono::seconds(60)}, counters_)),
           ledger_(make_redis_ledger(book_, *redis_, driver_.loop(), random_, std::move(options))) {}
     ~SharedSpend() { ledger_->stop(); }
 

@@ -94,7 +94,7 @@ TEST(SharedLedger, ReservationsOfADeadServerLapseAndNothingIsCharged) {
     ASSERT_TRUE(b.until_shared());
     std::optional<Reservation> open;
     {
-        SharedSpend a(server->port(), {.reservation_max = milliseconds(300)});
+        SharedSpend a(server->port(), {.reservation_max = milliseconds(3000)});
         ASSERT_TRUE(a.until_shared());
         auto outcome = a.reserve(key_payer(), Points::whole(5));
         ASSERT_TRUE(outcome);
@@ -173,8 +173,10 @@ TEST(SharedLedger, AFrozenRedisDelaysARequestByItsLimitAndSettlementsAreNotLost)
     SystemRandom random;
     store::RedisCounters redis_counters;
     const auto book = make_book();
-    const auto redis =
-        store::connect_redis(driver.loop(), {.port = server->port(), .command_max = milliseconds(100)}, redis_counters);
+    const auto redis = store::connect_redis(
+        driver.loop(),
+        {.port = server->port(), .connect_max = std::chrono::seconds(30), .command_max = milliseconds(1000)},
+        redis_counters);
     const auto ledger = make_redis_ledger(book, *redis, driver.loop(), random, {});
     ASSERT_TRUE(driver.until([&] { return redis->connected() && !ledger->degraded(); }));
     std::optional<Ledger::Outcome> first, second;
@@ -213,7 +215,7 @@ TEST(SharedLedger, AFullRedisIsALostRedisUntilThereIsRoom) {
     ASSERT_TRUE(a.driver().until([&] { return a.usage(key_payer()).actor.spent == Points::whole(1); }));
     server->fill();
     a.spend(key_payer(), Points::whole(2));
-    EXPECT_TRUE(a.ledger().degraded());
+    EXPECT_TRUE(a.driver().until([&] { return a.ledger().degraded(); }));
     EXPECT_FALSE(a.reserve(key_payer(), Points{2001})) << "judged by its own count";
     server->command({"CONFIG", "SET", "maxmemory", "0"});
     ASSERT_TRUE(a.until_shared());

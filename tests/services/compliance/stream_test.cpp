@@ -95,7 +95,7 @@ TEST_F(StreamTest, AClientThatLeavesGivesItsPlaceBack) {
     ASSERT_NE(first, nullptr);
     EXPECT_EQ(get("stream", south_).status, 503);
     first->leave();
-    for (int i = 0; i < 1000 && pump_->streams() > 0; ++i) {
+    for (int i = 0; i < 12'000 && pump_->streams() > 0; ++i) {
         pump_->wake();
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
@@ -114,7 +114,7 @@ TEST_F(StreamTest, AQuietStreamShowsThatItLivesAndAStopEndsItWhole) {
     const auto late = listen("stream", north_);
     ASSERT_NE(late, nullptr);
     // Its end follows its beginning, on another thread.
-    for (int i = 0; i < 1000 && !late->finished(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    for (int i = 0; i < 12'000 && !late->finished(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     EXPECT_TRUE(late->finished()) << "the client connects again, to a server that goes on";
 }
 

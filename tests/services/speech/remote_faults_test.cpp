@@ -168,12 +168,14 @@ TEST_F(RemoteFaults, ALaterPieceWaitsForAnOpenBreaker) {
     open_engine();
     TranscribeOptions options;
     int told = 0;
+    const SteadyTime begun = clock_.now();
     // Between its pieces another recording fails, and the breaker opens.
     options.progress = [&](double) {
         if (++told != 1) return;
         server_.on(target_, 500, "{}");
         EXPECT_FALSE(engine_->transcribe(path_, {}, {}));
-        EXPECT_FALSE(engine_->is_usable());
+        // Unless the machine has held us up for longer than it is open, which is a tenth less at the least.
+        EXPECT_TRUE(!engine_->is_usable() || clock_.now() - begun > std::chrono::milliseconds(1'800));
         server_.on(target_, 200, std::string(kGood));
     };
     const auto heard = engine_->transcribe(path, options, {});
