@@ -22,7 +22,7 @@ class RedisServer {
     /// True when a redis-server is on the PATH.
     static bool available();
     /// `arguments`: more of redis-server's own, such as {"--requirepass", "word"}. Null (and a failed expectation) when it
-    /// does not answer within 10 s.
+    /// does not answer within 60 s.
     static std::unique_ptr<RedisServer> start(std::vector<std::string> arguments = {});
     ~RedisServer();
     RedisServer(const RedisServer&) = delete;
@@ -32,7 +32,7 @@ class RedisServer {
     pid_t pid() const noexcept { return pid_; }
     /// SIGKILL, then reaps: connections break, later ones are refused. All data is gone.
     void kill();
-    /// After kill(): an empty server on the same port. False when it does not answer within 10 s.
+    /// After kill(): an empty server on the same port. False when it does not answer within 60 s.
     bool restart();
     /// SIGSTOP: connections stay open and nothing is answered, until thaw().
     void freeze() const;

@@ -64,11 +64,11 @@ struct RunResult {
     std::string out;
     std::string error;
 };
-/// Runs a program found by PATH with `arguments`; at most 60 s. Its environment is the test's.
+/// Runs a program found by PATH with `arguments`; at most 240 s, a script that fetches 60 s. Its environment is the test's.
 RunResult run_program(const std::string& program, const std::vector<std::string>& arguments);
 
 /// Runs the binary with `arguments`, `input` on its standard input, and extra environment `NAME=value`; at
-/// most 60 s.
+/// most 240 s, an evaluation 400 s.
 RunResult run_binary(const std::vector<std::string>& arguments, const std::string& input = {},
                      const std::vector<std::string>& environment = {});
 

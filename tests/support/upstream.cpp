@@ -38,7 +38,7 @@ int listen_on_loopback(std::uint16_t& port) {
 
 std::uint16_t closed_port() {
     std::uint16_t port = 0;
-    ::close(listen_on_loopback(port));
+    listen_on_loopback(port);  // The descriptor is kept: bound, and not listening.
     return port;
 }
 
@@ -223,6 +223,11 @@ unsigned Upstream::asked(const std::string& path) const {
 }
 
 UpstreamRequest Upstream::last(const std::string& path) const {
+    wait_until(std::chrono::seconds(10), [&] {
+        const Lock lock(mutex_);
+        const auto found = paths_.find(path);
+        return found == paths_.end() || found->second.asked == 0 || found->second.whole;
+    });
     const Lock lock(mutex_);
     const auto found = paths_.find(path);
     return found == paths_.end() ? UpstreamRequest{} : found->second.last;
@@ -271,12 +276,15 @@ Upstream::Script Upstream::begin(UpstreamCall& call) {
     Path& path = paths_[call.request_.path];
     call.number_ = ++path.asked;
     path.last = call.request_;
+    path.whole = call.body_done_;
     return path.script;
 }
 
 void Upstream::keep(const UpstreamCall& call) {
     const Lock lock(mutex_);
-    paths_[call.request_.path].last = call.request_;
+    Path& path = paths_[call.request_.path];
+    path.last = call.request_;
+    path.whole = call.body_done_;
 }
 
 }  // namespace tidegate::testing

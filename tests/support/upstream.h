@@ -99,11 +99,11 @@ class Upstream {
     unsigned asked(const std::string& path) const;
     /// True when it has had `count` requests within the wait.
     bool wait_asked(const std::string& path, unsigned count,
-                    std::chrono::milliseconds wait = std::chrono::seconds(10)) const;
-    /// The latest request of the path, as far as its script has read it.
+                    std::chrono::milliseconds wait = std::chrono::seconds(60)) const;
+    /// The latest request of the path: with its body, where the script reads that within 10 s; else as far as it has read it.
     UpstreamRequest last(const std::string& path) const;
     /// True when so many calls of scripts have seen their peer leave in wait_gone(), within the wait.
-    bool wait_left(unsigned count, std::chrono::milliseconds wait = std::chrono::seconds(10)) const;
+    bool wait_left(unsigned count, std::chrono::milliseconds wait = std::chrono::seconds(60)) const;
 
   private:
     friend class UpstreamCall;
@@ -111,6 +111,7 @@ class Upstream {
         Script script;
         unsigned asked = 0;
         UpstreamRequest last;
+        bool whole = false;  // `last` has its whole body.
     };
     void accept_all();
     void serve(int socket);
@@ -128,7 +129,7 @@ class Upstream {
     std::jthread acceptor_;
 };
 
-/// A loopback port where nobody listens, so that connections are refused. (Bound and let go: nothing else takes it soon.)
+/// A loopback port where nobody listens, so that connections are refused. It stays bound as long as the program runs: nobody else gets it.
 std::uint16_t closed_port();
 
 }  // namespace tidegate::testing

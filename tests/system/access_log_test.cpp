@@ -17,7 +17,7 @@ class AccessLogFile : public GateFixture {
     }
     std::string wait_for(const std::string& what) const {
         return ask_until([&] { return lines(); },
-                         [&](const std::string& text) { return text.find(what) != std::string::npos; });
+                         [&](const std::string& text) { return text.contains(what) && text.ends_with('\n'); });
     }
 };
 

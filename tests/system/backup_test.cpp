@@ -124,7 +124,8 @@ TEST_F(Backup, MadeUnderLoadAndRestoredElsewhereHoldsAllThatWasAnsweredBeforeIt)
         }
     }
     EXPECT_GE(there.size(), kAnswers);
-    EXPECT_EQ(parse_json(get(restored->port(), "/health").body).root().find("status")->as_string(), "ok");
+    const auto state = [&] { return std::string(health(restored->port()).root().find("status")->as_string()); };
+    EXPECT_EQ(ask_until(state, [](const std::string& now) { return now == "ok"; }), "ok");
     expect_filled(restored->port());
     EXPECT_FALSE(files::exists(at("backup") + "/content/vectors.db")) << "it is made of the texts again";
     const std::string bearer = "Bearer " + key.out.substr(0, key.out.find('\n'));
@@ -133,7 +134,7 @@ TEST_F(Backup, MadeUnderLoadAndRestoredElsewhereHoldsAllThatWasAnsweredBeforeIt)
     RawClient client(restored->port());
     EXPECT_EQ(decide(client, "after"), 200);
     EXPECT_EQ(recorded(restored->port()).size(), there.size() + 2) << "the search and this one";
-    restored->stop(SIGTERM, 30);
+    restored->stop(SIGTERM, 60);
     const RunResult again = verify(fresh);
     EXPECT_EQ(again.status, 0) << again.out << again.error;
 }
@@ -144,7 +145,7 @@ TEST_F(Backup, OfAServerThatStandsStillIsTheSameAndIntoAFolderThatHoldsSomething
         ASSERT_NE(server, nullptr);
         RawClient client(server->port());
         ASSERT_EQ(decide(client, "one"), 200);
-        server->stop(SIGTERM, 30);
+        server->stop(SIGTERM, 60);
     }
     const RunResult made = backup({at("backup")});
     EXPECT_EQ(made.status, 0) << made.error;
@@ -178,7 +179,7 @@ TEST_F(Backup, ADamagedLogIsNotTakenForABackup) {
         for (int i = 0; i < 5; ++i) ASSERT_EQ(decide(client, fmt::format("r-{}", i)), 200);
         ask_until([&] { return get(server->port(), "/api/compliance/checkpoint?format=json").body; },
                   [](const std::string& body) { return body.contains("\"size\":5"); });
-        server->stop(SIGTERM, 30);
+        server->stop(SIGTERM, 60);
     }
     {
         std::fstream segment(at("audit/000000000001.segment"), std::ios::in | std::ios::out | std::ios::binary);

@@ -34,7 +34,7 @@ class BadInput : public ::testing::Test {
         constexpr std::uint64_t kGrowthMax = 24 * 1024 * 1024;
 #endif
         EXPECT_LT(server_->resident_bytes(), resident_before_ + kGrowthMax);
-        const int status = server_->stop(SIGTERM, 40);
+        const int status = server_->stop(SIGTERM, 60);
         EXPECT_EQ(status, 0) << "the server did not end cleanly: " << server_->log().substr(0, 4000);
     }
     std::uint16_t port() const { return server_->port(); }
@@ -138,7 +138,7 @@ TEST_F(BadInput, AChunkedBodyThatNeverEndsIsCutAtTheLimit) {
     RawClient client(port());
     client.send("POST " + std::string(kDetect) + " HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
     const std::string chunk = "10000\r\n" + std::string(65536, 'x') + "\r\n";
-    for (int i = 0; i < 64 && client.send(chunk, milliseconds(500)); ++i) {
+    for (int i = 0; i < 64 && client.send(chunk); ++i) {
     }
     expect_problem(client.response(), 413, "too_large");
 }
@@ -148,7 +148,7 @@ TEST_F(BadInput, AMegabyteOfHeadersIsRefused) {
     RawClient client(port());
     client.send("GET /live HTTP/1.1\r\nHost: a\r\nX-Big: ");
     const std::string piece(65536, 'x');
-    for (int i = 0; i < 16 && client.send(piece, milliseconds(500)); ++i) {
+    for (int i = 0; i < 16 && client.send(piece); ++i) {
     }
     expect_problem(client.response(), 431);
     RawClient line(port());
@@ -188,23 +188,28 @@ TEST_F(BadInput, AmbiguousFramingIsRefusedAndTheConnectionClosed) {
 
 TEST_F(BadInput, AClientThatSendsOneByteASecondIsEnded) {
     start({"--limits.header_read_max_s", "0.5s", "--limits.body_grace_s", "0.5s"});
-    RawClient head(port());
-    RawClient body(port());
-    body.send("POST " + std::string(kDetect) + " HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
-    // Bounded: both must be answered long before the eight bytes are out.
-    bool head_waits = true;
-    bool body_waits = true;
-    int seconds_used = 0;
-    for (; seconds_used < 8 && (head_waits || body_waits); ++seconds_used) {
-        if (head_waits) head.send("G", milliseconds(100));
-        if (body_waits) body.send("x", milliseconds(100));
-        std::this_thread::sleep_for(seconds(1));
-        head_waits = head_waits && !head.wait_for("\r\n\r\n", milliseconds(1));
-        body_waits = body_waits && !body.wait_for("\r\n\r\n", milliseconds(1));
-    }
-    EXPECT_LT(seconds_used, 5);
-    expect_problem(head.response(), 408);
-    expect_problem(body.response(), 408);
+    const auto seconds_until_both_are_answered = [&] {
+        RawClient head(port());
+        RawClient body(port());
+        body.send("POST " + std::string(kDetect) + " HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
+        bool head_waits = true;
+        bool body_waits = true;
+        int seconds_used = 0;
+        for (; seconds_used < 8 && (head_waits || body_waits); ++seconds_used) {
+            if (head_waits) head.send("G", milliseconds(100));
+            if (body_waits) body.send("x", milliseconds(100));
+            std::this_thread::sleep_for(seconds(1));
+            head_waits = head_waits && !head.wait_for("\r\n\r\n", milliseconds(1));
+            body_waits = body_waits && !body.wait_for("\r\n\r\n", milliseconds(1));
+        }
+        expect_problem(head.response(), 408);
+        expect_problem(body.response(), 408);
+        return seconds_used;
+    };
+    // Long before the eight bytes are out, and before the defaults' times; a machine that stalls has three tries.
+    int least = seconds_until_both_are_answered();
+    for (int again = 0; again < 2 && least >= 5; ++again) least = seconds_until_both_are_answered();
+    EXPECT_LT(least, 5);
 }
 
 TEST_F(BadInput, AClientThatStopsReadingIsCut) {
@@ -216,13 +221,15 @@ TEST_F(BadInput, AClientThatStopsReadingIsCut) {
     std::string many;
     for (int i = 0; i < 500; ++i) many += request;
     client.send(many, milliseconds(200));
-    std::this_thread::sleep_for(seconds(4));
-    const std::string metrics = get(port(), "/metrics").body;
-    EXPECT_EQ(metrics.find("tidegate_http_timeouts_total 0"), std::string::npos) << "the stalled client is still held";
+    const auto give_up = std::chrono::steady_clock::now() + seconds(60);
+    const auto is_held = [&] { return get(port(), "/metrics").body.contains("tidegate_http_timeouts_total 0"); };
+    while (is_held() && std::chrono::steady_clock::now() < give_up) std::this_thread::sleep_for(milliseconds(50));
+    EXPECT_FALSE(is_held()) << "the stalled client is still held";
 }
 
 TEST_F(BadInput, TwoThousandConnectionsOnSmallLimits) {
-    start({"--limits.connections_max", "200"});
+    // Long enough for all to have connected: nobody is to be told that its head is late.
+    start({"--limits.connections_max", "200", "--limits.header_read_max_s", "300", "--limits.idle_max_s", "600"});
     std::vector<std::unique_ptr<RawClient>> clients;
     std::size_t refused = 0;
     for (int i = 0; i < 2000; ++i) {
@@ -242,7 +249,10 @@ TEST_F(BadInput, TwoThousandConnectionsOnSmallLimits) {
     EXPECT_EQ(served + refused, 2000U);
     clients.clear();
     // The server learns of the closed connections within its next rounds.
-    for (int i = 0; i < 50 && get(port(), "/live").status != 200; ++i) std::this_thread::sleep_for(milliseconds(50));
+    const auto give_up = std::chrono::steady_clock::now() + seconds(60);
+    while (get(port(), "/live").status != 200 && std::chrono::steady_clock::now() < give_up) {
+        std::this_thread::sleep_for(milliseconds(50));
+    }
 }
 
 TEST_F(BadInput, AClientThatLeavesCostsNothing) {

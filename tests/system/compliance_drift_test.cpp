@@ -50,6 +50,13 @@ class ComplianceDrift : public GateFixture {
             ask_until([&] { return decisions(port, headers); }, [count](std::int64_t now) { return now >= count; });
         EXPECT_EQ(seen, count);
     }
+    /// Alerts about what the texts decide: how long a decision takes is the machine's, which others use too.
+    static std::size_t alerts_of_texts(const json::Document& alerts) {
+        std::size_t found = 0;
+        alerts.root().find("items")->each(
+            [&found](json::Value alert) { found += alert.find("feature")->as_string() == "latency" ? 0 : 1; });
+        return found;
+    }
     /// The alert about the input's size, waited for; its id, or 0.
     std::int64_t alert_id(std::uint16_t port, const std::string& state, const HeaderList& headers = {}) {
         std::int64_t id = 0;
@@ -73,7 +80,7 @@ TEST_F(ComplianceDrift, AShiftOfLiveDecisionsRaisesAnAlertThatARestartAndADeathK
     decide(server->port(), kBaseline + kWindow, 1);
     wait_decisions(server->port(), kBaseline + kWindow);
     const json::Document quiet = ask(server->port(), "/api/drift/alerts");
-    EXPECT_EQ(quiet.root().find("total")->as_int(), 0) << to_text(quiet.root());
+    EXPECT_EQ(alerts_of_texts(quiet), 0U) << to_text(quiet.root());
     decide(server->port(), 2 * kWindow, 6);
     const std::int64_t id = alert_id(server->port(), "open");
     ASSERT_NE(id, 0);
@@ -84,14 +91,15 @@ TEST_F(ComplianceDrift, AShiftOfLiveDecisionsRaisesAnAlertThatARestartAndADeathK
     expect_problem(post(server->port(), path + "/acknowledge", "{}"), 409);
     expect_problem(post(server->port(), "/api/drift/alert/99999/acknowledge", "{}"), 404);
     expect_problem(post(server->port(), path + "/suppress", R"({"until":"2020-01-01T00:00:00Z"})"), 422);
-    const std::int64_t count = decisions(server->port());
-    EXPECT_EQ(count, kBaseline + 3 * kWindow);
+    // The alert may have come before all of them were counted.
+    const std::int64_t count = kBaseline + 3 * kWindow;
+    wait_decisions(server->port(), count);
 
-    ASSERT_EQ(server->stop(SIGTERM, 20), 0) << server->log();
+    ASSERT_EQ(server->stop(SIGTERM, 60), 0) << server->log();
     server = start(yaml());
     ASSERT_NE(server, nullptr);
     EXPECT_EQ(alert_id(server->port(), "acknowledged"), id);
-    EXPECT_EQ(decisions(server->port()), count);
+    wait_decisions(server->port(), count);
     // Saved an hour apart: what comes now is in the log only when the server dies.
     decide(server->port(), 10, 6);
     server->kill_now();
@@ -165,7 +173,7 @@ TEST_F(ComplianceDrift, AnAlertIsPostedSignedAndAgainUntilItIsTaken) {
     ASSERT_NE(server, nullptr);
     decide(server->port(), kBaseline, 1);
     decide(server->port(), kWindow, 6);
-    ASSERT_TRUE(upstream_.wait_asked("/hook", 2, std::chrono::seconds(20))) << server->log();
+    ASSERT_TRUE(upstream_.wait_asked("/hook", 2)) << server->log();
     const UpstreamRequest post = upstream_.last("/hook");
     EXPECT_TRUE(post.header("X-Tidegate-Event").starts_with("drift.alert.")) << post.head;
     EXPECT_FALSE(post.header("X-Tidegate-Delivery").empty());

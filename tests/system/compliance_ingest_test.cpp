@@ -96,7 +96,7 @@ TEST_F(IngestSystem, AKillInTheMiddleLosesNothingThatWasAcknowledgedAndTheRestIs
     EXPECT_EQ(sent.out, fmt::format("sent {} new {} duplicates {} conflicts 0 invalid 0 failed 0\n", kLines,
                                     kLines - survived, survived));
     EXPECT_EQ(records(), static_cast<std::int64_t>(kLines));
-    EXPECT_EQ(server_->stop(SIGTERM, 20), 0);
+    EXPECT_EQ(server_->stop(SIGTERM, 60), 0);
     verify();
 }
 
@@ -139,7 +139,7 @@ TEST_F(IngestSystem, TenantsAndScopesAreTheKeys) {
     EXPECT_EQ(sent.out, "sent 100 new 99 duplicates 1 conflicts 0 invalid 0 failed 0\n") << sent.error;
     EXPECT_EQ(ingest("all.ndjson", {"--server", url(), "--key", reader}).status, 1);
     // The requests themselves have left no decision of their own.
-    EXPECT_EQ(server_->stop(SIGTERM, 20), 0);
+    EXPECT_EQ(server_->stop(SIGTERM, 60), 0);
     const RunResult verified = run_binary({"audit", "verify", folder_.path() + "/audit"});
     EXPECT_THAT(verified.out, HasSubstr("101 records")) << verified.out;
 }
@@ -191,7 +191,7 @@ TEST_F(IngestSystem, WhatTheSenderDidNotSayIsNullEverywhereAndInNoMean) {
     const RawResponse csv = post(server_->port(), "/api/compliance/export", R"({"format":"csv"})");
     EXPECT_THAT(csv.body, HasSubstr(fmt::format("{:064x},,,,0\r\n", 0)));
     EXPECT_THAT(csv.body, HasSubstr(fmt::format("{:064x},11,100,7,0\r\n", 3)));
-    EXPECT_EQ(server_->stop(SIGTERM, 20), 0);
+    EXPECT_EQ(server_->stop(SIGTERM, 60), 0);
     verify();
     const RunResult tail = run_binary({"audit", "tail", folder_.path() + "/audit", "-n", "50"});
     EXPECT_THAT(tail.out, HasSubstr(R"("latency_ms":null)")) << tail.error;
@@ -212,7 +212,7 @@ TEST_F(IngestSystem, TheCommandWritesTheLogOfAStoppedServerAndLeavesARunningOneA
     EXPECT_THAT(mixed.error, HasSubstr("line 3: "));
     EXPECT_EQ(ingest("nowhere.ndjson", {"--server", url()}).status, 2);
     EXPECT_EQ(ingest("all.ndjson", {"--server", url(), "--batch", "0"}).status, 2);
-    EXPECT_EQ(server_->stop(SIGTERM, 20), 0);
+    EXPECT_EQ(server_->stop(SIGTERM, 60), 0);
     verify();
 }
 

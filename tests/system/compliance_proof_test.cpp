@@ -146,7 +146,7 @@ TEST_F(ComplianceProof, AKilledServersLogVerifiesAndGoesOn) {
     id = decide(server->port(), 61);
     const std::string text = receipt(server->port(), id);
     EXPECT_EQ(run_binary({"audit", "receipt", write("r", text), "--key", key}).status, 0);
-    EXPECT_EQ(server->stop(SIGTERM, 30), 0);
+    EXPECT_EQ(server->stop(SIGTERM, 60), 0);
     found = verify(key);
     EXPECT_EQ(found.status, 0) << found.out << found.error;
     // What was told at the end is under a checkpoint too.
@@ -160,7 +160,7 @@ TEST_F(ComplianceProof, WhoeverTouchesTheFolderIsFound) {
     for (unsigned n = 0; n < 30; ++n) id = decide(server->port(), n);
     receipt(server->port(), id);
     const std::string key = key_file(server->port());
-    ASSERT_EQ(server->stop(SIGTERM, 30), 0);
+    ASSERT_EQ(server->stop(SIGTERM, 60), 0);
     ASSERT_EQ(verify(key).status, 0);
     const auto tampered = [&](const std::string& name, auto&& change) {
         const std::string folder = folder_.path() + "/" + name;

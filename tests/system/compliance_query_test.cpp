@@ -285,7 +285,7 @@ TEST_F(ComplianceQuery, AStreamGoesOnWhereItWasCutAlsoOverARestart) {
     }
     std::vector<std::string> missed{decide(north_, 2)};
     decide(south_, 6);
-    ASSERT_EQ(server_->stop(SIGTERM, 30), 0) << server_->log();
+    ASSERT_EQ(server_->stop(SIGTERM, 60), 0) << server_->log();
     open();
     missed.push_back(decide(north_, 3));
     HeaderList resuming = north_;
@@ -312,7 +312,7 @@ TEST_F(ComplianceQuery, AStopEndsOpenStreamsWholeAndLeavesNothing) {
         ASSERT_TRUE(client.wait_for("\n\n")) << path;
     }
     // A leak is an exit status of its own in the sanitizers' build.
-    EXPECT_EQ(server_->stop(SIGTERM, 30), 0) << server_->log();
+    EXPECT_EQ(server_->stop(SIGTERM, 60), 0) << server_->log();
     for (RawClient& client : clients) {
         const auto rest_of_it = client.receive_all();
         ASSERT_TRUE(rest_of_it.has_value());

@@ -170,7 +170,7 @@ TEST_F(ComplianceReports, ALaterLogStillIsWhatAReportWasMadeUnder) {
     std::ofstream(note) << made.root().find("checkpoint")->find("note")->as_string();
     std::ofstream(key) << made.root().find("checkpoint")->find("verifier_key")->as_string() << '\n';
     decide(server->port(), 4);
-    ASSERT_EQ(server->stop(SIGTERM, 20), 0) << server->log();
+    ASSERT_EQ(server->stop(SIGTERM, 60), 0) << server->log();
     const std::string log = folder_.path() + "/audit";
     const RunResult sound = run_binary({"audit", "verify", log, "--key", key, "--checkpoint", note});
     EXPECT_EQ(sound.status, 0) << sound.out << sound.error;
@@ -182,7 +182,7 @@ TEST_F(ComplianceReports, ALaterLogStillIsWhatAReportWasMadeUnder) {
     const Process forger = start_in(second.path(), "", origin);
     ASSERT_NE(forger, nullptr);
     decide(forger->port(), 10);
-    ASSERT_EQ(forger->stop(SIGTERM, 20), 0) << forger->log();
+    ASSERT_EQ(forger->stop(SIGTERM, 60), 0) << forger->log();
     const RunResult other =
         run_binary({"audit", "verify", second.path() + "/audit", "--key", key, "--checkpoint", note});
     EXPECT_EQ(other.status, 1) << other.out << other.error;

@@ -105,9 +105,16 @@ TEST_F(FirstLight, TheDecisionIsInHistoryStatisticsAndMetrics) {
     });
     const json::Document stats = parse_json(get(port(), "/api/v1/analyze/stats?days=1").body);
     EXPECT_EQ(stats.root().find("total_requests")->as_int(), 1);
-    const std::string metrics = get(port(), "/metrics").body;
-    EXPECT_NE(metrics.find("http_requests_total{method=\"POST\",handler=\"/api/v1/detect/text\",status=\"200\"} 1"),
-              std::string::npos);
+    // A request is counted when its answer is out: a moment later.
+    constexpr std::string_view kCounted =
+        "http_requests_total{method=\"POST\",handler=\"/api/v1/detect/text\",status=\"200\"} 1\n";
+    std::string metrics = get(port(), "/metrics").body;
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (!metrics.contains(kCounted) && std::chrono::steady_clock::now() < give_up) {
+        rest(std::chrono::milliseconds(10));
+        metrics = get(port(), "/metrics").body;
+    }
+    EXPECT_TRUE(metrics.contains(kCounted)) << metrics;
     EXPECT_NE(metrics.find("tidegate_audit_recorded_total 1"), std::string::npos);
     EXPECT_NE(metrics.find("process_resident_memory_bytes"), std::string::npos);
 }
@@ -202,7 +209,12 @@ TEST_F(FirstLight, DocsPageAndItsFilesAreServed) {
 TEST_F(FirstLight, LogsOneLineARequestWithStagesAndNoBody) {
     post(port(), "/api/v1/detect/text", text_body("a very secret sentence"), {{"X-Request-Id", "logged-1"}});
     std::string log;
-    for (int i = 0; i < 100 && log.find("logged-1") == std::string::npos; ++i) {
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    const auto has_line = [&] {
+        const std::size_t found = log.find("logged-1");
+        return found != std::string::npos && log.find('\n', found) != std::string::npos;
+    };
+    while (!has_line() && std::chrono::steady_clock::now() < give_up) {
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
         log = server_->log();
     }

@@ -197,7 +197,7 @@ TEST_F(FloodService, WhatADeviceTaughtSurvivesARestart) {
             request_text("POST", kAnomaly, reading(15 * i, level_at(i)), {{"Content-Type", "application/json"}}));
         ASSERT_EQ(response.status, 200) << response.body;
     }
-    ASSERT_EQ(server_->stop(SIGTERM, 40), 0);
+    ASSERT_EQ(server_->stop(SIGTERM, 60), 0);
     start();
     const RawResponse old = post(port(), kAnomaly, reading(15 * 399, 100));
     expect_problem(old, 409);

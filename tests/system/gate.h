@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -9,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "support/upstream.h"
 #include "system/client.h"
 
@@ -47,6 +49,12 @@ class GateFixture : public ::testing::Test {
             sum += parse_double(line.substr(line.rfind(' ') + 1)).value_or(0);
         }
         return sum;
+    }
+    /// A time zone where it is about noon: no daily cap begins anew while the test runs.
+    static std::string zone_far_from_midnight() {
+        const int ahead = 12 - static_cast<int>(SystemClock().unix_ms() / 3'600'000 % 24);
+        // Named the other way round: Etc/GMT-5 is five hours ahead of Greenwich.
+        return std::string("Etc/GMT") + (ahead >= 0 ? "-" : "+") + std::to_string(std::abs(ahead));
     }
     static json::Document health(std::uint16_t port) { return parse_json(get(port, "/health").body); }
     /// Asks until `done(answer)`; the last answer. At most 60 s.

@@ -50,13 +50,13 @@ TEST_F(GateFaultsMore, ASlowRedisCostsItsTimeLimitAndNotMoreIsSaidAndIsUsedAgain
     const std::uint16_t port = server->port();
     ASSERT_EQ(until(port, "both"), "both");
     EXPECT_EQ(ask_until([&] { return status(port); }, is_ok), "\"ok\"");
-    line.delay(milliseconds(5000));
+    line.delay(milliseconds(60'000));
     RawClient client(port);
     for (int i = 0; i < 30; ++i) {
         const auto begin = Clock::now();
         EXPECT_EQ(client.ask(request_text("GET", "/a")).status, 200);
-        // redis.command_max_ms is 50 and two stages ask; the rest is a busy machine. Redis itself takes 5000.
-        EXPECT_LT(Clock::now() - begin, milliseconds(3000)) << i;
+        // redis.command_max_ms is 50 and two stages ask; the rest is a busy machine. Redis itself takes 60'000.
+        EXPECT_LT(Clock::now() - begin, milliseconds(30'000)) << i;
     }
     EXPECT_EQ(until(port, "none"), "none");
     EXPECT_EQ(status(port), "\"degraded\"");
@@ -80,7 +80,8 @@ TEST_F(GateFaultsMore, AFullRedisIsSaidAndUsedAgainOnceItHasRoom) {
     const std::string after =
         ask_until([&] { return shared(port); }, [](const std::string& now) { return now != "both"; });
     EXPECT_NE(after, "both");
-    EXPECT_EQ(status(port), "\"degraded\"");
+    const auto ask = [&] { return get(port, "/a").status == 200 ? status(port) : ""; };
+    EXPECT_EQ(ask_until(ask, [](const std::string& now) { return now == "\"degraded\""; }), "\"degraded\"");
     EXPECT_GE(metric(port, "tidegate_redis_error_replies_total"), 1);
     redis->command({"CONFIG", "SET", "maxmemory", "0"});
     EXPECT_EQ(until(port, "both"), "both");
@@ -188,8 +189,9 @@ TEST_F(GateFaultsMore, HalfOfTheAnswersA500OpensTheBreakerByItsShare) {
 
 TEST_F(GateFaultsMore, AllTargetsDownIs503WithAWaitAndNothingQueues) {
     const auto target = [] { return "{url: \"http://127.0.0.1:" + std::to_string(closed_port()) + "\"}"; };
-    const auto server = start("upstreams: {app: {targets: [" + target() + ", " + target() + ", " + target() +
-                              "], retries: {attempts_max: 1}}}\nroutes:\n" + kOff);
+    const auto server =
+        start("upstreams: {app: {targets: [" + target() + ", " + target() + ", " + target() +
+              "], breaker: {open_s: 600, open_max_s: 600}, retries: {attempts_max: 1}}}\nroutes:\n" + kOff);
     ASSERT_NE(server, nullptr);
     ask_until([&] { return get(server->port(), "/a").status; }, [](int got) { return got == 503; });
     std::atomic<int> refused{0};

@@ -43,7 +43,7 @@ TEST_F(GateFaults, ATargetThatHangsIs504InTime) {
     expect_problem(get(server->port(), "/hang"), 504, "upstream_timeout");
     const auto took = std::chrono::steady_clock::now() - begin;
     EXPECT_GE(took, std::chrono::milliseconds(280));
-    EXPECT_LT(took, std::chrono::seconds(5));
+    EXPECT_LT(took, std::chrono::seconds(30));  // A minute is the default.
     EXPECT_TRUE(upstream_.wait_left(1)) << "the call was not given up";
 }
 
@@ -112,9 +112,9 @@ TEST_F(GateFaults, A500IsPassedOnAsItIsAndOnlyWhenItCame) {
 TEST_F(GateFaults, AnUpstreamThatIsDownIsLeftAloneAndFoundAgain) {
     std::atomic<bool> down{true};
     upstream_.on("/a", [&](UpstreamCall& call) { down ? call.close() : call.answer(200, "ok"); });
-    // Half a second of quiet, so that the test need not wait long; five failures as by default.
+    // Eight seconds of quiet: a machine that stalls for less still finds it open; five failures as by default.
     const auto server = start(settings(kRoute, {},
-                                       "    breaker: {failures_max: 5, open_s: 0.5, open_max_s: 0.5, probes: 1}\n"
+                                       "    breaker: {failures_max: 5, open_s: 8, open_max_s: 8, probes: 1}\n"
                                        "    retries: {attempts_max: 1}\n"));
     ASSERT_NE(server, nullptr);
     EXPECT_EQ(health(server->port()).root().find("status")->as_string(), "ok");
@@ -139,15 +139,15 @@ TEST_F(GateFaults, AnUpstreamThatIsDownIsLeftAloneAndFoundAgain) {
 
 TEST_F(GateFaults, WhileOpenNoRequestReachesTheUpstreamOrWaits) {
     upstream_.on("/a", [](UpstreamCall& call) { call.close(); });
-    const auto server =
-        start(settings(kRoute, {}, "    breaker: {failures_max: 5, open_s: 100}\n    retries: {attempts_max: 1}\n"));
+    const auto server = start(settings(
+        kRoute, {}, "    breaker: {failures_max: 5, open_s: 600, open_max_s: 600}\n    retries: {attempts_max: 1}\n"));
     ASSERT_NE(server, nullptr);
     RawClient client(server->port());
     for (int i = 0; i < 5; ++i) client.ask(request_text("GET", "/a"));
     const unsigned before = upstream_.asked("/a");
     const auto begin = std::chrono::steady_clock::now();
     for (int i = 0; i < 200; ++i) ASSERT_EQ(client.ask(request_text("GET", "/a")).status, 503);
-    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(60));
     EXPECT_EQ(upstream_.asked("/a"), before);
 }
 

@@ -102,7 +102,12 @@ TEST_F(GateIdentity, TheFirstAdminKeyIsPrintedOnceAndWorks) {
     {
         const auto server = start(settings(kRoutes), {"--identity.required=always"});
         ASSERT_NE(server, nullptr);
-        const std::string log = server->log();
+        const std::string log =
+            ask_until([&] { return server->log(); },
+                      [](const std::string& text) {
+                          const std::size_t found = text.find("tg_");
+                          return found != std::string::npos && text.find('\n', found) != std::string::npos;
+                      });
         const std::size_t at = log.find("tg_");
         ASSERT_NE(at, std::string::npos) << log;
         key = log.substr(at, 59);

@@ -104,7 +104,8 @@ TEST_F(GateL2, AMissOfOneIsAHitOfTheOther) {
     ASSERT_TRUE(start_two());
     const RawResponse miss = get(one_->port(), "/a");
     EXPECT_EQ(miss.header("x-cache"), "MISS");
-    // The write to Redis is waited for by nobody.
+    // The write to Redis is waited for by nobody else.
+    ASSERT_TRUE(redis_holds(1));
     const RawResponse hit = ask_until([&] { return get(two_->port(), "/a"); },
                                       [](const RawResponse& answer) { return answer.header("x-cache") == "HIT"; });
     EXPECT_EQ(hit.body, "run 1");
@@ -166,7 +167,8 @@ TEST_F(GateL2, FortyEqualQuestionsToBothAskTheUpstreamOnce) {
         ask_until([&] { return let_go.load(); }, [](bool go) { return go; });
         call.answer(200, text);
     });
-    ASSERT_TRUE(start_two());
+    // A lease that outlives the test: what a machine that stalls takes is not the upstream's time.
+    ASSERT_TRUE(start_two("cache: {l2_lease_s: 600}\n"));
     std::vector<std::unique_ptr<RawClient>> herd;
     for (int i = 0; i < 40; ++i) {
         herd.push_back(std::make_unique<RawClient>((i % 2 == 0 ? one_ : two_)->port()));
@@ -188,7 +190,8 @@ TEST_F(GateL2, FortyEqualQuestionsToBothAskTheUpstreamOnce) {
     EXPECT_EQ(metric(one_->port(), "tidegate_cache_leases_total", "served") +
                   metric(two_->port(), "tidegate_cache_leases_total", "served"),
               1);
-    EXPECT_EQ(redis_->command({"KEYS", "*:l:*"}), "") << "the lease was released";
+    const auto leases = [&] { return redis_->command({"KEYS", "*:l:*"}); };
+    EXPECT_EQ(ask_until(leases, [](const std::string& names) { return names.empty(); }), "") << "it was released";
 }
 
 TEST_F(GateL2, AServerThatDiesWhileItFetchesForAllHoldsNobodyLong) {
@@ -204,7 +207,7 @@ TEST_F(GateL2, AServerThatDiesWhileItFetchesForAllHoldsNobodyLong) {
     const auto begin = Clock::now();
     EXPECT_EQ(get(two_->port(), "/slow").body, "2");
     // Until that server's lease is over, and not until its request would be.
-    EXPECT_LT(Clock::now() - begin, milliseconds(10'000));
+    EXPECT_LT(Clock::now() - begin, milliseconds(20'000));
 }
 
 TEST_F(GateL2, WithoutRedisAnswersGoOnItIsSaidAndItComesBack) {
@@ -238,7 +241,7 @@ TEST_F(GateL2, ASlowRedisCostsItsTimeLimitOnce) {
     ASSERT_NE(one_, nullptr);
     ASSERT_TRUE(shares(one_->port()));
     upstream_.on("/n", count);
-    line.delay(milliseconds(5000));
+    line.delay(milliseconds(60'000));
     RawClient client(one_->port());
     Clock::duration most{};
     for (int i = 0; i < 20; ++i) {
@@ -246,8 +249,8 @@ TEST_F(GateL2, ASlowRedisCostsItsTimeLimitOnce) {
         EXPECT_EQ(client.ask(request_text("GET", "/n?i=" + std::to_string(i))).status, 200);
         most = std::max(most, Clock::now() - begin);
     }
-    // redis.command_max_ms is 50, a timer is 20 late at most; the rest is a busy machine. Redis itself takes 5000.
-    EXPECT_LT(most, milliseconds(3000));
+    // redis.command_max_ms is 50, a timer is 20 late at most; the rest is a busy machine. Redis itself takes 60'000.
+    EXPECT_LT(most, milliseconds(30'000));
     EXPECT_EQ(upstream_.asked("/n"), 20U);
     EXPECT_GE(metric(one_->port(), "tidegate_cache_l2_reads_total", "skipped"), 1);
     line.delay(milliseconds(0));
@@ -274,7 +277,9 @@ TEST_F(GateL2, AFullRedisCostsNoAnswerIsCountedAndWhatIsTakenBackStaysTakenBack)
     EXPECT_NE(
         ask_until([&] { return get(two_->port(), "/a").body; }, [](const std::string& now) { return now != "run 1"; }),
         "run 1");
-    EXPECT_EQ(status(one_->port()), "\"degraded\"");
+    EXPECT_EQ(
+        ask_until([&] { return status(one_->port()); }, [](const std::string& now) { return now == "\"degraded\""; }),
+        "\"degraded\"");
     redis_->command({"CONFIG", "SET", "maxmemory", "0"});
     EXPECT_EQ(ask_until([&] { return status(one_->port()); }, [](const std::string& now) { return now == "\"ok\""; }),
               "\"ok\"");
@@ -298,8 +303,8 @@ TEST_F(GateL2, OnSeveralLoopsItStopsCleanlyInTheMiddleOfEverything) {
     ask_both("/hangs");
     ASSERT_TRUE(upstream_.wait_asked("/hangs", 1));
     EXPECT_GE(dropped(*two_, boss_of_two_, R"({"tag":"news"})"), 1);
-    EXPECT_EQ(two_->stop(SIGTERM, 20), 0) << two_->log();
-    EXPECT_EQ(one_->stop(SIGTERM, 20), 0) << one_->log();
+    EXPECT_EQ(two_->stop(SIGTERM, 60), 0) << two_->log();
+    EXPECT_EQ(one_->stop(SIGTERM, 60), 0) << one_->log();
 }
 
 TEST_F(GateL2, PrivateAnswersAreInNobodysRedis) {

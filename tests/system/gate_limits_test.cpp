@@ -14,7 +14,8 @@ class GateLimits : public GateFixture {
                "\", shadow: " + (shadow ? "true" : "false") + "}}}\n";
     }
     static std::string shared_through(const RedisServer& redis) {
-        return "redis: {url: \"redis://127.0.0.1:" + std::to_string(redis.port()) + "\"}\n";
+        // Late on a busy machine is not away: a Redis that is gone refuses at once.
+        return "redis: {url: \"redis://127.0.0.1:" + std::to_string(redis.port()) + "\", command_max_ms: 5000}\n";
     }
     /// How many of `count` requests, sent from 8 threads at once over the given ports in turn, got 200.
     static int admitted(const std::vector<std::uint16_t>& ports, int count) {
@@ -122,11 +123,11 @@ TEST_F(GateLimits, WithoutRedisItGoesOnSaysSoAndRecovers) {
     };
     const auto status = [&] { return std::string(health(server->port()).root().find("status")->as_string()); };
     EXPECT_TRUE(ask_until(shared, [](bool yes) { return yes; }));
-    EXPECT_EQ(status(), "ok");
+    EXPECT_EQ(ask_until(status, [](const std::string& text) { return text == "ok"; }), "ok");
     redis->kill();
     EXPECT_FALSE(ask_until(shared, [](bool yes) { return !yes; }));
     EXPECT_EQ(status(), "degraded");
-    EXPECT_NE(server->log().find("limits_shared"), std::string::npos);
+    EXPECT_TRUE(ask_until([&] { return server->log().contains("limits_shared"); }, [](bool there) { return there; }));
     ASSERT_TRUE(redis->restart());
     EXPECT_TRUE(ask_until(shared, [](bool yes) { return yes; }));
     EXPECT_EQ(ask_until(status, [](const std::string& text) { return text == "ok"; }), "ok");

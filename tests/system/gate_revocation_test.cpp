@@ -44,6 +44,10 @@ class GateRevocation : public GateFixture {
         const std::int64_t end = SystemClock().unix_ms() / 1000 + expires_in_s;
         return pipeline::testing::hs256(kSecret, R"({"sub":"ada","scope":"*","exp":)" + std::to_string(end) + "}");
     }
+    /// The log is written behind what it tells of.
+    bool is_logged(std::string_view words) const {
+        return ask_until([&] { return server_->log().contains(words); }, [](bool there) { return there; });
+    }
     double cut() const { return metric(server_->port(), "tidegate_identity_streams_cut_total"); }
 
     static constexpr const char* kSecret = "0123456789abcdef0123456789abcdef";
@@ -63,12 +67,12 @@ TEST_F(GateRevocation, AStreamOfAnUpstreamIsCutWithinASecondAndOthersGoOn) {
     const auto begin = std::chrono::steady_clock::now();
     const auto rest_of_it = dead.receive_all();
     // A quarter of a second until it is seen, half a one until it is acted on; the rest is a busy machine's.
-    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
     ASSERT_TRUE(rest_of_it.has_value());
     EXPECT_EQ(rest_of_it->find("\r\n0\r\n\r\n"), std::string::npos) << "it must not look whole";
     EXPECT_TRUE(upstream_.wait_left(1)) << "the upstream works on for nobody";
     EXPECT_EQ(cut(), 1);
-    EXPECT_NE(server_->log().find("The key was revoked."), std::string::npos);
+    EXPECT_TRUE(is_logged("The key was revoked."));
     alive.receive();
     EXPECT_FALSE(alive.closed_by_server(std::chrono::milliseconds(700))) << "longer than one look at the streams";
     EXPECT_EQ(cut(), 1);
@@ -78,20 +82,20 @@ TEST_F(GateRevocation, AStreamOfATokenThatExpiresIsCutAndOthersGoOn) {
     RawClient dead(server_->port());
     RawClient old(server_->port());
     RawClient alive(server_->port());
-    dead.send(request_text("GET", "/events", {}, bearer(token(2))));
-    old.send("GET /events HTTP/1.0\r\nAuthorization: Bearer " + token(2) + "\r\n\r\n");
+    dead.send(request_text("GET", "/events", {}, bearer(token(8))));
+    old.send("GET /events HTTP/1.0\r\nAuthorization: Bearer " + token(8) + "\r\n\r\n");
     alive.send(request_text("GET", "/events", {}, bearer(token(3600))));
     for (RawClient* client : {&dead, &old, &alive}) ASSERT_TRUE(client->wait_for("data: 1\n\n"));
-    // Between one second and two until the end, half a one until it is seen; the rest is the machine's.
+    // At most eight seconds until the end, which a machine that stalls may need to begin; half a one until it is seen.
     const auto begin = std::chrono::steady_clock::now();
     const RawResponse broken = dead.response();
-    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(15));
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(30));
     EXPECT_EQ(broken.status, 200);
     EXPECT_FALSE(broken.complete);
     EXPECT_FALSE(old.response().complete) << "without chunks only a reset can say so";
     EXPECT_TRUE(upstream_.wait_left(2)) << "the upstream works on for nobody";
     EXPECT_EQ(cut(), 2);
-    EXPECT_NE(server_->log().find("The token has expired."), std::string::npos);
+    EXPECT_TRUE(is_logged("The token has expired."));
     alive.receive();
     EXPECT_FALSE(alive.closed_by_server(std::chrono::milliseconds(700))) << "longer than one look at the streams";
     EXPECT_EQ(cut(), 2);

@@ -11,7 +11,7 @@ class GateSpend : public GateFixture {
   protected:
     GateSpend() { upstream_.on("/a", 200, "ok"); }
     static constexpr const char* kRoute = "  a: {path: /a, upstream: app, cost: \"0.1\", cache: {mode: \"off\"}}\n";
-    static constexpr const char* kCap = "spend: {address_daily_cap: \"5\"}\n";
+    const std::string kCap = "spend: {address_daily_cap: \"5\", time_zone: " + zone_far_from_midnight() + "}\n";
 
     /// Asks `count` times from 16 threads, over the ports in turn; how many got 200. Who finds its server gone stops.
     template <class Each>
@@ -101,7 +101,7 @@ TEST_F(GateSpend, FourServersOneOfThemKilledNeverChargeMoreThanTheCap) {
     ASSERT_NE(redis, nullptr);
     const std::string yaml = settings(kRoute, kCap) +
                              "identity: {address_salt: one-salt-for-all-servers}\nredis: {url: \"redis://127.0.0.1:" +
-                             std::to_string(redis->port()) + "\"}\n";
+                             std::to_string(redis->port()) + "\", command_max_ms: 5000}\n";
     std::vector<std::unique_ptr<TemporaryFolder>> folders;
     std::vector<Process> servers;
     std::vector<std::uint16_t> ports;

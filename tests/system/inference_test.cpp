@@ -23,7 +23,7 @@ class Inference : public InferenceSystem {
     }
     template <class Question>
     static bool comes_true(const Question& question) {
-        const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+        const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(60);
         while (!question()) {
             if (std::chrono::steady_clock::now() > give_up) return false;
             rest(std::chrono::milliseconds(20));

@@ -52,11 +52,11 @@ TEST_F(Keys, MadeBeforeTheFirstStartAndRevokedWhileTheServerRuns) {
     EXPECT_EQ(revoked.status, 0) << revoked.error;
     const auto begin = std::chrono::steady_clock::now();
     while (detect(server->port(), key).status != 401 &&
-           std::chrono::steady_clock::now() - begin < std::chrono::seconds(30)) {
+           std::chrono::steady_clock::now() - begin < std::chrono::seconds(60)) {
         std::this_thread::yield();
     }
     // A quarter of a second, and a busy machine.
-    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(30));
     EXPECT_EQ(detect(server->port(), late).status, 200);
 
     const std::string lines = log();

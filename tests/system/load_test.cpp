@@ -207,7 +207,7 @@ TEST_F(Load, LocustAsksTheSameMix) {
         const std::string stats = file(replay.empty() ? "made" : "replayed");
         const RunResult run = run_program(
             "env", {"REQUESTS=" + replay, environment + "/bin/locust", "-f", root + "/examples/load/locustfile.py",
-                    "--host", url(), "--headless", "--users", "3", "--spawn-rate", "3", "--run-time", "3s", "--csv",
+                    "--host", url(), "--headless", "--users", "3", "--spawn-rate", "3", "--run-time", "8s", "--csv",
                     stats, "--only-summary", "--exit-code-on-error", "1"});
         EXPECT_EQ(run.status, 0) << run.out << run.error;
         const std::string table = read_file(stats + "_stats.csv");

@@ -109,7 +109,8 @@ TEST(Night, TheNumbersCanBeReadWhileTheDetectorsAreOverloaded) {
     }
     // The first refusal says that the queue is full.
     bool refused = false;
-    for (int i = 0; i < 200 && !refused; ++i) {
+    const auto give_up = Clock::now() + std::chrono::seconds(60);
+    while (!refused && Clock::now() < give_up) {
         refused = parse_json(get(server->port(), "/health").body)
                       .root()
                       .find("pools")
@@ -124,24 +125,33 @@ TEST(Night, TheNumbersCanBeReadWhileTheDetectorsAreOverloaded) {
 }
 
 // server.drain_max_s is what a supervisor's own patience is set by.
-TEST(Night, ShutdownDoesNotWorkThroughAQueueAfterItsTimeIsOver) {
+constexpr int kWaiting = 20;
+
+/// How long a server takes to end that has no time to drain and so many batches in its queue: counted in times of one batch.
+double batches_until_the_end() {
     const TemporaryFolder folder;
     auto server = ServerProcess::start(folder.path(), {"--pools.cpu_threads", "1", "--server.drain_max_s", "0"});
-    ASSERT_NE(server, nullptr);
+    if (server == nullptr) return 0;  // Has failed the test.
     const std::string body = batch_of(20);
     const auto begin = Clock::now();
-    ASSERT_EQ(post(server->port(), "/api/v1/batch/text", body).status, 200);
-    const auto one = Clock::now() - begin;
-    constexpr int kWaiting = 20;
+    EXPECT_EQ(post(server->port(), "/api/v1/batch/text", body).status, 200);
+    const std::chrono::duration<double> one = Clock::now() - begin;
     std::vector<RawClient> clients;
     for (int i = 0; i < kWaiting; ++i) {
         clients.emplace_back(server->port());
-        ASSERT_TRUE(clients.back().send(
+        EXPECT_TRUE(clients.back().send(
             request_text("POST", "/api/v1/batch/text", body, {{"Content-Type", "application/json"}})));
     }
     const auto asked = Clock::now();
     EXPECT_EQ(server->stop(SIGTERM, 120), 0);
-    EXPECT_LT(Clock::now() - asked, one * kWaiting / 2);
+    return std::chrono::duration<double>(Clock::now() - asked) / one;
+}
+
+TEST(Night, ShutdownDoesNotWorkThroughAQueueAfterItsTimeIsOver) {
+    // A machine that stalls has three tries; a server that works through its queue needs all of it each time.
+    double least = batches_until_the_end();
+    for (int again = 0; again < 2 && least >= kWaiting / 2.0; ++again) least = batches_until_the_end();
+    EXPECT_LT(least, kWaiting / 2.0);
 }
 
 TEST(Night, ExportsLeaveThreadsForEverybodyElse) {
@@ -160,12 +170,13 @@ TEST(Night, ExportsLeaveThreadsForEverybodyElse) {
     }
     RawClient slow(server->port(), 4096);
     ASSERT_TRUE(slow.send(request_text("GET", "/api/v1/analyze/history/export")));
-    rest(std::chrono::milliseconds(500));
+    ASSERT_TRUE(slow.wait_for("200 OK"));  // And reads no further.
     expect_problem(get(server->port(), "/api/v1/analyze/history/export"), 503, "unavailable");
     EXPECT_EQ(get(server->port(), "/api/v1/analyze/history").status, 200);
     slow.close();
     bool free_again = false;
-    for (int i = 0; i < 100 && !free_again; ++i) {
+    const auto give_up = Clock::now() + std::chrono::seconds(60);
+    while (!free_again && Clock::now() < give_up) {
         free_again = get(server->port(), "/api/v1/analyze/history/export?to=2001-01-01T00:00:00Z").status == 200;
         if (!free_again) rest(std::chrono::milliseconds(50));
     }

@@ -77,7 +77,7 @@ TEST_F(PerformanceLive, AServerThatStopsEndsTheStream) {
     ASSERT_NE(server, nullptr);
     Listener listener(server->port(), "/api/v1/performance/live", {});
     ASSERT_TRUE(listener.listening());
-    EXPECT_EQ(server->stop(SIGTERM, 30), 0) << server->log();
+    EXPECT_EQ(server->stop(SIGTERM, 60), 0) << server->log();
 }
 
 TEST_F(PerformanceLive, TheDashboardIsServedOrSaysThatItIsNotThere) {

@@ -155,7 +155,7 @@ TEST_F(PostgresSystem, KillsOfTheServerAndOfTheDatabaseLoseNothingAcknowledgedAn
     EXPECT_EQ(ask("/api/v1/analyze/history?limit=1").root().find("items")->size(), 1U);
     const json::Document judged = ask_post("/api/compliance/verify", R"({"log":true})");
     EXPECT_EQ(judged.root().find("integrity")->as_string(), "sound") << to_text(judged.root());
-    server_->stop(SIGTERM, 30);
+    server_->stop(SIGTERM, 60);
     const RunResult verified = audit({"verify", "--key", key, "--json"});
     EXPECT_EQ(verified.status, 0) << verified.out << verified.error;
     const json::Document report = parse_json(verified.out);
@@ -188,7 +188,8 @@ TEST_F(PostgresSystem, ToldToGoOnItAnswersWithoutTheDatabaseAndTheLogSaysHowMany
     EXPECT_EQ(decide("lost-1"), 200);
     EXPECT_EQ(decide("lost-2"), 200);
     wait_until_degraded_is(true);
-    EXPECT_EQ(ask("/health").root().find("decisions")->find("gap_records")->as_int(), 2);
+    const auto gap = [&] { return ask("/health").root().find("decisions")->find("gap_records")->as_int(); };
+    EXPECT_EQ(ask_until(gap, [](std::int64_t records) { return records >= 2; }), 2);
     EXPECT_EQ(get(port_, "/ready").status, 200);
     ASSERT_TRUE(database_->restart());
     wait_until_degraded_is(false);
@@ -274,7 +275,7 @@ TEST_F(PostgresSystem, ADecisionIsProvenFromTheDatabaseAndWhatSomebodyTouchesIsF
     }
     const std::string key = key_file();
     ask_until([&] { return get(port_, "/api/compliance/receipt/" + id).status; }, [](int got) { return got == 200; });
-    server_->stop(SIGTERM, 30);
+    server_->stop(SIGTERM, 60);
     const std::string receipt = folder_.path() + "/one.receipt";
     const RunResult proved = audit({"prove", "--id", id, "--out", receipt});
     EXPECT_EQ(proved.status, 0) << proved.error;

@@ -66,7 +66,7 @@ TEST_F(ProfileRoutes, AHeapProfileSaysWhoHoldsMemory) {
 TEST_F(ProfileRoutes, AFlameGraphNamesThreadsAndFunctions) {
     std::atomic<bool> ended{false};
     std::thread busy = load(ended);
-    const RawResponse answer = ask("/debug/pprof/flame?seconds=2");
+    const RawResponse answer = ask("/debug/pprof/flame?seconds=5");
     ended = true;
     busy.join();
     ASSERT_EQ(answer.status, 200) << answer.body;
@@ -97,7 +97,7 @@ TEST_F(ProfileRoutes, AServerThatStopsEndsTheProfile) {
     std::atomic<int> status{0};
     std::thread other([&] { status = ask("/debug/pprof/profile?seconds=60").status; });
     ask_until([&] { return ask("/debug/pprof/profile?seconds=1").status; }, [](int s) { return s == 503; });
-    EXPECT_EQ(server_->stop(SIGTERM, 30), 0) << server_->log();
+    EXPECT_EQ(server_->stop(SIGTERM, 60), 0) << server_->log();
     other.join();
     EXPECT_EQ(status, 503);
 }
@@ -108,7 +108,7 @@ TEST_F(ProfileRoutes, GoToolPprofReadsThemFromTheServer) {
     std::atomic<bool> ended{false};
     std::thread busy = load(ended);
     const std::string url = "http://key:" + key_ + "@127.0.0.1:" + std::to_string(server_->port()) + "/debug/pprof/";
-    const RunResult cpu = run_program(go, {"tool", "pprof", "-top", "-seconds=2", url + "profile"});
+    const RunResult cpu = run_program(go, {"tool", "pprof", "-top", "-seconds=5", url + "profile"});
     const RunResult waits = run_program(go, {"tool", "pprof", "-top", url + "mutex"});
     ended = true;
     busy.join();

@@ -56,7 +56,12 @@ TEST_F(WhatPrometheusGets, EveryMetricOfTheRulesAndDashboardsIsMeasured) {
     ASSERT_NE(server, nullptr);
     EXPECT_EQ(get(server->port(), "/app/x").status, 200);
     EXPECT_EQ(post(server->port(), "/api/v1/detect/text", text_body(kHumanText)).status, 200);
-    const std::string metrics = get(server->port(), "/metrics").body;
+    // A request is counted when its answer is out: a moment later.
+    const std::string metrics =
+        ask_until([&] { return get(server->port(), "/metrics").body; },
+                  [](const std::string& text) {
+                      return text.contains("http_requests_total{method=\"POST\",handler=\"/api/v1/detect/text\"");
+                  });
     ASSERT_FALSE(metrics.empty());
     std::set<std::string> files;
     for (const char* folder : {"/prometheus", "/grafana"}) {

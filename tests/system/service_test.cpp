@@ -31,10 +31,10 @@ class Service : public GateFixture {
         ASSERT_EQ(::bind(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
         ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
     }
-    /// The next word; empty when none comes within 20 s.
+    /// The next word; empty when none comes within 60 s.
     std::string next() const {
         pollfd waiting{socket_, POLLIN, 0};
-        if (::poll(&waiting, 1, 20'000) != 1) return {};
+        if (::poll(&waiting, 1, 60'000) != 1) return {};
         std::array<char, 256> bytes{};
         const ssize_t got = ::recv(socket_, bytes.data(), bytes.size(), 0);
         return got > 0 ? std::string(bytes.data(), static_cast<std::size_t>(got)) : std::string();
@@ -53,7 +53,7 @@ TEST_F(Service, SaysThatItIsReadyWhenItAnswersLivesWhileItsLoopsTurnAndSaysThatI
     EXPECT_EQ(get(server->port(), "/ready").status, 200);
     EXPECT_EQ(next(), "WATCHDOG=1");
     EXPECT_EQ(next(), "WATCHDOG=1");
-    EXPECT_EQ(server->stop(SIGTERM, 30), 0);
+    EXPECT_EQ(server->stop(SIGTERM, 60), 0);
     std::string last;
     for (int i = 0; i < 1000 && last != "STOPPING=1"; ++i) last = next();
     EXPECT_EQ(last, "STOPPING=1");
@@ -69,7 +69,7 @@ TEST_F(Service, HealthSaysWhetherTheServerOfTheSettingsAnswers) {
     EXPECT_EQ(run_binary({"health", "--port", port, "--path", "/live", "--address", "0.0.0.0"}).status, 0);
     EXPECT_EQ(run_binary({"health", "--port", port, "--path", "/no-such-path"}).status, 1);
     EXPECT_EQ(run_binary({"health", "--port", port, "--path", "relative"}).status, 2);
-    server->stop(SIGTERM, 30);
+    server->stop(SIGTERM, 60);
     const RunResult gone = run_binary({"health", "--port", port});
     EXPECT_EQ(gone.status, 1);
     EXPECT_THAT(gone.error, HasSubstr("port " + port));

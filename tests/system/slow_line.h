@@ -49,7 +49,7 @@ class SlowLine {
     SlowLine& operator=(const SlowLine&) = delete;
 
     std::uint16_t port() const noexcept { return port_; }
-    /// Everything the server says from now on arrives so much later.
+    /// Everything the server says from now on arrives so much later; what is held back comes at once when it is 0 again.
     void delay(std::chrono::milliseconds by) { delay_ms_ = static_cast<int>(by.count()); }
 
   private:
@@ -78,7 +78,11 @@ class SlowLine {
     void pump(int from, int to, bool held_back) const {
         char bytes[65536];
         for (ssize_t got = 0; (got = ::recv(from, bytes, sizeof bytes, 0)) > 0;) {
-            if (held_back && delay_ms_ > 0) rest(std::chrono::milliseconds(delay_ms_.load()));
+            const auto since = std::chrono::steady_clock::now();
+            while (held_back &&
+                   std::chrono::steady_clock::now() - since < std::chrono::milliseconds(delay_ms_.load())) {
+                rest(std::chrono::milliseconds(5));
+            }
             std::string_view left(bytes, static_cast<std::size_t>(got));
             while (!left.empty()) {
                 const ssize_t sent = ::send(to, left.data(), left.size(), MSG_NOSIGNAL);

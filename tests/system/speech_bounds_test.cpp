@@ -121,9 +121,13 @@ TEST_F(SpeechBounds, WhoeverLeavesBeforeTheAnswerGivesTheShareBack) {
     EXPECT_EQ(hand_in(large, north).status, 429);
     leaving.reset();
     EXPECT_TRUE(comes_true([&] { return hand_in(large, north).status == 202; }));
-    const json::Document list = parse_json(get(server_->port(), kTranscribe, north).body);
     std::multiset<std::string> states;
-    each_in(list.root(), "items", [&](json::Value one) { states.insert(text(one, "status")); });
+    EXPECT_TRUE(comes_true([&] {
+        const json::Document list = parse_json(get(server_->port(), kTranscribe, north).body);
+        states.clear();
+        each_in(list.root(), "items", [&](json::Value one) { states.insert(text(one, "status")); });
+        return states.contains("cancelled");
+    }));
     EXPECT_EQ(states.count("cancelled"), 1U);
     EXPECT_EQ(states.size(), 2U);
 }
