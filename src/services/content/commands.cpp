@@ -10,6 +10,7 @@
 
 #include "services/content/content.h"
 #include "services/content/import.h"
+#include "services/content/ledger/sqlite_books.h"
 
 namespace tidegate::content {
 namespace {
@@ -104,7 +105,9 @@ int run_ledger(const service::CommandInput& input) {
     const SystemDisk disk;
     const std::string path = ledger_path(input.data_dir);
     if (!disk.exists(path)) return service::failed({ErrorCode::kNotFound, path + ": there is no ledger"});
-    const auto books = Books::open(path, clock, random);
+    const auto home = SqliteBooks::open(path, clock);
+    if (!home) return service::failed(home.error());
+    const auto books = Books::open(**home, clock, random);
     if (!books) return service::failed(books.error());
     const auto found = (*books)->reconcile();
     if (!found) return service::failed(found.error());

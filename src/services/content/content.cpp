@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "services/content/ledger/sqlite_books.h"
 #include "services/content/model_embedder.h"
 
 namespace tidegate::content {
@@ -61,7 +62,8 @@ Result<std::unique_ptr<service::Service>> ContentService::open(ContentNeeds need
                     (in_database ? "the database of the texts (database.url): " : "") + library.error().message);
     }
     content->library_ = *std::move(library);
-    TG_TRY(content->ledger_, Ledger::open(ledger_path(given.data_dir), given.clock, given.random));
+    TG_TRY(auto books, SqliteBooks::open(ledger_path(given.data_dir), given.clock));
+    TG_TRY(content->ledger_, Ledger::open(std::move(books), given.clock, given.random));
     return content;
 }
 

@@ -12,6 +12,7 @@
 #include <map>
 #include <set>
 
+#include "services/content/ledger/sqlite_books.h"
 #include "store/temporary_folder.h"
 
 namespace tidegate::content {
@@ -35,7 +36,21 @@ TEST(Amounts, AreDecimalsOfEightPlaces) {
 
 class BooksTest : public ::testing::Test {
   protected:
-    void SetUp() override { books_ = Books::open(folder_.file("ledger.db"), clock_, random_).value(); }
+    void SetUp() override {
+        home_ = SqliteBooks::open(folder_.file("ledger.db"), clock_).value();
+        books_ = Books::open(*home_, clock_, random_).value();
+    }
+    std::unique_ptr<Ledger> ledger(const std::string& name) {
+        return Ledger::open(SqliteBooks::open(folder_.file(name), clock_).value(), clock_, random_).value();
+    }
+    /// Statements as psql or sqlite3 would send them.
+    Result<void> execute(std::initializer_list<std::string_view> statements) {
+        for (const std::string_view sql : statements) {
+            TG_TRY(const auto statement, books_->store().prepare(sql));
+            TG_CHECK(statement->run());
+        }
+        return {};
+    }
     User add(const Actor& actor, const std::string& name) {
         User user;
         user.id = user.username = name;
@@ -75,6 +90,7 @@ class BooksTest : public ::testing::Test {
     ManualClock clock_;
     SeededRandom random_{5};
     store::TemporaryFolder folder_;
+    std::unique_ptr<BookHome> home_;
     std::unique_ptr<Books> books_;
 };
 
@@ -117,7 +133,7 @@ TEST_F(BooksTest, EntriesCanNeitherBeChangedNorRemoved) {
     for (const std::string_view sql :
          {"UPDATE entries SET amount = 1", "DELETE FROM entries", "UPDATE transfers SET amount = 1",
           "DELETE FROM transfers", "UPDATE accounts SET balance = -1 WHERE kind = 'user'"}) {
-        EXPECT_FALSE(books_->database().execute(sql)) << sql;
+        EXPECT_FALSE(execute({sql})) << sql;
     }
 }
 
@@ -125,7 +141,7 @@ TEST_F(BooksTest, ReconciliationFindsABalanceThatDoesNotFollowFromItsEntries) {
     const User ann = add(kAnn, "ann");
     ASSERT_TRUE(books_->award(kAnn, "ann", kToken, {}));
     expect_sound();
-    ASSERT_TRUE(books_->database().execute("UPDATE accounts SET balance = balance + 1 WHERE kind = 'user'"));
+    ASSERT_TRUE(execute({"UPDATE accounts SET balance = balance + 1 WHERE kind = 'user'"}));
     const Reconciliation found = books_->reconcile().value();
     ASSERT_EQ(found.faults.size(), 1U);
     EXPECT_EQ(found.faults[0],
@@ -249,12 +265,9 @@ TEST_F(BooksTest, ReconciliationLetsNoTenantMakeUpForAnother) {
     ASSERT_TRUE(books_->award(kAnn, "ann", kToken, {}));
     ASSERT_TRUE(books_->award(kElsewhere, "cat", kToken, {}));
     // As if an entry had been written to an account of another tenant.
-    ASSERT_TRUE(
-        books_->database().execute("DROP TRIGGER entries_stay; UPDATE entries SET amount = 70000000 WHERE account = " +
-                                   std::to_string(ann.account) +
-                                   "; UPDATE entries SET amount = 130000000 "
-                                   "WHERE account = " +
-                                   std::to_string(cat.account)));
+    ASSERT_TRUE(execute({"DROP TRIGGER entries_stay",
+                         "UPDATE entries SET amount = 70000000 WHERE account = " + std::to_string(ann.account),
+                         "UPDATE entries SET amount = 130000000 WHERE account = " + std::to_string(cat.account)}));
     const Reconciliation found = books_->reconcile().value();
     EXPECT_FALSE(found.sound());
     EXPECT_NE(found.sum, 0);
@@ -306,9 +319,9 @@ TEST_F(BooksTest, EveryQuestionOfTheBooksHasAnIndex) {
         {"DELETE FROM answers WHERE created_ms < 9", "answers_by_age"},
         {"SELECT body FROM answers WHERE tenant = 't' AND actor = 'a' AND key = 'k'", "PRIMARY KEY"}};
     for (const auto& [sql, index] : plans) {
-        auto statement = books_->database().prepare("EXPLAIN QUERY PLAN " + sql).value();
+        const auto statement = books_->store().prepare("EXPLAIN QUERY PLAN " + sql).value();
         std::string plan;
-        while (statement.step().value()) plan += std::string(statement.text(3)) + "; ";
+        while (statement->step().value()) plan += std::string(statement->text(3)) + "; ";
         EXPECT_NE(plan.find(index), std::string::npos) << sql << ": " << plan;
         EXPECT_EQ(plan.find("TEMP B-TREE"), std::string::npos) << sql << ": " << plan;
     }
@@ -352,7 +365,7 @@ Result<LedgerAnswer> fund(Ledger& ledger, int users, Units each) {
 }
 
 TEST_F(BooksTest, TheSameKeyGivesTheSameAnswerAndAnotherQuestionUnderItIsAConflict) {
-    auto ledger = Ledger::open(folder_.file("once.db"), clock_, random_).value();
+    auto ledger = this->ledger("once.db");
     ASSERT_TRUE(fund(*ledger, 2, kToken));
     EXPECT_EQ(transfer_by_key(*ledger, "k", "q", "u0", "u1", 10).value().body, "0.99999990");
     const LedgerAnswer again = transfer_by_key(*ledger, "k", "q", "u0", "u1", 10).value();
@@ -363,14 +376,14 @@ TEST_F(BooksTest, TheSameKeyGivesTheSameAnswerAndAnotherQuestionUnderItIsAConfli
     EXPECT_FALSE(transfer_by_key(*ledger, "late", "q", "u1", "u0", 2 * kToken));
     EXPECT_TRUE(transfer_by_key(*ledger, "late", "q2", "u1", "u0", 1));
     ledger.reset();
-    ledger = Ledger::open(folder_.file("once.db"), clock_, random_).value();
+    ledger = this->ledger("once.db");
     EXPECT_TRUE(transfer_by_key(*ledger, "k", "q", "u0", "u1", 10).value().repeated);
     ledger->stop();
     EXPECT_EQ(transfer_by_key(*ledger, "k", "q", "u0", "u1", 10).error().code, ErrorCode::kUnavailable);
 }
 
 TEST_F(BooksTest, AKeptAnswerEndsAfterADayAndWithTheCardItNames) {
-    auto ledger = Ledger::open(folder_.file("kept.db"), clock_, random_).value();
+    auto ledger = this->ledger("kept.db");
     ASSERT_TRUE(fund(*ledger, 2, kToken));
     EXPECT_EQ(ledger->changes(), 1U);
     EXPECT_FALSE(transfer_by_key(*ledger, "k", "q", "u0", "u1", 10).value().repeated);
@@ -417,7 +430,9 @@ constexpr Units kEach = 50;
 [[noreturn]] void transfer_for_ever(const std::string& path, const std::array<int, kClients>& begin, int out) {
     const SystemClock clock;
     SystemRandom random;
-    auto ledger = Ledger::open(path, clock, random);
+    auto home = SqliteBooks::open(path, clock);
+    if (!home) _exit(1);
+    auto ledger = Ledger::open(*std::move(home), clock, random);
     if (!ledger || !fund(**ledger, kClients, kEach)) _exit(1);
     std::vector<std::thread> clients;
     for (int client = 0; client < kClients; ++client) {
@@ -460,16 +475,16 @@ TEST_F(BooksTest, KilledAtAnyMomentTheSumHoldsAndEveryAcknowledgedTransferIsTher
         int status = 0;
         ASSERT_EQ(waitpid(child, &status, 0), child);
         ASSERT_TRUE(WIFSIGNALED(status)) << WEXITSTATUS(status);
-        auto books = Books::open(path, clock_, random_).value();
+        const auto home = SqliteBooks::open(path, clock_).value();
+        auto books = Books::open(*home, clock_, random_).value();
         const Reconciliation found = books->reconcile().value();
         EXPECT_TRUE(found.sound()) << (found.faults.empty() ? "" : found.faults.front());
-        EXPECT_EQ(books->database().integer("SELECT sum(balance) FROM accounts WHERE kind = 'user'").value(),
+        EXPECT_EQ(books->store().number("SELECT sum(balance) FROM accounts WHERE kind = 'user'").value(),
                   kClients * kEach);
         std::map<std::string, int, std::less<>> times;
-        auto rows = books->database()
-                        .prepare("SELECT reason, count(*) FROM transfers WHERE reason <> '' GROUP BY reason")
-                        .value();
-        while (rows.step().value()) times.emplace(rows.text(0), static_cast<int>(rows.integer(1)));
+        const auto rows =
+            books->store().prepare("SELECT reason, count(*) FROM transfers WHERE reason <> '' GROUP BY reason").value();
+        while (rows->step().value()) times.emplace(rows->text(0), static_cast<int>(rows->integer(1)));
         for (const std::string& key : acknowledged) EXPECT_EQ(times[key], 1) << key;
         for (const auto& [key, count] : times) EXPECT_EQ(count, 1) << key;
     }

@@ -1,4 +1,4 @@
-// Books: users, cards, attributions and the double-entry ledger, as rows of ledger.db over one connection.
+// Books: users, cards, attributions and the double-entry ledger, as rows of ledger.db or of PostgreSQL over one connection.
 //
 // Guarantee   Within the caller's transaction every transfer writes two entries that add up to zero and both balances that follow from
 //             them; no user's balance falls below zero; entries are never changed nor removed. A tenant sees its own rows alone.
@@ -18,7 +18,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "services/content/ledger/amount.h"
-#include "store/sqlite.h"
+#include "services/content/ledger/book_store.h"
 
 namespace tidegate::content {
 
@@ -101,8 +101,8 @@ bool is_public_level(std::string_view privacy_level) noexcept;
 
 class Books {
   public:
-    static Result<std::unique_ptr<Books>> open(const std::string& path, const Clock& clock, Random& random);
-    store::Database& database() noexcept { return *database_; }
+    static Result<std::unique_ptr<Books>> open(BookHome& home, const Clock& clock, Random& random);
+    BookStore& store() noexcept { return *store_; }
 
     // Users.
     Result<User> add_user(const Actor& actor, User user);
@@ -148,16 +148,18 @@ class Books {
     UnixMillis now() const noexcept { return clock_.unix_ms(); }
 
   private:
-    Books(std::unique_ptr<store::Database> database, const Clock& clock, Random& random)
-        : database_(std::move(database)), clock_(clock), random_(random) {}
+    Books(std::unique_ptr<BookStore> store, const Clock& clock, Random& random)
+        : store_(std::move(store)), clock_(clock), random_(random) {}
+    struct Accounts {
+        Units from_balance = 0, to_balance = 0;
+        bool from_supply = false;
+    };
+    Result<Accounts> lock_accounts(std::int64_t from, std::int64_t to);
     Result<std::int64_t> supply_of(std::string_view tenant);
     /// The one place that changes balances.
     Result<Transfer> move(const Actor& actor, std::int64_t from, std::int64_t to, Units amount, Transfer note);
-    Result<Units> balance_of(std::int64_t account);
-    Result<Page<Attribution>> attribution_page(const Actor& actor, std::string_view where, std::string_view what,
-                                               std::int64_t before, std::size_t limit);
 
-    std::unique_ptr<store::Database> database_;
+    const std::unique_ptr<BookStore> store_;
     const Clock& clock_;
     Random& random_;
 };

@@ -1,4 +1,7 @@
 // Books: cards and who built on whose.
+#include <algorithm>
+
+#include "base/strings.h"
 #include "services/content/ledger/books.h"
 #include "services/content/ledger/sql.h"
 
@@ -14,7 +17,7 @@ constexpr std::string_view kCardTables = " FROM cards c JOIN users u ON u.row = 
 constexpr std::string_view kCardSeen =
     " c.removed = 0 AND (?20 = 1 OR u.owner = ?21 OR c.privacy_level IN ('BUSINESS', 'IDEAS')) ";
 
-Card read_card(const store::Statement& row) {
+Card read_card(const BookStatement& row) {
     return {.id = std::string(row.text(1)),
             .user_id = std::string(row.text(2)),
             .title = std::string(row.text(3)),
@@ -46,7 +49,7 @@ constexpr std::string_view kAttributionSeen =
     "('BUSINESS', 'IDEAS')) ";
 
 /// Without what belongs to an end that the actor may not see.
-Attribution read_attribution(const store::Statement& row) {
+Attribution read_attribution(const BookStatement& row) {
     const bool source_seen = row.integer(13) != 0, target_seen = row.integer(14) != 0;
     Attribution out{.id = std::string(row.text(1)),
                     .source_card_id = std::string(row.text(2)),
@@ -78,8 +81,8 @@ Attribution read_attribution(const store::Statement& row) {
     return out;
 }
 
-void bind_seer(store::Statement& statement, const Actor& actor) {
-    statement.bind(20, std::int64_t{actor.admin ? 1 : 0}).bind(21, std::string_view(actor.name));
+void bind_seer(BookStatement& statement, const Actor& actor) {
+    statement.bind(20, std::int64_t{actor.admin ? 1 : 0}).bind(21, actor.name);
 }
 
 Result<void> check_own(const Actor& actor, const Card& card) {
@@ -114,35 +117,36 @@ Result<Card> Books::add_card(const Actor& actor, Card card) {
     card.user = of.row;
     card.owner = of.owner;
     card.created_ms = card.updated_ms = now();
-    TG_TRY(store::Statement statement,
-           database_->prepare("INSERT INTO cards (tenant, id, title, body, category, privacy_level, tags, metadata, "
-                              "parent_id, source_url,"
-                              " user, created_ms, updated_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
-    bind_texts(statement, {actor.tenant, card.id, card.title, card.body, card.category, card.privacy_level, card.tags,
-                           card.metadata, card.parent_id, card.source_url});
-    TG_CHECK(statement.bind(11, card.user).bind(12, card.created_ms).bind(13, card.updated_ms).run());
-    card.row = database_->last_insert_rowid();
+    TG_TRY(const auto statement,
+           store_->prepare("INSERT INTO cards (tenant, id, title, body, category, privacy_level, tags, metadata, "
+                           "parent_id, source_url,"
+                           " \"user\", created_ms, updated_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                           " RETURNING row"));
+    bind_texts(*statement, {actor.tenant, card.id, card.title, card.body, card.category, card.privacy_level, card.tags,
+                            card.metadata, card.parent_id, card.source_url});
+    statement->bind(11, card.user).bind(12, card.created_ms).bind(13, card.updated_ms);
+    TG_TRY(card.row, statement->inserted());
     return card;
 }
 
 Result<Card> Books::card(const Actor& actor, std::string_view id) {
-    TG_TRY(store::Statement statement,
-           database_->prepare(
-               sql_of({"SELECT ", kCardColumns, kCardTables, "WHERE c.tenant = ?1 AND c.id = ?2 AND", kCardSeen})));
-    bind_seer(statement, actor);
-    TG_TRY(const bool found, statement.bind(1, std::string_view(actor.tenant)).bind(2, id).step());
+    TG_TRY(const auto statement, store_->prepare(sql_of({"SELECT ", kCardColumns, kCardTables,
+                                                         "WHERE c.tenant = ?1 AND c.id = ?2 AND", kCardSeen})));
+    bind_seer(*statement, actor);
+    TG_TRY(const bool found, statement->bind(1, actor.tenant).bind(2, id).step());
     if (!found) return fail(ErrorCode::kNotFound, "There is no such card.");
-    return read_card(statement);
+    return read_card(*statement);
 }
 
 Result<Card> Books::change_card(const Actor& actor, const Card& card) {
     TG_CHECK(check_own(actor, card));
-    TG_TRY(store::Statement statement,
-           database_->prepare(
+    TG_TRY(const auto statement,
+           store_->prepare(
                "UPDATE cards SET title = ?1, body = ?2, category = ?3, privacy_level = ?4, tags = ?5, metadata = ?6,"
-               " updated_ms = ?7, published = published AND ?4 IN ('BUSINESS', 'IDEAS') WHERE row = ?8"));
-    bind_texts(statement, {card.title, card.body, card.category, card.privacy_level, card.tags, card.metadata});
-    TG_CHECK(statement.bind(7, now()).bind(8, card.row).run());
+               " updated_ms = ?7, published = CASE WHEN ?4 IN ('BUSINESS', 'IDEAS') THEN published ELSE 0 END WHERE "
+               "row = ?8"));
+    bind_texts(*statement, {card.title, card.body, card.category, card.privacy_level, card.tags, card.metadata});
+    TG_CHECK(statement->bind(7, now()).bind(8, card.row).run());
     return this->card(actor, card.id);
 }
 
@@ -150,37 +154,36 @@ Result<void> Books::remove_card(const Actor& actor, std::string_view id) {
     TG_TRY(const Card gone, card(actor, id));
     TG_CHECK(check_own(actor, gone));
     // The row stays for the attributions that name it; its words go.
-    TG_TRY(store::Statement statement,
-           database_->prepare(
+    TG_TRY(const auto statement,
+           store_->prepare(
                "UPDATE cards SET removed = 1, published = 0, title = '', body = '', metadata = '', tags = '[]', "
                "updated_ms = ?2 WHERE row = ?1"));
-    TG_CHECK(statement.bind(1, gone.row).bind(2, now()).run());
+    TG_CHECK(statement->bind(1, gone.row).bind(2, now()).run());
     // Nor may a repeated key give them.
-    TG_TRY(store::Statement answers,
-           database_->prepare("UPDATE answers SET status = 404, body = '' WHERE tenant = ? AND instr(body, ?) > 0"));
+    TG_TRY(const auto answers,
+           store_->prepare("UPDATE answers SET status = 404, body = '' WHERE tenant = ? AND instr(body, ?) > 0"));
     const std::string named = sql_of({"\"", gone.id, "\""});
-    return answers.bind(1, std::string_view(actor.tenant)).bind(2, std::string_view(named)).run();
+    return answers->bind(1, actor.tenant).bind(2, named).run();
 }
 
 Result<Page<Card>> Books::cards(const Actor& actor, const CardFilter& filter, std::int64_t before, std::size_t limit) {
     std::string sql =
-        sql_of({"SELECT ", kCardColumns, kCardTables, "WHERE c.tenant = ?1 AND c.row < ?2 AND", kCardSeen});
-    if (!filter.user_id.empty()) sql += " AND c.user = (SELECT row FROM users WHERE tenant = ?1 AND id = ?4)";
+        sql_of({"SELECT ", kCardColumns, kCardTables, "WHERE c.tenant = ?3 AND c.row < ?1 AND", kCardSeen});
+    if (!filter.user_id.empty()) sql += " AND c.user = (SELECT o.row FROM users o WHERE o.tenant = ?3 AND o.id = ?4)";
     if (!filter.category.empty()) sql += " AND c.category = ?5";
     if (!filter.privacy_level.empty()) sql += " AND c.privacy_level = ?6";
-    if (!filter.text.empty())
-        sql += " AND (instr(lower(c.title), lower(?7)) > 0 OR instr(lower(c.body), lower(?7)) > 0)";
+    if (!filter.text.empty()) sql += " AND (instr(lower(c.title), ?7) > 0 OR instr(lower(c.body), ?7) > 0)";
     if (filter.published) sql += *filter.published ? " AND c.published = 1" : " AND c.published = 0";
-    sql += " ORDER BY c.row DESC LIMIT ?3";
-    TG_TRY(store::Statement statement, database_->prepare(sql));
-    bind_seer(statement, actor);
-    statement.bind(1, std::string_view(actor.tenant)).bind(2, before_or_last(before));
-    statement.bind(3, static_cast<std::int64_t>(limit + 1));
-    if (!filter.user_id.empty()) statement.bind(4, std::string_view(filter.user_id));
-    if (!filter.category.empty()) statement.bind(5, std::string_view(filter.category));
-    if (!filter.privacy_level.empty()) statement.bind(6, std::string_view(filter.privacy_level));
-    if (!filter.text.empty()) statement.bind(7, std::string_view(filter.text));
-    return read_page<Card>(statement, limit, read_card);
+    sql += " ORDER BY c.row DESC LIMIT ?2";
+    TG_TRY(const auto statement, store_->prepare(sql));
+    bind_seer(*statement, actor);
+    statement->bind(3, actor.tenant);
+    const std::string part = to_lower(filter.text);
+    if (!filter.user_id.empty()) statement->bind(4, filter.user_id);
+    if (!filter.category.empty()) statement->bind(5, filter.category);
+    if (!filter.privacy_level.empty()) statement->bind(6, filter.privacy_level);
+    if (!part.empty()) statement->bind(7, part);
+    return read_page<Card>(*store_, *statement, before, limit, read_card);
 }
 
 Result<Card> Books::publish(const Actor& actor, std::string_view card_id) {
@@ -190,17 +193,17 @@ Result<Card> Books::publish(const Actor& actor, std::string_view card_id) {
         return fail(ErrorCode::kFailedValidation, "Only cards of BUSINESS and IDEAS are published.");
     }
     if (wanted.published) return wanted;
-    TG_TRY(store::Statement asked, database_->prepare("SELECT rewarded FROM cards WHERE row = ?"));
-    TG_CHECK(asked.bind(1, wanted.row).step());
-    const bool rewarded = asked.integer(0) != 0;
-    asked.reset();
+    TG_TRY(const auto asked, store_->prepare("SELECT rewarded FROM cards WHERE row = ?"));
+    TG_CHECK(asked->bind(1, wanted.row).step());
+    const bool rewarded = asked->integer(0) != 0;
+    asked->reset();
     // The last characters of a UUIDv7 are its random ones.
     const std::string url = "/cards/" + slug_of(wanted.title) + "-" +
                             wanted.id.substr(wanted.id.size() - std::min<std::size_t>(8, wanted.id.size()));
-    TG_TRY(store::Statement statement,
-           database_->prepare(
+    TG_TRY(const auto statement,
+           store_->prepare(
                "UPDATE cards SET published = 1, rewarded = 1, published_url = ?2, updated_ms = ?3 WHERE row = ?1"));
-    TG_CHECK(statement.bind(1, wanted.row).bind(2, std::string_view(url)).bind(3, now()).run());
+    TG_CHECK(statement->bind(1, wanted.row).bind(2, url).bind(3, now()).run());
     if (!rewarded) {
         Transfer note;
         note.kind = "earn";
@@ -221,12 +224,10 @@ Result<Attribution> Books::attribute(const Actor& actor, Attribution wanted, std
     if (target.user != citing.row) {
         return fail(ErrorCode::kPermissionDenied, "The citing card belongs to another user.");
     }
-    TG_TRY(store::Statement same,
-           database_->prepare("SELECT 1 FROM attributions WHERE source = ? AND target = ? AND type = ?"));
-    TG_TRY(const bool known,
-           same.bind(1, source.row).bind(2, target.row).bind(3, std::string_view(wanted.type)).step());
+    TG_TRY(const auto same, store_->prepare("SELECT 1 FROM attributions WHERE source = ? AND target = ? AND type = ?"));
+    TG_TRY(const bool known, same->bind(1, source.row).bind(2, target.row).bind(3, wanted.type).step());
     if (known) return fail(ErrorCode::kConflict, "This attribution is there already.");
-    same.reset();
+    same->reset();
     wanted.id = fresh_id();
     wanted.user_id = citing.id;
     wanted.author_id = source.user_id;
@@ -243,60 +244,58 @@ Result<Attribution> Books::attribute(const Actor& actor, Attribution wanted, std
         wanted.transfer_id = paid.id;
         wanted.amount = *price;
     }
-    TG_TRY(
-        store::Statement statement,
-        database_->prepare(
-            "INSERT INTO attributions (tenant, id, type, context, excerpt, metadata, transfer_id, source, target, user,"
-            " author, amount, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
-    bind_texts(statement,
+    TG_TRY(const auto statement,
+           store_->prepare(
+               "INSERT INTO attributions (tenant, id, type, context, excerpt, metadata, transfer_id, source, target, "
+               "\"user\", author, amount, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING row"));
+    bind_texts(*statement,
                {actor.tenant, wanted.id, wanted.type, wanted.context, wanted.excerpt, metadata, wanted.transfer_id});
-    statement.bind(8, source.row).bind(9, target.row).bind(10, citing.row).bind(11, source.user);
-    TG_CHECK(statement.bind(12, wanted.amount).bind(13, wanted.created_ms).run());
-    wanted.row = database_->last_insert_rowid();
+    statement->bind(8, source.row).bind(9, target.row).bind(10, citing.row).bind(11, source.user);
+    TG_TRY(wanted.row, statement->bind(12, wanted.amount).bind(13, wanted.created_ms).inserted());
     wanted.metadata = metadata;
     return wanted;
 }
 
 Result<Attribution> Books::attribution(const Actor& actor, std::string_view id) {
-    TG_TRY(store::Statement statement,
-           database_->prepare(sql_of({kAttributionSelect, "WHERE x.tenant = ?1 AND x.id = ?2 AND", kAttributionSeen})));
-    bind_seer(statement, actor);
-    TG_TRY(const bool found, statement.bind(1, std::string_view(actor.tenant)).bind(2, id).step());
+    TG_TRY(const auto statement,
+           store_->prepare(sql_of({kAttributionSelect, "WHERE x.tenant = ?1 AND x.id = ?2 AND", kAttributionSeen})));
+    bind_seer(*statement, actor);
+    TG_TRY(const bool found, statement->bind(1, actor.tenant).bind(2, id).step());
     if (!found) return fail(ErrorCode::kNotFound, "There is no such attribution.");
-    return read_attribution(statement);
+    return read_attribution(*statement);
 }
 
 Result<Page<Attribution>> Books::attributions_of_card(const Actor& actor, std::string_view card_id, std::int64_t before,
                                                       std::size_t limit) {
     TG_TRY(const Card of, card(actor, card_id));
-    TG_TRY(store::Statement statement,
-           database_->prepare(
-               sql_of({kAttributionSelect, "WHERE x.source = ?1 AND x.row < ?2 ORDER BY x.row DESC LIMIT ?3"})));
-    bind_seer(statement, actor);
-    statement.bind(1, of.row).bind(2, before_or_last(before)).bind(3, static_cast<std::int64_t>(limit + 1));
-    return read_page<Attribution>(statement, limit, read_attribution);
+    TG_TRY(const auto statement,
+           store_->prepare(
+               sql_of({kAttributionSelect, "WHERE x.source = ?3 AND x.row < ?1 ORDER BY x.row DESC LIMIT ?2"})));
+    bind_seer(*statement, actor);
+    statement->bind(3, of.row);
+    return read_page<Attribution>(*store_, *statement, before, limit, read_attribution);
 }
 
 Result<Page<Attribution>> Books::attributions_received(const Actor& actor, std::string_view user_id,
                                                        std::int64_t before, std::size_t limit) {
     TG_TRY(const User of, user(actor, user_id));
-    TG_TRY(store::Statement statement,
-           database_->prepare(sql_of({kAttributionSelect, "WHERE x.author = ?1 AND x.row < ?2 AND", kAttributionSeen,
-                                      "ORDER BY x.row DESC LIMIT ?3"})));
-    bind_seer(statement, actor);
-    statement.bind(1, of.row).bind(2, before_or_last(before)).bind(3, static_cast<std::int64_t>(limit + 1));
-    return read_page<Attribution>(statement, limit, read_attribution);
+    TG_TRY(const auto statement, store_->prepare(sql_of({kAttributionSelect, "WHERE x.author = ?3 AND x.row < ?1 AND",
+                                                         kAttributionSeen, "ORDER BY x.row DESC LIMIT ?2"})));
+    bind_seer(*statement, actor);
+    statement->bind(3, of.row);
+    return read_page<Attribution>(*store_, *statement, before, limit, read_attribution);
 }
 
 Result<std::vector<Attribution>> Books::attributions_about(const Actor& actor, std::string_view card_id,
                                                            std::size_t limit) {
     TG_TRY(const Card of, card(actor, card_id));
-    TG_TRY(store::Statement statement,
-           database_->prepare(
-               sql_of({kAttributionSelect, "WHERE x.source = ?1 OR x.target = ?1 ORDER BY x.row DESC LIMIT ?2"})));
-    bind_seer(statement, actor);
-    statement.bind(1, of.row).bind(2, static_cast<std::int64_t>(limit));
-    TG_TRY(auto page, read_page<Attribution>(statement, limit, read_attribution));
+    TG_TRY(const auto statement,
+           store_->prepare(
+               sql_of({kAttributionSelect,
+                       "WHERE (x.source = ?3 OR x.target = ?3) AND x.row < ?1 ORDER BY x.row DESC LIMIT ?2"})));
+    bind_seer(*statement, actor);
+    statement->bind(3, of.row);
+    TG_TRY(auto page, read_page<Attribution>(*store_, *statement, 0, limit, read_attribution));
     return std::move(page.items);
 }
 

@@ -4,9 +4,9 @@
 
 namespace tidegate::content {
 
-Result<std::unique_ptr<Ledger>> Ledger::open(const std::string& path, const Clock& clock, Random& random) {
-    std::unique_ptr<Ledger> ledger(new Ledger(path, clock, random));
-    TG_TRY(ledger->books_, Books::open(path, clock, random));
+Result<std::unique_ptr<Ledger>> Ledger::open(std::unique_ptr<BookHome> home, const Clock& clock, Random& random) {
+    std::unique_ptr<Ledger> ledger(new Ledger(std::move(home), clock, random));
+    TG_TRY(ledger->books_, Books::open(*ledger->home_, clock, random));
     ledger->writer_ = std::thread([self = ledger.get()] { self->run(); });
     return ledger;
 }
@@ -44,58 +44,68 @@ void Ledger::submit(Change change) {
 
 Result<LedgerAnswer> Ledger::make_once(Change& change) {
     if (change.key.empty()) return change.work(*books_);
-    store::Database& database = books_->database();
-    TG_TRY(store::Statement known,
-           database.prepare("SELECT digest, status, body FROM answers WHERE tenant = ? AND actor = ? AND key = ?"));
-    known.bind(1, std::string_view(change.actor.tenant)).bind(2, std::string_view(change.actor.name));
-    TG_TRY(const bool found, known.bind(3, std::string_view(change.key)).step());
+    BookStore& store = books_->store();
+    TG_TRY(const auto known,
+           store.prepare("SELECT digest, status, body FROM answers WHERE tenant = ? AND actor = ? AND key = ?"));
+    known->bind(1, change.actor.tenant).bind(2, change.actor.name);
+    TG_TRY(const bool found, known->bind(3, change.key).step());
     if (found) {
-        if (!std::ranges::equal(known.blob(0), change.digest)) {
+        if (!std::ranges::equal(known->blob(0), change.digest)) {
             return fail(ErrorCode::kConflict, "This Idempotency-Key was used for another request.");
         }
-        if (known.integer(1) == 404) return fail(ErrorCode::kNotFound, "What this key was answered with was removed.");
-        repeats_.fetch_add(1);
-        return LedgerAnswer{static_cast<int>(known.integer(1)), std::string(known.text(2)), true};
+        if (known->integer(1) == 404) return fail(ErrorCode::kNotFound, "What this key was answered with was removed.");
+        return LedgerAnswer{static_cast<int>(known->integer(1)), std::string(known->text(2)), true};
     }
-    known.reset();
+    known->reset();
     TG_TRY(LedgerAnswer answer, change.work(*books_));
     TG_TRY(
-        store::Statement keep,
-        database.prepare(
+        const auto keep,
+        store.prepare(
             "INSERT INTO answers (tenant, actor, key, digest, status, body, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?)"));
-    keep.bind(1, std::string_view(change.actor.tenant)).bind(2, std::string_view(change.actor.name));
-    keep.bind(3, std::string_view(change.key)).bind(4, store::Blob(change.digest));
-    keep.bind(5, std::int64_t{answer.status}).bind(6, std::string_view(answer.body));
-    TG_CHECK(keep.bind(7, clock_.unix_ms()).run());
+    keep->bind(1, change.actor.tenant).bind(2, change.actor.name).bind(3, change.key);
+    keep->bind(4, BookStatement::Bytes(change.digest)).bind(5, std::int64_t{answer.status}).bind(6, answer.body);
+    TG_CHECK(keep->bind(7, clock_.unix_ms()).run());
     return answer;
 }
 
 Result<LedgerAnswer> Ledger::make(Change& change) {
-    store::Database& database = books_->database();
+    BookStore& store = books_->store();
     // A disk that is full ends the transaction of its own accord; a savepoint would begin another.
-    if (!database.in_transaction()) return fail(ErrorCode::kUnavailable, "The ledger's disk takes nothing.");
-    TG_CHECK(database.execute("SAVEPOINT change"));
+    if (!store.in_transaction()) return fail(ErrorCode::kUnavailable, "The ledger's disk takes nothing.");
+    TG_CHECK(store.savepoint());
     auto answer = make_once(change);
-    TG_CHECK(database.execute(answer ? "RELEASE change" : "ROLLBACK TO change; RELEASE change"));
+    TG_CHECK(answer ? store.keep() : store.undo());
     return answer;
+}
+
+Result<void> Ledger::write_batch(std::vector<Change>& batch, std::vector<Result<LedgerAnswer>>& answers) {
+    BookStore& store = books_->store();
+    std::vector<std::string> tenants;
+    for (const Change& change : batch) tenants.push_back(change.actor.tenant);
+    TG_CHECK(store.begin_writing(tenants));
+    BookMoment moment(store);
+    TG_TRY(const auto old, store.prepare(store.dialect().forget_answers));
+    TG_CHECK(old->bind(1, clock_.unix_ms() - std::chrono::duration_cast<std::chrono::milliseconds>(kAnswerKept).count())
+                 .run());
+    for (Change& change : batch) {
+        answers.push_back(make(change));
+        if (!answers.back() && store.may_repeat()) return std::unexpected(answers.back().error());
+    }
+    return moment.commit();
 }
 
 void Ledger::commit_batch(std::vector<Change>& batch) {
     std::vector<Result<LedgerAnswer>> answers;
-    const auto write = [&]() -> Result<void> {
-        TG_TRY(store::Transaction transaction, store::Transaction::begin(books_->database()));
-        TG_TRY(store::Statement old, books_->database().prepare("DELETE FROM answers WHERE created_ms < ?"));
-        TG_CHECK(
-            old.bind(1, clock_.unix_ms() - std::chrono::duration_cast<std::chrono::milliseconds>(kAnswerKept).count())
-                .run());
-        for (Change& change : batch) answers.push_back(make(change));
-        return transaction.commit();
-    };
-    const auto written = write();
+    auto written = write_batch(batch, answers);
+    for (int again = 0; !written && books_->store().may_repeat() && again < kRepeatsMax; ++again) {
+        answers.clear();
+        written = write_batch(batch, answers);
+    }
     if (written) {
         commits_.fetch_add(1);
-        changes_.fetch_add(static_cast<std::uint64_t>(
-            std::ranges::count_if(answers, [](const Result<LedgerAnswer>& one) { return one && !one->repeated; })));
+        for (const Result<LedgerAnswer>& one : answers) {
+            if (one) (one->repeated ? repeats_ : changes_).fetch_add(1);
+        }
     }
     for (std::size_t i = 0; i < batch.size(); ++i) {
         // What the disk did not take was not done, whatever its own answer was.
@@ -114,7 +124,7 @@ void Ledger::run() {
             const Lock lock(mutex_);
             while (queue_.empty() && !stopping_) wake_.wait(mutex_);
             if (queue_.empty()) return;
-            while (!queue_.empty() && batch.size() < kBatchMax) {
+            while (!queue_.empty() && batch.size() < home_->batch_max()) {
                 batch.push_back(std::move(queue_.front()));
                 queue_.pop_front();
             }
@@ -126,20 +136,30 @@ void Ledger::run() {
 Result<std::unique_ptr<Books>> Ledger::borrow() {
     {
         const Lock lock(readers_mutex_);
+        while (home_->readers_max() != 0 && lent_ == home_->readers_max()) returned_.wait(readers_mutex_);
+        ++lent_;
         if (!readers_.empty()) {
             auto books = std::move(readers_.back());
             readers_.pop_back();
             return books;
         }
     }
-    return Books::open(path_, clock_, random_);
+    auto opened = Books::open(*home_, clock_, random_);
+    if (!opened) give_back(nullptr);
+    return opened;
+}
+
+void Ledger::give_back(std::unique_ptr<Books> books) {
+    const Lock lock(readers_mutex_);
+    --lent_;
+    if (books) readers_.push_back(std::move(books));
+    returned_.notify_one();
 }
 
 Result<void> Ledger::read(const std::function<Result<void>(Books& books)>& look) {
     TG_TRY(auto books, borrow());
     const auto done = look(*books);
-    const Lock lock(readers_mutex_);
-    readers_.push_back(std::move(books));
+    give_back(std::move(books));
     return done;
 }
 

@@ -3,7 +3,9 @@
 // Guarantee   A change is told of when the disk has it, and then it is there once: whoever repeats it under its idempotency key gets the same
 //             answer, also after a kill, for kAnswerKept. The same key with another question is kConflict. A change that fails leaves nothing behind, not
 //             even its key.
-// Algorithm   One writer thread; each change in a savepoint, all that wait in one transaction, one fsync. A failed commit fails them all.
+// Algorithm   One writer thread; each change in a savepoint, all that wait in one transaction, one fsync. A failed commit fails them all; where
+//             it had no answer (PostgreSQL) that is said, and the key tells. What another server's writer made fail is repeated, kRepeatsMax
+//             times.
 // Memory      kQueueMax changes.
 // Threads     submit() any; `done` on the writer's thread. read() any.
 // When full   kUnavailable.
@@ -37,15 +39,15 @@ class Ledger {
         Actor actor;
         std::string key;  // Empty: the change is made whenever it is asked for.
         Sha256 digest{};  // Of the question, with `key`.
-        Work work;
+        Work work;        // Changes nothing of its own: it may be called again.
         Done done;
     };
     /// How long an answer is kept for its key.
     static constexpr Duration kAnswerKept = std::chrono::hours(24);
     static constexpr std::size_t kQueueMax = 4'096;
-    static constexpr std::size_t kBatchMax = 256;  // Behind it the wait for the disk is no longer what a change costs.
+    static constexpr int kRepeatsMax = 3;
 
-    static Result<std::unique_ptr<Ledger>> open(const std::string& path, const Clock& clock, Random& random);
+    static Result<std::unique_ptr<Ledger>> open(std::unique_ptr<BookHome> home, const Clock& clock, Random& random);
     ~Ledger();
 
     /// `done` is always called, once.
@@ -62,20 +64,24 @@ class Ledger {
     std::size_t waiting() const;
 
   private:
-    Ledger(std::string path, const Clock& clock, Random& random)
-        : path_(std::move(path)), clock_(clock), random_(random) {}
+    Ledger(std::unique_ptr<BookHome> home, const Clock& clock, Random& random)
+        : home_(std::move(home)), clock_(clock), random_(random) {}
     void run();
     void commit_batch(std::vector<Change>& batch);
+    Result<void> write_batch(std::vector<Change>& batch, std::vector<Result<LedgerAnswer>>& answers);
     Result<LedgerAnswer> make(Change& change);
     Result<LedgerAnswer> make_once(Change& change);
     Result<std::unique_ptr<Books>> borrow();
+    void give_back(std::unique_ptr<Books> books);
 
-    const std::string path_;
+    const std::unique_ptr<BookHome> home_;
     const Clock& clock_;
     Random& random_;
     std::unique_ptr<Books> books_;  // The writer's alone once it runs.
     Mutex readers_mutex_;
+    Condition returned_;
     std::vector<std::unique_ptr<Books>> readers_ TG_GUARDED_BY(readers_mutex_);
+    std::size_t lent_ TG_GUARDED_BY(readers_mutex_) = 0;
     mutable Mutex mutex_;
     std::deque<Change> queue_ TG_GUARDED_BY(mutex_);
     bool stopping_ TG_GUARDED_BY(mutex_) = false;
