@@ -122,7 +122,7 @@ TEST_F(PostgresLinkTest, AServerThatDoesNotAnswerInTimeIsGivenUp) {
     const auto late = link_->run("SELECT pg_sleep(30)", std::chrono::milliseconds(50));
     ASSERT_FALSE(late);
     EXPECT_EQ(late.error().code, ErrorCode::kUnavailable);
-    EXPECT_LT(clock_.now() - begun, std::chrono::seconds(10));
+    EXPECT_LT(clock_.now() - begun, std::chrono::seconds(25));
     EXPECT_TRUE(link_->broken());
     // What would answer an earlier question must not be taken for the answer to this one.
     EXPECT_EQ(link_->run("SELECT 1").error().code, ErrorCode::kUnavailable);

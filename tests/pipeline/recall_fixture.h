@@ -12,15 +12,16 @@
 
 namespace tidegate::pipeline {
 
-/// The system's, moved forward by hand.
+/// Durations are real; civil time, of which ages and lifetimes are made, moves by hand only.
 class ShiftedClock final : public Clock {
   public:
     SteadyTime now() const noexcept override { return system_.now() + std::chrono::milliseconds(ahead_ms.load()); }
-    UnixMillis unix_ms() const noexcept override { return system_.unix_ms() + ahead_ms.load(); }
+    UnixMillis unix_ms() const noexcept override { return begin_ms_ + ahead_ms.load(); }
     std::atomic<std::int64_t> ahead_ms{0};
 
   private:
-    SystemClock system_;
+    const SystemClock system_;
+    const UnixMillis begin_ms_ = system_.unix_ms();
 };
 
 class RecallFixture : public ::testing::Test {
