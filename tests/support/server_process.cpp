@@ -144,8 +144,8 @@ std::uint64_t ServerProcess::resident_bytes() const {
 
 namespace {
 
-/// How long a program may run. Scripts that fetch go on where they were in their next turn; an evaluation reads megabytes, with sanitizers on
-/// a busy machine for over a minute.
+/// How long a program may run. A script that fetches goes on in its next turn where it was; an evaluation reads megabytes, with sanitizers
+/// on a busy machine for over a minute.
 unsigned seconds_for(const std::vector<std::string>& arguments) {
     const std::string first = arguments.empty() ? std::string() : arguments.front();
     if (first.find("/fetch") != std::string::npos) return 60;
