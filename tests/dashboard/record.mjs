@@ -81,7 +81,7 @@ export async function live(server) {
         return shown["Requests a second"] === format(rate) && shown["In flight"] === format(newest.at(-1).in_flight) && shown.Spend === format(newest.reduce((all, one) => all + one.spend_points, 0));
       });
     // A sample may arrive between the two looks: any moment at which they agree is enough.
-    const end = Date.now() + 20_000;
+    const end = Date.now() + 60_000;
     while (!(await agrees())) {
       must(Date.now() < end, "the page shows other figures than its samples");
       await page.waitForTimeout(50);

@@ -36,7 +36,7 @@ class Collector {
     }
     bool wait_asked(std::size_t count) {
         const Lock lock(mutex_);
-        for (int i = 0; i < 3000 && bodies_.size() < count; ++i) changed_.wait_for(mutex_, 10ms);
+        for (int i = 0; i < 6000 && bodies_.size() < count; ++i) changed_.wait_for(mutex_, 10ms);
         return bodies_.size() >= count;
     }
     std::vector<std::string> bodies() {
@@ -74,7 +74,7 @@ class ExporterTest : public ::testing::Test {
         Mutex mutex;
         Condition never;
         const Lock lock(mutex);
-        for (int i = 0; i < 3000 && exporter.spans(outcome) < count; ++i) never.wait_for(mutex, 10ms);
+        for (int i = 0; i < 6000 && exporter.spans(outcome) < count; ++i) never.wait_for(mutex, 10ms);
         return exporter.spans(outcome) >= count;
     }
     SystemClock clock_;

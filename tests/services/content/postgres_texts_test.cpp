@@ -335,7 +335,7 @@ TEST_F(PostgresTextsTest, WithoutItsDatabaseAQuestionFailsAndIsAnsweredWhenItIsT
     ASSERT_TRUE(server->restart());
     // For a second after an attempt that failed its error stands.
     Result<SearchResult> again = own->search("a", {.question = "rivers"});
-    for (const auto deadline = clock_.now() + std::chrono::seconds(30); !again && clock_.now() < deadline;) {
+    for (const auto deadline = clock_.now() + std::chrono::seconds(60); !again && clock_.now() < deadline;) {
         again = own->search("a", {.question = "rivers"});
     }
     ASSERT_TRUE(again) << again.error().message;
