@@ -35,7 +35,7 @@ class StreamServer {
 
 /// Writes until the kernel takes no more; how many bytes were accepted. A wait may also end because the loop got no turn in time: only
 /// several in a row say that it is full.
-std::size_t fill(Stream& stream, std::string_view piece) {
+std::size_t write_until_full(Stream& stream, std::string_view piece) {
     std::size_t accepted = 0;
     // The kernel's buffers take some megabytes; a gigabyte is beyond any of them.
     for (int refused = 0; refused < 5 && accepted < (1U << 30);) {
@@ -97,7 +97,7 @@ TEST(Stream, ASlowReaderFillsTheBufferAndThenMakesRoom) {
     client.send(get("/"));
     const auto stream = host.stream();
     const std::string piece(16 * 1024, 'x');
-    const std::size_t accepted = fill(*stream, piece);
+    const std::size_t accepted = write_until_full(*stream, piece);
     EXPECT_EQ(stream->write(piece), Stream::Outcome::kFull);
     std::thread writer([&] {
         EXPECT_EQ(stream->write_wait(piece, seconds(60)), Stream::Outcome::kAccepted);
@@ -181,7 +181,7 @@ TEST(Stream, CutAfterItsLastByteWasWrittenAndBeforeAllWereSentItIsBrokenToo) {
     client.send("GET / HTTP/1.0\r\n\r\n");
     const auto stream = host.stream();
     const std::string piece(16 * 1024, 'x');
-    fill(*stream, piece);
+    write_until_full(*stream, piece);
     stream->finish();
     host.server.server->stop();
     EXPECT_FALSE(client.response().complete);
