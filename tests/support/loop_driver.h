@@ -19,7 +19,7 @@ class LoopDriver {
     const Clock& clock() const noexcept { return clock_; }
     /// Turns until `happened()`; false when it has not within `limit`.
     template <class Happened>
-    [[nodiscard]] bool until(Happened happened, Duration limit = std::chrono::seconds(20)) {
+    [[nodiscard]] bool until(Happened happened, Duration limit = std::chrono::seconds(60)) {
         const SteadyTime deadline = clock_.now() + limit;
         while (!happened()) {
             if (clock_.now() > deadline) return false;
@@ -30,7 +30,9 @@ class LoopDriver {
     /// Turns for so long.
     void turn_for(Duration time) {
         const SteadyTime end = clock_.now() + time;
-        while (clock_.now() < end) loop_->turn(std::chrono::milliseconds(5));
+        do {
+            loop_->turn(std::chrono::milliseconds(5));
+        } while (clock_.now() < end);
     }
 
   private:

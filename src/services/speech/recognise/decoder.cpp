@@ -63,7 +63,7 @@ Result<std::unique_ptr<Decoder>> Decoder::make(const std::string& model_dir) {
     auto parts = std::make_unique<Parts>();
     parts->config.reset(cmd_ln_init(nullptr, ps_args(), TRUE, "-hmm", acoustic.c_str(), "-lm", language.c_str(),
                                     "-dict", dictionary.c_str(), "-fwdflat", "no", "-bestpath", "yes", "-lw", "5.5",
-                                    "-remove_silence", "no", "-logfn", "/dev/null", nullptr));
+                                    "-maxhmmpf", "12000", "-remove_silence", "no", "-logfn", "/dev/null", nullptr));
     if (!parts->config) return fail(ErrorCode::kUnavailable, "The speech model's settings are not taken.");
     parts->decoder.reset(ps_init(parts->config.get()));
     if (!parts->decoder) {
