@@ -41,8 +41,7 @@ void declare(settings::Table& table, DatabaseSettings& s) {
         .env_aliases({"DATABASE_URL", "APT_DATABASE_URL"})
         .doc(
             "`postgresql://[user[:password]@]host[:port]/database`; the record's home when audit.store is `postgres`, "
-            "that of "
-            "texts when content.store is.");
+            "that of texts, users, cards and tokens when content.store is.");
     table.add("database.schema", s.schema, "tidegate")
         .doc("The schema with our tables; one log each. 1 to 40 of a-z, 0-9 and _.");
     table.add("database.recent_days", s.recent_days, 30)

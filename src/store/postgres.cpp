@@ -198,6 +198,7 @@ Error PostgresLink::broken(std::string_view why) {
 Error PostgresLink::error_of(const PostgresRows& rows) {
     const char* state = PQresultErrorField(rows.result_.get(), PG_DIAG_SQLSTATE);
     const std::string_view known = state == nullptr ? "" : state;
+    lost_to_another_ = known == "40001" || known == "40P01";
     if (PQstatus(connection_.get()) == CONNECTION_BAD || known.empty()) {
         return broken(reason_of(PQresultErrorMessage(rows.result_.get())));
     }
@@ -240,6 +241,7 @@ Result<PostgresRows> PostgresLink::next(SteadyTime deadline) {
 
 Result<PostgresRows> PostgresLink::last_of_all(Duration patience) {
     const SteadyTime deadline = clock_.now() + (patience > Duration(0) ? patience : options_.patience);
+    lost_to_another_ = false;
     PostgresRows last(nullptr);
     std::optional<Error> error;
     while (true) {

@@ -99,6 +99,9 @@ class PostgresLink {
     /// `COPY ... FROM STDIN (FORMAT binary)`: all of `data`, or nothing of it.
     Result<void> copy(const std::string& statement, std::string_view data);
     bool broken() const noexcept { return broken_; }
+    /// The last statement failed because of what another session did at the same time (a deadlock, transactions that exclude each other): the
+    /// whole transaction again may do.
+    bool lost_to_another() const noexcept { return lost_to_another_; }
 
   private:
     struct Finish {
@@ -117,6 +120,7 @@ class PostgresLink {
     const Clock& clock_;
     std::unique_ptr<pg_conn, Finish> connection_;
     bool broken_ = false;
+    bool lost_to_another_ = false;
 };
 
 /// Rows for PostgresLink::copy(), in PostgreSQL's binary COPY form.

@@ -10,11 +10,11 @@
 
 #include "services/content/content.h"
 #include "services/content/import.h"
-#include "services/content/ledger/sqlite_books.h"
 
 namespace tidegate::content {
 namespace {
 
+constexpr Duration kReconcilePatience = std::chrono::hours(2);  // Of a statement over every entry.
 constexpr std::size_t kPieceBytes = std::size_t{1} * 1024 * 1024;
 
 /// A file, piece by piece.
@@ -70,7 +70,7 @@ int run_content(const service::CommandInput& input, const ContentSettings& setti
     SystemDisk disk;
     if (const auto made = disk.make_directories(input.data_dir + "/content"); !made)
         return service::failed(made.error());
-    auto database = texts_database(settings, input.database);
+    auto database = database_place(settings, input.database);
     if (!database) return service::failed(database.error());
     const auto library = Library::open({.path = content_path(input.data_dir),
                                         .postgres = *std::move(database),
@@ -98,14 +98,17 @@ int run_content(const service::CommandInput& input, const ContentSettings& setti
     return whole ? 0 : 1;
 }
 
-int run_ledger(const service::CommandInput& input) {
+int run_ledger(const service::CommandInput& input, const ContentSettings& settings) {
     if (input.words.size() != 1 || input.words[0] != "reconcile") return service::wrong_use("ledger reconcile");
     const SystemClock clock;
     SystemRandom random;
     const SystemDisk disk;
+    auto place = database_place(settings, input.database);
+    if (!place) return service::failed(place.error());
     const std::string path = ledger_path(input.data_dir);
-    if (!disk.exists(path)) return service::failed({ErrorCode::kNotFound, path + ": there is no ledger"});
-    const auto home = SqliteBooks::open(path, clock);
+    if (!*place && !disk.exists(path)) return service::failed({ErrorCode::kNotFound, path + ": there is no ledger"});
+    if (*place) (*place)->patience = kReconcilePatience;
+    const auto home = open_books(*place, input.data_dir, disk, clock);
     if (!home) return service::failed(home.error());
     const auto books = Books::open(**home, clock, random);
     if (!books) return service::failed(books.error());

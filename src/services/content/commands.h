@@ -12,7 +12,7 @@ namespace tidegate::content {
 /// second. The exit status: 1 also where a line was refused.
 int run_content(const service::CommandInput& input, const ContentSettings& settings);
 /// `tidegate ledger reconcile`: 1 where the books do not add up.
-int run_ledger(const service::CommandInput& input);
+int run_ledger(const service::CommandInput& input, const ContentSettings& settings);
 /// `tidegate eval content`: every collection in FOLDER, by the files of BEIR. The exit status.
 int run_evaluation(const service::CommandInput& input, const ContentSettings& settings);
 

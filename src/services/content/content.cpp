@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "services/content/ledger/postgres_books.h"
 #include "services/content/ledger/sqlite_books.h"
 #include "services/content/model_embedder.h"
 
@@ -20,7 +21,7 @@ std::string ledger_path(std::string_view data_dir) {
     return std::string(data_dir) + "/content/ledger.db";
 }
 
-Result<std::optional<PostgresPlace>> texts_database(const ContentSettings& settings,
+Result<std::optional<PostgresPlace>> database_place(const ContentSettings& settings,
                                                     const service::DatabasePlace& database) {
     if (settings.store != "postgres") return std::optional<PostgresPlace>();
     if (database.url.empty()) {
@@ -28,6 +29,29 @@ Result<std::optional<PostgresPlace>> texts_database(const ContentSettings& setti
                     "content.store is postgres and database.url is not set: postgresql://USER@HOST/DATABASE");
     }
     return std::optional(PostgresPlace{.url = database.url, .schema = database.schema});
+}
+
+Result<std::unique_ptr<BookHome>> open_books(const std::optional<PostgresPlace>& database, const std::string& data_dir,
+                                             const Disk& disk, const Clock& clock) {
+    const std::string path = ledger_path(data_dir);
+    if (!database) return SqliteBooks::open(path, clock);
+    if (disk.exists(path)) {
+        TG_TRY(const auto file, SqliteBooks::open(path, clock));
+        TG_TRY(const auto books, file->connect());
+        TG_TRY(const std::int64_t accounts, books->number("SELECT count(*) FROM accounts"));
+        if (accounts > 0) {
+            return fail(ErrorCode::kInvalidArgument,
+                        path +
+                            " holds users and tokens, and content.store is postgres: they would not be seen. Take "
+                            "the file out of the folder, or go back to content.store: sqlite");
+        }
+    }
+    auto home = PostgresBooks::open(*database, clock);
+    if (!home) {
+        return fail(home.error().code,
+                    "the database of users, cards and tokens (database.url): " + home.error().message);
+    }
+    return home;
 }
 
 Actor actor_of(const pipeline::Context& context) {
@@ -45,7 +69,7 @@ Result<std::unique_ptr<service::Service>> ContentService::open(ContentNeeds need
         content->embedder_ =
             std::make_unique<ModelEmbedder>(*given.text_models, given.settings.vectors_model, given.clock);
     }
-    TG_TRY(std::optional<PostgresPlace> database, texts_database(given.settings, given.database));
+    TG_TRY(std::optional<PostgresPlace> database, database_place(given.settings, given.database));
     LibraryOptions options{.path = content_path(given.data_dir),
                            .postgres = std::move(database),
                            .chunk_bytes = given.settings.chunk_bytes,
@@ -55,14 +79,15 @@ Result<std::unique_ptr<service::Service>> ContentService::open(ContentNeeds need
                            .log = given.log,
                            .embedder = content->embedder_.get(),
                            .vectors_path = vectors_path(given.data_dir)};
-    const bool in_database = options.postgres.has_value();
+    const std::optional<PostgresPlace> place = options.postgres;
+    if (place) content->watch_ = place->watch;
     auto library = Library::open(std::move(options), given.clock, given.random);
     if (!library) {
         return fail(library.error().code,
-                    (in_database ? "the database of the texts (database.url): " : "") + library.error().message);
+                    (place ? "the database of the texts (database.url): " : "") + library.error().message);
     }
     content->library_ = *std::move(library);
-    TG_TRY(auto books, SqliteBooks::open(ledger_path(given.data_dir), given.clock));
+    TG_TRY(auto books, open_books(place, given.data_dir, given.disk, given.clock));
     TG_TRY(content->ledger_, Ledger::open(std::move(books), given.clock, given.random));
     return content;
 }
@@ -77,20 +102,21 @@ void ContentService::stop() {
 }
 
 bool ContentService::is_degraded() const {
-    return library_->store_trouble() || (library_->vectors() != nullptr && !library_->vectors()->trouble().empty());
+    return (watch_ && watch_->trouble()) || (library_->vectors() != nullptr && !library_->vectors()->trouble().empty());
 }
 
 void ContentService::append_status(JsonWriter& writer) const {
-    const auto trouble_of_store = library_->store_trouble();
-    writer.key("texts").begin_object().field("store", needs_.settings.store).field("answers", !trouble_of_store);
-    if (trouble_of_store) {
-        writer.field("reason", trouble_of_store->reason).field("since", format_rfc3339(trouble_of_store->since_ms));
+    // Texts and books have one home, and one watch.
+    const auto trouble = watch_ ? watch_->trouble() : std::nullopt;
+    for (const std::string_view name : {"texts", "ledger"}) {
+        writer.key(name).begin_object().field("store", needs_.settings.store).field("answers", !trouble);
+        if (trouble) writer.field("reason", trouble->reason).field("since", format_rfc3339(trouble->since_ms));
+        writer.end_object();
     }
-    writer.end_object();
     if (library_->vectors() == nullptr) return;
-    const std::string trouble = library_->vectors()->trouble();
+    const std::string of_vectors = library_->vectors()->trouble();
     writer.key("vectors").begin_object().field("model", library_->vectors()->model());
-    writer.field("serves", trouble.empty()).field("reason", trouble);
+    writer.field("serves", of_vectors.empty()).field("reason", of_vectors);
     writer.field("made", library_->vectors()->made()).end_object();
 }
 

@@ -3,8 +3,8 @@
 // Position    A service: open() reads what is stored, register_routes() puts its routes into the table.
 // Guarantee   What was acknowledged is on the disk. A question asked after a write is answered with it: kept answers name the state of the
 //             tenant's texts they were made from.
-// Files       content/content.db (texts and index; with content.store `postgres` they are in the database instead), content/vectors.db (what a model made of them: derived) and content/ledger.db (users,
-//             cards, tokens) in the data folder.
+// Files       content/content.db (texts and index), content/ledger.db (users, cards, tokens) and content/vectors.db (what a model made of
+//             the texts: derived) in the data folder; with content.store `postgres` the first two are in the database instead.
 // Threads     register_routes() and stop() on the main thread; the rest any.
 #pragma once
 
@@ -73,7 +73,8 @@ class ContentService final : public service::Service {
   private:
     explicit ContentService(ContentNeeds needs) : needs_(std::move(needs)) {}
     const ContentNeeds needs_;
-    std::unique_ptr<Embedder> embedder_;  // Null: content.vectors_model is empty.
+    std::unique_ptr<Embedder> embedder_;       // Null: content.vectors_model is empty.
+    std::shared_ptr<const StoreWatch> watch_;  // Of the database; null: there is none.
     std::unique_ptr<Library> library_;
     std::unique_ptr<Ledger> ledger_;
     Counts counts_;
@@ -92,8 +93,12 @@ std::string vectors_path(std::string_view data_dir);
 std::string ledger_path(std::string_view data_dir);
 
 /// With content.store `postgres`: the database. kInvalidArgument: there is none in the settings.
-Result<std::optional<PostgresPlace>> texts_database(const ContentSettings& settings,
+Result<std::optional<PostgresPlace>> database_place(const ContentSettings& settings,
                                                     const service::DatabasePlace& database);
+
+/// Where the books are. `database`: of database_place(). kInvalidArgument: they are to be there, and ledger.db has some that would not be seen.
+Result<std::unique_ptr<BookHome>> open_books(const std::optional<PostgresPlace>& database, const std::string& data_dir,
+                                             const Disk& disk, const Clock& clock);
 
 /// Who asks, as the books know them.
 Actor actor_of(const pipeline::Context& context);

@@ -11,7 +11,7 @@ namespace tidegate::content {
 
 Result<EvaluationStore> EvaluationStore::make(const ContentSettings& settings, const service::DatabasePlace& database,
                                               const Clock& clock, Random& random) {
-    TG_TRY(std::optional<PostgresPlace> place, texts_database(settings, database));
+    TG_TRY(std::optional<PostgresPlace> place, database_place(settings, database));
     // Not the one with the tenants' texts.
     if (place) place->schema = fmt::format("tidegate_eval_{:016x}", random.next_u64());
     return EvaluationStore(std::move(place), clock);

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
-#include "services/content/search/postgres_session.h"
+#include "services/content/database/postgres_session.h"
 #include "services/content/settings.h"
 #include "services/module/module.h"
 

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "pipeline/schema.h"
+#include "services/content/database/postgres_session.h"
 #include "services/content/search/library.h"
-#include "services/content/search/postgres_session.h"
 
 namespace tidegate::content {
 

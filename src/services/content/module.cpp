@@ -31,7 +31,7 @@ class ContentModule final : public service::Module {
                 {"ledger", "ledger reconcile", "reads every entry of the token ledger and says whether it adds up"}};
     }
     int run(std::string_view command, const service::CommandInput& input) const override {
-        return command == "ledger" ? run_ledger(input) : run_content(input, settings_);
+        return command == "ledger" ? run_ledger(input, settings_) : run_content(input, settings_);
     }
     std::string_view evaluation_usage() const noexcept override {
         return "--data FOLDER [--models FOLDER --model NAME [--runtime FILE]] [--out FILE]";

@@ -26,11 +26,9 @@ inline void declare(settings::Table& table, ContentSettings& s) {
     table.add("content.store", s.store, "sqlite")
         .choices({"sqlite", "postgres"})
         .doc(
-            "Where texts lie and are searched: `sqlite`, a file in data.dir; `postgres`, the database of database.url, "
-            "which "
-            "several servers may share (docs/content.md). What lies in the other one stays there. Users, cards and "
-            "tokens "
-            "are in a file either way.");
+            "Where texts, users, cards, attributions and tokens lie: `sqlite`, files in data.dir; `postgres`, the "
+            "database of database.url, which several servers may share (docs/content.md). What lies in the other one "
+            "stays there; a ledger.db that holds users stops the start with `postgres`.");
     table.add("content.chunk_bytes", s.chunk_bytes, 2000)
         .range(200, 20'000)
         .unit("bytes")

@@ -2,7 +2,19 @@
 
 #include <algorithm>
 
+#include "services/content/database/postgres_session.h"
+
 namespace tidegate::content {
+namespace {
+
+/// Why a change was not written, to who asked for it.
+Error told_of(const Error& error, bool has_key) {
+    if (!is_uncertain_commit(error)) return error;
+    return {error.code, error.message + (has_key ? ": send it again under its Idempotency-Key, it is done once."
+                                                 : ": it has no Idempotency-Key, so look before you send it again.")};
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Ledger>> Ledger::open(std::unique_ptr<BookHome> home, const Clock& clock, Random& random) {
     std::unique_ptr<Ledger> ledger(new Ledger(std::move(home), clock, random));
@@ -112,7 +124,7 @@ void Ledger::commit_batch(std::vector<Change>& batch) {
         if (written) {
             batch[i].done(std::move(answers[i]));
         } else {
-            batch[i].done(std::unexpected(written.error()));
+            batch[i].done(std::unexpected(told_of(written.error(), !batch[i].key.empty())));
         }
     }
 }

@@ -42,8 +42,9 @@ constexpr LedgerCheck kLedgerChecks[] = {
 /// Of each tenant for itself: a fault of one must not make up for another's.
 Result<void> sum_entries(BookStore& store, Reconciliation& out) {
     TG_TRY(const auto statement,
-           store.prepare(sql_of({"SELECT a.tenant, ", split_sum("e.amount"),
-                                 " FROM entries e JOIN accounts a ON a.id = e.account GROUP BY a.tenant"})));
+           store.prepare(
+               sql_of({"SELECT a.tenant, ", split_sum("e.amount"),
+                       " FROM entries e JOIN accounts a ON a.id = e.account GROUP BY a.tenant ORDER BY a.tenant"})));
     for (;;) {
         TG_TRY(const bool more, statement->step());
         if (!more) return {};

@@ -89,8 +89,4 @@ std::string lexeme_query(TenantId tenant, std::string_view stem, int level) {
     return out + "'";
 }
 
-bool is_postgres_text(std::string_view text) noexcept {
-    return !text.contains('\0') && utf8::is_valid(text);
-}
-
 }  // namespace tidegate::content

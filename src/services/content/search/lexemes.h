@@ -29,7 +29,4 @@ Lexemes lexemes_of(TenantId tenant, std::string_view title, std::string_view tex
 /// Of the index, as a tsquery: holds the stem at least `level` times.
 std::string lexeme_query(TenantId tenant, std::string_view stem, int level);
 
-/// PostgreSQL's text takes it: UTF-8 without a zero byte.
-bool is_postgres_text(std::string_view text) noexcept;
-
 }  // namespace tidegate::content

@@ -27,7 +27,7 @@
 #include "observe/log.h"
 #include "services/content/search/lsa.h"
 #include "services/content/search/passage_vectors.h"
-#include "services/content/search/postgres_session.h"
+#include "services/content/search/postgres_texts.h"
 #include "services/content/search/shelf.h"
 
 namespace tidegate::content {

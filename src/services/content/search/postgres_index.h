@@ -7,8 +7,8 @@
 
 #include <memory>
 
+#include "services/content/database/postgres_session.h"
 #include "services/content/search/index.h"
-#include "services/content/search/postgres_session.h"
 
 namespace tidegate::content {
 

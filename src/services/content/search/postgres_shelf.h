@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "base/hash.h"
+#include "services/content/database/postgres_session.h"
 #include "services/content/search/postgres_index.h"
-#include "services/content/search/postgres_session.h"
 #include "services/content/search/shelf.h"
 
 namespace tidegate::content {

@@ -1,4 +1,4 @@
-// PostgresSession: one connection to the database of texts; one that was lost is made again.
+// PostgresSession: one connection to the database of texts and books; one that was lost is made again.
 //
 // Guarantee   Outside of a transaction a question is put once more on a new connection when its own was lost: only what reads may be asked
 //             there. Within one nothing is repeated. A COMMIT without an answer is told as not certain.
@@ -19,16 +19,13 @@
 
 namespace tidegate::content {
 
-/// Of a COMMIT that had no answer: the texts may be stored or not.
-Error uncertain_commit(std::string_view why);
+/// Of a COMMIT that had no answer: what was written may be stored or not. `again`: what to do then, in words behind it.
+Error uncertain_commit(std::string_view why, std::string_view again = {});
 /// Made by uncertain_commit().
 bool is_uncertain_commit(const Error& error) noexcept;
 
-struct PostgresPlace {
-    std::string url;
-    std::string schema = "tidegate";
-    Duration patience = std::chrono::seconds(10);  // Of a statement.
-};
+/// PostgreSQL's text takes it: UTF-8 without a zero byte.
+bool is_postgres_text(std::string_view text) noexcept;
 
 /// Whether the database answers, as its sessions last saw it.
 class StoreWatch {
@@ -51,11 +48,30 @@ class StoreWatch {
     SteadyTime failed_at_ TG_GUARDED_BY(mutex_){};
 };
 
+struct PostgresPlace {
+    std::string url;
+    std::string schema = "tidegate";
+    Duration patience = std::chrono::seconds(10);  // Of a statement.
+    /// Of all sessions at this place and its copies.
+    std::shared_ptr<StoreWatch> watch = std::make_shared<StoreWatch>();
+};
+
+/// What a session is for.
+struct PostgresUse {
+    std::string_view application;  // As pg_stat_activity shows it.
+    std::string_view holds;        // `texts`: in words of what the database cannot do.
+    std::string_view again;        // Behind the words of a COMMIT without an answer.
+    std::string_view settings;     // Of the session: `SET jit = off`.
+};
+
 class PostgresSession {
   public:
     /// Connects when it is first asked. `clock` outlives it.
-    PostgresSession(PostgresPlace place, std::shared_ptr<StoreWatch> watch, const Clock& clock)
-        : place_(std::move(place)), watch_(std::move(watch)), clock_(clock) {}
+    PostgresSession(PostgresPlace place, const PostgresUse& use, const Clock& clock)
+        : place_(std::move(place)), use_(use), clock_(clock) {}
+
+    /// Of another session as patient as that of `place`.
+    static store::PostgresOptions options(const PostgresPlace& place, const PostgresUse& use);
 
     Result<store::PostgresRows> ask(const std::string& statement, const store::PostgresValues& values = {});
     /// `BEGIN ...`
@@ -63,6 +79,8 @@ class PostgresSession {
     Result<void> commit();
     void roll_back() noexcept;
     bool in_transaction() const noexcept { return in_transaction_; }
+    /// The last statement failed because of what another session did (store::PostgresLink).
+    bool lost_to_another() const noexcept { return link_ != nullptr && link_->lost_to_another(); }
 
   private:
     Result<void> connect();
@@ -70,25 +88,10 @@ class PostgresSession {
     Result<store::PostgresRows> ask_twice(const std::string& statement, const store::PostgresValues& values);
 
     const PostgresPlace place_;
-    const std::shared_ptr<StoreWatch> watch_;
+    const PostgresUse use_;
     const Clock& clock_;
     std::unique_ptr<store::PostgresLink> link_;
     bool in_transaction_ = false;
-};
-
-/// Where the sessions of the service come from: the tables are there and of our version.
-class PostgresTexts {
-  public:
-    /// Makes or changes the tables. Errors of store::migrate(), and those of a server that cannot hold texts.
-    static Result<std::unique_ptr<PostgresTexts>> open(PostgresPlace place, const Clock& clock);
-    std::unique_ptr<PostgresSession> session() const;
-    std::optional<StoreWatch::Trouble> trouble() const { return watch_->trouble(); }
-
-  private:
-    PostgresTexts(PostgresPlace place, const Clock& clock) : place_(std::move(place)), clock_(clock) {}
-    const PostgresPlace place_;
-    const Clock& clock_;
-    const std::shared_ptr<StoreWatch> watch_ = std::make_shared<StoreWatch>();
 };
 
 }  // namespace tidegate::content

@@ -1,11 +1,10 @@
-#include "services/content/search/postgres_session.h"
+#include "services/content/database/postgres_session.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "services/content/search/postgres_sql.h"
-#include "store/postgres_migrations.h"
+#include "base/utf8.h"
 
 namespace tidegate::content {
 namespace {
@@ -16,14 +15,6 @@ using store::PostgresValues;
 
 constexpr Duration kFailFast = std::chrono::seconds(1);
 constexpr std::string_view kNotCertain = "whether it was stored is not certain";
-
-store::PostgresOptions session_options(const PostgresPlace& place) {
-    store::PostgresOptions options;
-    options.url = place.url;
-    options.application_name = "tidegate content";
-    options.patience = place.patience;
-    return options;
-}
 
 /// As callers may know it.
 Error told(Error error) {
@@ -39,27 +30,34 @@ Error told(Error error) {
     }
 }
 
-// An acknowledged text is on the disk: not so without fsync, and a standby takes none.
-Result<void> check_server(PostgresLink& link) {
+// What was acknowledged is on the disk: not so without fsync, and a standby takes nothing.
+Result<void> check_server(PostgresLink& link, std::string_view holds) {
     TG_TRY(const PostgresRows rows,
            link.run("SELECT current_setting('fsync') = 'on', pg_is_in_recovery()", PostgresValues()));
-    if (rows.integer(0, 1) != 0) return fail(ErrorCode::kUnavailable, "the database is a standby: it takes no texts");
+    if (rows.integer(0, 1) != 0) {
+        return fail(ErrorCode::kUnavailable, fmt::format("the database is a standby: it takes no {}", holds));
+    }
     if (rows.integer(0, 0) == 0) {
         return fail(ErrorCode::kUnavailable,
-                    "the database runs with fsync off: what it acknowledges may be lost, so it cannot hold the texts");
+                    fmt::format("the database runs with fsync off: what it acknowledges may be lost, so it cannot hold "
+                                "the {}",
+                                holds));
     }
     return {};
 }
 
 }  // namespace
 
-Error uncertain_commit(std::string_view why) {
-    return {ErrorCode::kUnavailable,
-            fmt::format("{} ({}): send it again, the same text is not stored twice.", kNotCertain, why)};
+Error uncertain_commit(std::string_view why, std::string_view again) {
+    return {ErrorCode::kUnavailable, fmt::format("{} ({}){}", kNotCertain, why, again)};
 }
 
 bool is_uncertain_commit(const Error& error) noexcept {
     return error.code == ErrorCode::kUnavailable && error.message.starts_with(kNotCertain);
+}
+
+bool is_postgres_text(std::string_view text) noexcept {
+    return !text.contains('\0') && utf8::is_valid(text);
 }
 
 void StoreWatch::note_answer() {
@@ -93,29 +91,34 @@ void StoreWatch::note_failed_connect(const Error& error, SteadyTime now) {
     failed_at_ = now;
 }
 
+store::PostgresOptions PostgresSession::options(const PostgresPlace& place, const PostgresUse& use) {
+    store::PostgresOptions options;
+    options.url = place.url;
+    options.application_name = use.application;
+    options.patience = place.patience;
+    return options;
+}
+
 Result<void> PostgresSession::connect() {
-    if (auto failed = watch_->just_failed(clock_.now())) return std::unexpected(*std::move(failed));
-    auto link = PostgresLink::connect(session_options(place_), clock_);
+    if (auto failed = place_.watch->just_failed(clock_.now())) return std::unexpected(*std::move(failed));
+    auto link = PostgresLink::connect(options(place_, use_), clock_);
     if (!link) {
         const Error error = told(std::move(link).error());
-        watch_->note_failed_connect(error, clock_.now());
-        watch_->note_loss(error, clock_);
+        place_.watch->note_failed_connect(error, clock_.now());
+        place_.watch->note_loss(error, clock_);
         return std::unexpected(error);
     }
-    // A server goes on with a question whose asker has left, so it has a limit of its own, before our patience ends. Every question has its
-    // index: without enable_seqscan a few rows would be read one by one, each with its tsvector, as often as the question has words. jit
-    // costs more than the questions.
+    // A server goes on with a question whose asker has left, so it has a limit of its own, before our patience ends.
     const auto limit = std::chrono::ceil<std::chrono::milliseconds>(place_.patience).count() * 9 / 10;
     auto set =
-        (*link)->run(fmt::format("SET search_path = {}; SET synchronous_commit = on; SET jit = off; SET "
-                                 "enable_seqscan = off; SET statement_timeout = {}",
-                                 place_.schema, std::max<std::int64_t>(1, limit)));
+        (*link)->run(fmt::format("SET search_path = {}; SET synchronous_commit = on; SET statement_timeout = {}; {}",
+                                 place_.schema, std::max<std::int64_t>(1, limit), use_.settings));
     Result<void> ready;
     if (!set) ready = std::unexpected(std::move(set).error());
-    if (ready) ready = check_server(**link);
+    if (ready) ready = check_server(**link, use_.holds);
     if (!ready) {
         const Error error = told(std::move(ready).error());
-        watch_->note_loss(error, clock_);
+        place_.watch->note_loss(error, clock_);
         return std::unexpected(error);
     }
     link_ = *std::move(link);
@@ -125,10 +128,10 @@ Result<void> PostgresSession::connect() {
 Result<PostgresRows> PostgresSession::ask_once(const std::string& statement, const PostgresValues& values) {
     if (link_ == nullptr || link_->broken()) TG_CHECK(connect());
     auto rows = link_->run(statement, values);
-    if (!link_->broken()) watch_->note_answer();
+    if (!link_->broken()) place_.watch->note_answer();
     if (rows) return rows;
     const Error error = told(std::move(rows).error());
-    if (link_->broken()) watch_->note_loss(error, clock_);
+    if (link_->broken()) place_.watch->note_loss(error, clock_);
     return std::unexpected(error);
 }
 
@@ -156,9 +159,11 @@ Result<void> PostgresSession::commit() {
     in_transaction_ = false;
     if (link_->broken()) return fail(ErrorCode::kUnavailable, "the database was lost in the middle of it");
     auto done = ask_once("COMMIT", PostgresValues());
-    if (!done) {
-        return std::unexpected(uncertain_commit(done.error().message));
+    // A server that answers with an error has rolled it back; one that is going down may have written it before.
+    if (!done && !link_->broken() && done.error().code != ErrorCode::kUnavailable) {
+        return std::unexpected(std::move(done).error());
     }
+    if (!done) return std::unexpected(uncertain_commit(done.error().message, use_.again));
     if (done->command() != "COMMIT") return fail(ErrorCode::kInternal, "the database rolled it back");
     return {};
 }
@@ -169,20 +174,6 @@ void PostgresSession::roll_back() noexcept {
     // On a connection that is lost the server has done it.
     if (!link_->broken()) [[maybe_unused]]
         const auto done = ask_once("ROLLBACK", PostgresValues());
-}
-
-Result<std::unique_ptr<PostgresTexts>> PostgresTexts::open(PostgresPlace place, const Clock& clock) {
-    store::PostgresMigrationOptions migration;
-    migration.link = session_options(place);
-    migration.schema = place.schema;
-    TG_CHECK(store::migrate(migration, "content", sql::migrations(), clock));
-    std::unique_ptr<PostgresTexts> texts(new PostgresTexts(std::move(place), clock));
-    TG_CHECK(texts->session()->ask("SELECT 1::int8"));
-    return texts;
-}
-
-std::unique_ptr<PostgresSession> PostgresTexts::session() const {
-    return std::make_unique<PostgresSession>(place_, watch_, clock_);
 }
 
 }  // namespace tidegate::content
