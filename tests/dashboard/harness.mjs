@@ -102,10 +102,17 @@ export async function open(server, { key, ...options } = {}) {
   page.on("request", (request) => {
     if (!request.url().startsWith(server.base) && !/^(blob|data):/.test(request.url())) page.elsewhere.push(request.url());
   });
+  page.underway = new Set();
+  page.on("request", (request) => page.underway.add(request));
+  for (const end of ["requestfinished", "requestfailed"]) page.on(end, (request) => page.underway.delete(request));
   if (key !== undefined) await page.addInitScript((held) => sessionStorage.setItem("tidegate-key", held), key);
   return page;
 }
-export const close = (page) => page.context().close();
+export async function close(page) {
+  // An answer that a test had stood in for may still be under way: it goes nowhere then.
+  await page.unrouteAll({ behavior: "ignoreErrors" });
+  await page.context().close();
+}
 
 /** Until `truth` holds in the page. (Playwright's own waitForFunction needs eval, which the page's content security policy refuses.) */
 export const holds = (page, truth, given) => until(String(truth).slice(0, 120), () => page.evaluate(truth, given));
@@ -115,6 +122,8 @@ export async function show(page, address) {
   await page.waitForSelector("main h1");
   // Requests go on for ever on a live page: what counts is that the first answers are in.
   await holds(page, () => document.querySelector("main .card, main .empty, main .trouble, main .badge") !== null);
+  // A stream never ends: what is still under way after five seconds is one.
+  for (let turn = 0; turn < 100 && page.underway.size > 0; ++turn) await page.waitForTimeout(50);
   await page.waitForTimeout(400);
 }
 

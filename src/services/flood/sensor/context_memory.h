@@ -7,7 +7,7 @@
 //             kRest before it was as surprising: one event, not forty.
 // Range       Learned: a value beyond the grid, or a window that fills less than half of it, has all values put into levels anew.
 //             Or declared, where the caller knows what can be measured.
-// Memory      Five bytes a value of the window and 1 KiB: at most 22 KiB. Time: the window once a value, about 2 us.
+// Memory      Five bytes a value of the window and 1 KiB: at most 22 KiB. Time: the window once a value, about 5 us.
 // Threads     One at a time.
 // Source      The constants come from the development half of the Numenta benchmark; see docs/flood.md for how far their neighbours differ.
 #pragma once
