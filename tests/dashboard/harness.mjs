@@ -122,8 +122,8 @@ export async function show(page, address) {
   await page.waitForSelector("main h1");
   // Requests go on for ever on a live page: what counts is that the first answers are in.
   await holds(page, () => document.querySelector("main .card, main .empty, main .trouble, main .badge") !== null);
-  // A stream never ends: what is still under way after five seconds is one.
-  for (let turn = 0; turn < 100 && page.underway.size > 0; ++turn) await page.waitForTimeout(50);
+  // A stream never ends: what is still under way after two seconds is one.
+  for (let turn = 0; turn < 40 && page.underway.size > 0; ++turn) await page.waitForTimeout(50);
   await page.waitForTimeout(400);
 }
 
