@@ -266,6 +266,25 @@ Result<PostgresRows> PostgresLink::run(const std::string& statements, Duration p
 Result<PostgresRows> PostgresLink::run(const std::string& statement, const PostgresValues& values) {
     if (broken_) return std::unexpected(broken("the connection was lost"));
     const QueryTimer timer(statement);
+    return run_as(nullptr, statement, values);
+}
+
+Result<PostgresRows> PostgresLink::run_kept(const std::string& statement, const PostgresValues& values) {
+    if (broken_) return std::unexpected(broken("the connection was lost"));
+    const QueryTimer timer(statement);
+    auto kept = kept_.find(statement);
+    if (kept == kept_.end()) {
+        if (kept_.size() == kKeptMax) return run_as(nullptr, statement, values);
+        std::string name = fmt::format("tidegate{}", kept_.size());
+        TG_CHECK(sent(PQsendPrepare(connection_.get(), name.c_str(), statement.c_str(), 0, nullptr)));
+        TG_CHECK(last_of_all(Duration(0)));
+        kept = kept_.emplace(statement, std::move(name)).first;
+    }
+    return run_as(kept->second.c_str(), statement, values);
+}
+
+Result<PostgresRows> PostgresLink::run_as(const char* name, const std::string& statement,
+                                          const PostgresValues& values) {
     std::vector<const char*> pointers;
     std::vector<int> lengths;
     for (const auto& [owned, borrowed] : values.values_) {
@@ -274,8 +293,11 @@ Result<PostgresRows> PostgresLink::run(const std::string& statement, const Postg
         lengths.push_back(static_cast<int>(bytes.size()));
     }
     const std::vector<int> formats(pointers.size(), kBinary);
-    TG_CHECK(sent(PQsendQueryParams(connection_.get(), statement.c_str(), static_cast<int>(pointers.size()), nullptr,
-                                    pointers.data(), lengths.data(), formats.data(), kBinary)));
+    const int count = static_cast<int>(pointers.size());
+    TG_CHECK(sent(name == nullptr ? PQsendQueryParams(connection_.get(), statement.c_str(), count, nullptr,
+                                                      pointers.data(), lengths.data(), formats.data(), kBinary)
+                                  : PQsendQueryPrepared(connection_.get(), name, count, pointers.data(), lengths.data(),
+                                                        formats.data(), kBinary)));
     return last_of_all(Duration(0));
 }
 

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -96,6 +97,10 @@ class PostgresLink {
     Result<PostgresRows> run(const std::string& statements, Duration patience = Duration(0));
     /// One statement with values.
     Result<PostgresRows> run(const std::string& statement, const PostgresValues& values);
+    /// The same, and the server keeps the statement: it is read and planned once. For statements of a small number of texts, up to kKeptMax of
+    /// them; whose plan does not hang on the values.
+    Result<PostgresRows> run_kept(const std::string& statement, const PostgresValues& values);
+    static constexpr std::size_t kKeptMax = 100;
     /// `COPY ... FROM STDIN (FORMAT binary)`: all of `data`, or nothing of it.
     Result<void> copy(const std::string& statement, std::string_view data);
     bool broken() const noexcept { return broken_; }
@@ -110,6 +115,7 @@ class PostgresLink {
     PostgresLink(PostgresOptions options, const Clock& clock) : options_(std::move(options)), clock_(clock) {}
     Result<void> open();
     Result<void> sent(int accepted);
+    Result<PostgresRows> run_as(const char* name, const std::string& statement, const PostgresValues& values);
     Result<PostgresRows> last_of_all(Duration patience);
     Result<PostgresRows> next(SteadyTime deadline);
     Result<void> wait(bool writable, SteadyTime deadline);
@@ -121,6 +127,7 @@ class PostgresLink {
     std::unique_ptr<pg_conn, Finish> connection_;
     bool broken_ = false;
     bool lost_to_another_ = false;
+    std::map<std::string, std::string, std::less<>> kept_;  // Statements to their names.
 };
 
 /// Rows for PostgresLink::copy(), in PostgreSQL's binary COPY form.

@@ -55,6 +55,51 @@ TEST_F(PostgresLinkTest, ValuesGoThereAndComeBackAsTheyAre) {
     EXPECT_EQ(rows->integer(0, 8), INT64_MIN);
 }
 
+TEST_F(PostgresLinkTest, AStatementThatIsKeptGivesTheSameOverAndOverAlsoAfterItsErrorsAndARollback) {
+    const auto half = [&](std::int64_t of) {
+        PostgresValues values;
+        values.add(std::int64_t{100}).add(of);
+        return link_->run_kept("SELECT $1::int8 / $2::int8", values);
+    };
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(half(2).value().integer(0, 0), 50);
+    EXPECT_FALSE(half(0));
+    EXPECT_EQ(half(4).value().integer(0, 0), 25);
+    ASSERT_TRUE(link_->run("BEGIN"));
+    PostgresValues one;
+    one.add(std::int64_t{1});
+    EXPECT_EQ(link_->run_kept("SELECT $1::int8 + 1", one).value().integer(0, 0), 2);
+    EXPECT_FALSE(half(0));
+    ASSERT_TRUE(link_->run("ROLLBACK"));
+    EXPECT_EQ(link_->run_kept("SELECT $1::int8 + 1", one).value().integer(0, 0), 2);
+    EXPECT_FALSE(link_->run_kept("SELECT nonsense", PostgresValues()));
+    EXPECT_FALSE(link_->run_kept("SELECT nonsense", PostgresValues()));
+    // Those beyond kKeptMax are run all the same, and not kept.
+    for (std::size_t n = 0; n < PostgresLink::kKeptMax + 5; ++n) {
+        const auto rows = link_->run_kept("SELECT $1::int8 + " + std::to_string(n), one);
+        ASSERT_TRUE(rows) << rows.error().message;
+        EXPECT_EQ(rows->integer(0, 0), static_cast<std::int64_t>(n) + 1);
+    }
+    const auto kept = link_->run("SELECT count(*) FROM pg_prepared_statements", PostgresValues());
+    EXPECT_EQ(kept.value().integer(0, 0), static_cast<std::int64_t>(PostgresLink::kKeptMax));
+}
+
+TEST_F(PostgresLinkTest, OneThatLostToAnotherSaysSo) {
+    ASSERT_TRUE(link_->run("CREATE TABLE t (a int8); INSERT INTO t VALUES (1)"));
+    const auto other = connect();
+    for (PostgresLink* const link : {link_.get(), other.get()}) {
+        ASSERT_TRUE(link->run("BEGIN ISOLATION LEVEL REPEATABLE READ"));
+        ASSERT_TRUE(link->run("SELECT a FROM t"));
+    }
+    ASSERT_TRUE(other->run("UPDATE t SET a = 2; COMMIT"));
+    EXPECT_FALSE(link_->run("UPDATE t SET a = 3"));
+    EXPECT_TRUE(link_->lost_to_another());
+    EXPECT_FALSE(link_->broken());
+    ASSERT_TRUE(link_->run("ROLLBACK"));
+    EXPECT_FALSE(link_->lost_to_another());
+    EXPECT_FALSE(link_->run("SELECT nonsense"));
+    EXPECT_FALSE(link_->lost_to_another());
+}
+
 TEST_F(PostgresLinkTest, CopiedRowsAreThereAndTextThatPostgresRefusesIsReplaced) {
     ASSERT_TRUE(link_->run("CREATE TABLE t (a int8, b int2, c float8, d bytea, e text, f int8)"));
     PostgresCopyRows rows;

@@ -125,9 +125,9 @@ Result<void> PostgresSession::connect() {
     return {};
 }
 
-Result<PostgresRows> PostgresSession::ask_once(const std::string& statement, const PostgresValues& values) {
+Result<PostgresRows> PostgresSession::ask_once(const std::string& statement, const PostgresValues& values, bool kept) {
     if (link_ == nullptr || link_->broken()) TG_CHECK(connect());
-    auto rows = link_->run(statement, values);
+    auto rows = kept ? link_->run_kept(statement, values) : link_->run(statement, values);
     if (!link_->broken()) place_.watch->note_answer();
     if (rows) return rows;
     const Error error = told(std::move(rows).error());
@@ -147,6 +147,12 @@ Result<PostgresRows> PostgresSession::ask(const std::string& statement, const Po
     if (!in_transaction_) return ask_twice(statement, values);
     if (link_->broken()) return fail(ErrorCode::kUnavailable, "the database was lost in the middle of it");
     return ask_once(statement, values);
+}
+
+Result<PostgresRows> PostgresSession::ask_kept(const std::string& statement, const PostgresValues& values) {
+    if (!in_transaction_) return fail(ErrorCode::kInternal, "a statement is kept for transactions alone");
+    if (link_->broken()) return fail(ErrorCode::kUnavailable, "the database was lost in the middle of it");
+    return ask_once(statement, values, true);
 }
 
 Result<void> PostgresSession::begin(const std::string& how) {

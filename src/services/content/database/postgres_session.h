@@ -74,6 +74,8 @@ class PostgresSession {
     static store::PostgresOptions options(const PostgresPlace& place, const PostgresUse& use);
 
     Result<store::PostgresRows> ask(const std::string& statement, const store::PostgresValues& values = {});
+    /// Within a transaction: a statement that the server keeps (store::PostgresLink::run_kept()).
+    Result<store::PostgresRows> ask_kept(const std::string& statement, const store::PostgresValues& values);
     /// `BEGIN ...`
     Result<void> begin(const std::string& how);
     Result<void> commit();
@@ -84,7 +86,8 @@ class PostgresSession {
 
   private:
     Result<void> connect();
-    Result<store::PostgresRows> ask_once(const std::string& statement, const store::PostgresValues& values);
+    Result<store::PostgresRows> ask_once(const std::string& statement, const store::PostgresValues& values,
+                                         bool kept = false);
     Result<store::PostgresRows> ask_twice(const std::string& statement, const store::PostgresValues& values);
 
     const PostgresPlace place_;

@@ -167,11 +167,12 @@ class PostgresBookStore final : public BookStore {
     }
     const BookDialect& dialect() const noexcept override { return kPostgresDialect; }
     Result<void> begin_reading() override {
-        may_repeat_ = false;
+        may_repeat_ = writes_ = false;
         return session_.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     }
     Result<void> begin_writing(std::span<const std::string> tenants) override {
         may_repeat_ = false;
+        writes_ = true;
         // Not the database's default: a statement sees what was committed while we waited for the locks.
         TG_CHECK(session_.begin("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"));
         const std::vector<std::int64_t> locks = locks_of(tenants);
@@ -199,7 +200,9 @@ class PostgresBookStore final : public BookStore {
     bool may_repeat() const noexcept override { return may_repeat_; }
 
     Result<PostgresRows> ask(const std::string& sql, const PostgresValues& values) {
-        auto rows = session_.ask(sql, values);
+        // Changes look rows up by their keys, whatever the values are; planning them is most of what they cost. Pages are planned by their
+        // values.
+        auto rows = writes_ && session_.in_transaction() ? session_.ask_kept(sql, values) : session_.ask(sql, values);
         if (!rows && session_.lost_to_another()) may_repeat_ = true;
         return rows;
     }
@@ -226,6 +229,7 @@ class PostgresBookStore final : public BookStore {
     const std::string schema_;
     PostgresSession session_;
     bool may_repeat_ = false;
+    bool writes_ = false;  // The last transaction.
 };
 
 Result<PostgresRows> PostgresBookStatement::ask() {
