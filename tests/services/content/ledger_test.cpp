@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <functional>
 #include <map>
@@ -139,6 +140,55 @@ TEST_P(BothLedgers, KilledAtAnyMomentTheSumHoldsAndEveryAcknowledgedTransferIsTh
         for (const auto& [key, count] : times) EXPECT_EQ(count, 1) << key;
     }
     EXPECT_GT(acknowledged.size(), 100U);
+}
+
+/// Others are always faster.
+class BusyStore final : public BookStore {
+  public:
+    explicit BusyStore(std::atomic<int>& attempts) : attempts_(attempts) {}
+    Result<std::unique_ptr<BookStatement>> prepare(std::string_view) override {
+        return fail(ErrorCode::kInternal, "a deadlock");
+    }
+    const BookDialect& dialect() const noexcept override { return dialect_; }
+    Result<void> begin_reading() override { return fail(ErrorCode::kInternal, "a deadlock"); }
+    Result<void> begin_writing(std::span<const std::string>) override {
+        ++attempts_;
+        return fail(ErrorCode::kInternal, "a deadlock");
+    }
+    Result<void> commit() override { return {}; }
+    void roll_back() noexcept override {}
+    bool in_transaction() const noexcept override { return false; }
+    Result<void> savepoint() override { return {}; }
+    Result<void> keep() override { return {}; }
+    Result<void> undo() override { return {}; }
+    bool may_repeat() const noexcept override { return true; }
+
+  private:
+    std::atomic<int>& attempts_;
+    const BookDialect dialect_{};
+};
+
+class BusyHome final : public BookHome {
+  public:
+    explicit BusyHome(std::atomic<int>& attempts) : attempts_(attempts) {}
+    Result<std::unique_ptr<BookStore>> connect() override { return std::make_unique<BusyStore>(attempts_); }
+    std::size_t readers_max() const noexcept override { return 1; }
+    std::size_t batch_max() const noexcept override { return 1; }
+
+  private:
+    std::atomic<int>& attempts_;
+};
+
+TEST(Ledgers, WhatOthersMakeFailIsRepeatedSoOftenAndThenRefused) {
+    const SystemClock clock;
+    SeededRandom random{5};
+    std::atomic<int> attempts{0};
+    const auto ledger = Ledger::open(std::make_unique<BusyHome>(attempts), clock, random).value();
+    const auto done = transfer_by_key(*ledger, "k", "q", "u0", "u1", 1);
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().code, ErrorCode::kUnavailable);
+    EXPECT_EQ(attempts, 1 + Ledger::kRepeatsMax);
+    EXPECT_EQ(ledger->changes(), 0U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Homes, BothLedgers, ::testing::Values("sqlite", "postgres"),

@@ -385,7 +385,7 @@ TEST_F(PostgresBooksTest, AChangeThatADeadlockEndedIsRepeated) {
                         return LedgerAnswer{200, format_amount(done.from_balance), false};
                     },
                     .done = [&](Result<LedgerAnswer> got) { promise.set_value(std::move(got)); }});
-    held.wait();
+    ASSERT_EQ(held.wait_for(std::chrono::minutes(2)), std::future_status::ready);
     run(*other, "SELECT 1 FROM content_users WHERE id = 'u1' FOR UPDATE");
     run(*other, "COMMIT");
     const auto done = answer.get();

@@ -113,6 +113,10 @@ void Ledger::commit_batch(std::vector<Change>& batch) {
         answers.clear();
         written = write_batch(batch, answers);
     }
+    if (!written && books_->store().may_repeat()) {
+        written = fail(ErrorCode::kUnavailable,
+                       "Others change the same again and again; nothing of it was done, send it again.");
+    }
     if (written) {
         commits_.fetch_add(1);
         for (const Result<LedgerAnswer>& one : answers) {
