@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "pipeline/dispatcher.h"
+#include "services/content/both_stores.h"
 #include "services/content/content.h"
 #include "store/temporary_folder.h"
 #include "support/fake_exchange.h"
@@ -10,9 +11,17 @@
 namespace tidegate::content {
 namespace {
 
-class ContentRoutes : public ::testing::Test {
+/// With content.store "sqlite" and "postgres". Where PostgreSQL is not installed its half is skipped in clear words.
+class ContentRoutes : public ::testing::TestWithParam<std::string> {
   protected:
     void SetUp() override {
+        settings_.store = GetParam();
+        if (settings_.store == "postgres") {
+            NEED_POSTGRES();
+            ASSERT_NE(shared_postgres(), nullptr);
+            const PostgresPlace place = fresh_place();
+            database_ = {.url = place.url, .schema = place.schema};
+        }
         settings_.items_max = 20;
         settings_.dimensions = 2;
         logger_ = std::move(observe::Logger::open({.level = observe::Level::kOff}, clock_)).value();
@@ -21,6 +30,7 @@ class ContentRoutes : public ::testing::Test {
                                             .random = random_,
                                             .disk = disk_,
                                             .data_dir = folder_.file("data"),
+                                            .database = database_,
                                             .trains_itself = false,
                                             .blocking = blocking_});
         ASSERT_TRUE(opened) << opened.error().message;
@@ -33,7 +43,7 @@ class ContentRoutes : public ::testing::Test {
     void TearDown() override {
         cpu_.stop();
         blocking_.stop();
-        service_->stop();
+        if (service_) service_->stop();
     }
     std::shared_ptr<testing::FakeExchange> send(http::Method method, std::string path, std::string body = "",
                                                 std::string type = "", std::string key = "") {
@@ -88,6 +98,7 @@ class ContentRoutes : public ::testing::Test {
     SystemDisk disk_;
     store::TemporaryFolder folder_;
     ContentSettings settings_;
+    service::DatabasePlace database_;
     observe::Registry metrics_;
     std::unique_ptr<observe::Logger> logger_;
     testing::FakeLog log_;
@@ -97,7 +108,7 @@ class ContentRoutes : public ::testing::Test {
     std::unique_ptr<pipeline::Dispatcher> dispatcher_;
 };
 
-TEST_F(ContentRoutes, OneTenantTakesAtMostHalfOfThePlacesForImports) {
+TEST_P(ContentRoutes, OneTenantTakesAtMostHalfOfThePlacesForImports) {
     auto& content = dynamic_cast<ContentService&>(*service_);
     std::vector<std::shared_ptr<void>> held;
     for (int i = 0; i < 2; ++i) held.push_back(content.take_import_place("a").value());
@@ -135,7 +146,7 @@ json::Value first(json::Value value, std::string_view name) {
     return out.value();
 }
 
-TEST_F(ContentRoutes, WhatWasImportedIsAnsweredFromWithItsPlaceAndRecorded) {
+TEST_P(ContentRoutes, WhatWasImportedIsAnsweredFromWithItsPlaceAndRecorded) {
     add_texts();
     const auto answer = post("/query/rag", R"({"prompt":"What pulls the sea?"})");
     const json::Value root = answer.root();
@@ -156,7 +167,7 @@ TEST_F(ContentRoutes, WhatWasImportedIsAnsweredFromWithItsPlaceAndRecorded) {
     EXPECT_EQ(to_string(log_.kept[0].id), text(root, "decision_id"));
 }
 
-TEST_F(ContentRoutes, WhatIsNotInTheSourcesIsSaidAndNotAnswered) {
+TEST_P(ContentRoutes, WhatIsNotInTheSourcesIsSaidAndNotAnswered) {
     add_texts();
     const auto answer =
         post("/query/rag", R"({"query":"Which enzyme repairs broken strands of the sea urchin genome?"})");
@@ -168,7 +179,7 @@ TEST_F(ContentRoutes, WhatIsNotInTheSourcesIsSaidAndNotAnswered) {
     EXPECT_EQ(nothing.root().find("answer")->kind(), json::Kind::kNull);
 }
 
-TEST_F(ContentRoutes, SearchFiltersAndGivesNoAnswer) {
+TEST_P(ContentRoutes, SearchFiltersAndGivesNoAnswer) {
     add_texts();
     const auto all = get("/query/search?q=sea");
     EXPECT_EQ(number(all.root(), "count"), 2);
@@ -179,7 +190,7 @@ TEST_F(ContentRoutes, SearchFiltersAndGivesNoAnswer) {
     EXPECT_FALSE(post("/query/rag", R"({"prompt":"sea","generate":false})").root().find("answer"));
 }
 
-TEST_F(ContentRoutes, AContentIsReadChangedAndTakenOut) {
+TEST_P(ContentRoutes, AContentIsReadChangedAndTakenOut) {
     add_texts();
     EXPECT_EQ(number(get("/api/contents?limit=1").root(), "total"), 2);
     EXPECT_EQ(text(get("/api/contents/gates").root(), "source_url"), "https://example.org/g");
@@ -191,7 +202,7 @@ TEST_F(ContentRoutes, AContentIsReadChangedAndTakenOut) {
     EXPECT_EQ(send(http::Method::kDelete, "/api/contents/gates")->answer().status, 404);
 }
 
-TEST_F(ContentRoutes, BadLinesAreNamedAndTheOthersStored) {
+TEST_P(ContentRoutes, BadLinesAreNamedAndTheOthersStored) {
     const auto done =
         send(http::Method::kPost, "/api/contents",
              "{\"body\":\"Good.\"}\nnot json\n[1]\n{\"body\":7}\n{\"title\":\"\"}\n{\"body\":\"a\",\"text\":\"b\"}\n"
@@ -205,7 +216,7 @@ TEST_F(ContentRoutes, BadLinesAreNamedAndTheOthersStored) {
     EXPECT_EQ(number(first(report.root(), "errors"), "line"), 2);
 }
 
-TEST_F(ContentRoutes, EveryBadQuestionHasItsOutcome) {
+TEST_P(ContentRoutes, EveryBadQuestionHasItsOutcome) {
     const std::vector<std::tuple<http::Method, std::string, std::string, int>> cases{
         {http::Method::kPost, "/api/contents", "{", 400},
         {http::Method::kPost, "/api/contents", "[]", 422},
@@ -254,7 +265,7 @@ TEST_F(ContentRoutes, EveryBadQuestionHasItsOutcome) {
     EXPECT_EQ(text(get("/tokens/balance/ann").root(), "balance"), "5.00000000");
 }
 
-TEST_F(ContentRoutes, OfMoreThanTheSettingsAllowTheLinesBeforeAreStoredAndAnArrayIsRefusedWhole) {
+TEST_P(ContentRoutes, OfMoreThanTheSettingsAllowTheLinesBeforeAreStoredAndAnArrayIsRefusedWhole) {
     std::string lines, list;
     for (int i = 0; i < 21; ++i) {
         const std::string one = "{\"content_id\":\"" + std::to_string(i) + "\",\"body\":\"text\"}";
@@ -276,7 +287,7 @@ TEST_F(ContentRoutes, OfMoreThanTheSettingsAllowTheLinesBeforeAreStoredAndAnArra
     EXPECT_EQ(few->answer().status, 200) << few->answer().body;
 }
 
-TEST_F(ContentRoutes, TokensMoveOnceUnderAKeyAndTheBalanceIsNeverStale) {
+TEST_P(ContentRoutes, TokensMoveOnceUnderAKeyAndTheBalanceIsNeverStale) {
     add_people();
     const std::string move = R"({"from_user_id":"ann","to_user_id":"bob","amount":0.5})";
     const auto once = send(http::Method::kPost, "/tokens/transfer", move, "application/json", "k-1");
@@ -291,7 +302,7 @@ TEST_F(ContentRoutes, TokensMoveOnceUnderAKeyAndTheBalanceIsNeverStale) {
     EXPECT_EQ(text(first(get("/tokens/ledger/bob").root(), "items"), "from_user_id"), "ann");
 }
 
-TEST_F(ContentRoutes, AnAmountIsBookedAsItWasSentOrRefused) {
+TEST_P(ContentRoutes, AnAmountIsBookedAsItWasSentOrRefused) {
     add_people();
     const std::vector<std::pair<std::string, std::string>> taken{{"100000", "100000.00000000"},
                                                                  {"0.00000001", "0.00000001"},
@@ -310,14 +321,14 @@ TEST_F(ContentRoutes, AnAmountIsBookedAsItWasSentOrRefused) {
     }
 }
 
-TEST_F(ContentRoutes, WhatATransferIsGivenAlongIsGivenBack) {
+TEST_P(ContentRoutes, WhatATransferIsGivenAlongIsGivenBack) {
     add_people();
     post("/tokens/award", R"({"user_id":"ann","amount":"1","metadata":{"why":"x"}})");
     const auto ledger = get("/tokens/ledger/ann");
     EXPECT_EQ(text(*first(ledger.root(), "items").find("metadata"), "why"), "x");
 }
 
-TEST_F(ContentRoutes, CardsArePublishedCitedAndDrawn) {
+TEST_P(ContentRoutes, CardsArePublishedCitedAndDrawn) {
     add_people();
     const auto made = post(
         "/publish",
@@ -347,6 +358,9 @@ TEST_F(ContentRoutes, CardsArePublishedCitedAndDrawn) {
     EXPECT_EQ(get("/api/users?q=an").root().find("items")->size(), 1U);
     EXPECT_EQ(text(get("/api/users/ann").root(), "email"), "ann@example.org");
 }
+
+INSTANTIATE_TEST_SUITE_P(Homes, ContentRoutes, ::testing::Values("sqlite", "postgres"),
+                         [](const auto& one) { return one.param; });
 
 }  // namespace
 }  // namespace tidegate::content
