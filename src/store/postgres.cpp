@@ -199,6 +199,7 @@ Error PostgresLink::error_of(const PostgresRows& rows) {
     const char* state = PQresultErrorField(rows.result_.get(), PG_DIAG_SQLSTATE);
     const std::string_view known = state == nullptr ? "" : state;
     lost_to_another_ = known == "40001" || known == "40P01";
+    locked_out_ = known == "55P03";
     if (PQstatus(connection_.get()) == CONNECTION_BAD || known.empty()) {
         return broken(reason_of(PQresultErrorMessage(rows.result_.get())));
     }
@@ -215,7 +216,10 @@ Result<void> PostgresLink::wait(bool writable, SteadyTime deadline) {
     constexpr std::int64_t kSlice = 100;
     while (options_.stop == nullptr || !options_.stop->load(std::memory_order_relaxed)) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock_.now()).count();
-        if (left <= 0) return std::unexpected(broken("no answer in time"));
+        if (left <= 0) {
+            gave_up_ = true;
+            return std::unexpected(broken("no answer in time"));
+        }
         if (::poll(&socket, 1, static_cast<int>(std::min(left, kSlice))) > 0) return {};
     }
     return std::unexpected(broken("stopped"));
@@ -241,7 +245,7 @@ Result<PostgresRows> PostgresLink::next(SteadyTime deadline) {
 
 Result<PostgresRows> PostgresLink::last_of_all(Duration patience) {
     const SteadyTime deadline = clock_.now() + (patience > Duration(0) ? patience : options_.patience);
-    lost_to_another_ = false;
+    lost_to_another_ = locked_out_ = false;
     PostgresRows last(nullptr);
     std::optional<Error> error;
     while (true) {

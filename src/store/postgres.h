@@ -107,6 +107,10 @@ class PostgresLink {
     /// The last statement failed because of what another session did at the same time (a deadlock, transactions that exclude each other): the
     /// whole transaction again may do.
     bool lost_to_another() const noexcept { return lost_to_another_; }
+    /// The last statement failed because another session held a lock for longer than lock_timeout.
+    bool locked_out() const noexcept { return locked_out_; }
+    /// It is broken() because no answer came in time: the server may be slow, and would be asked twice by who repeats it.
+    bool gave_up() const noexcept { return gave_up_; }
 
   private:
     struct Finish {
@@ -127,6 +131,8 @@ class PostgresLink {
     std::unique_ptr<pg_conn, Finish> connection_;
     bool broken_ = false;
     bool lost_to_another_ = false;
+    bool locked_out_ = false;
+    bool gave_up_ = false;
     std::map<std::string, std::string, std::less<>> kept_;  // Statements to their names.
 };
 

@@ -74,6 +74,7 @@ class ExplainingStore final : public BookStore {
     Result<void> keep() override { return store_->keep(); }
     Result<void> undo() override { return store_->undo(); }
     bool may_repeat() const noexcept override { return store_->may_repeat(); }
+    bool locked_out() const noexcept override { return store_->locked_out(); }
 
   private:
     std::unique_ptr<BookStore> store_;
@@ -89,6 +90,7 @@ class ExplainingHome final : public BookHome {
     }
     std::size_t readers_max() const noexcept override { return home_->readers_max(); }
     std::size_t batch_max() const noexcept override { return home_->batch_max(); }
+    void give_up() noexcept override { home_->give_up(); }
 
   private:
     std::unique_ptr<BookHome> home_;
@@ -392,6 +394,52 @@ TEST_F(PostgresBooksTest, AChangeThatADeadlockEndedIsRepeated) {
     ASSERT_TRUE(done) << done.error().message;
     EXPECT_EQ(done->body, "0.99999990");
     EXPECT_EQ(times, 2);
+    EXPECT_TRUE(reconciled(place_).sound());
+}
+
+TEST_F(PostgresBooksTest, ATenantThatAnotherServerHoldsHoldsUpNobodyElse) {
+    const auto ledger = ledger_at(place_);
+    ASSERT_TRUE(fund(*ledger, 2, kToken));
+    const auto home = home_at(place_);
+    const auto other = home->connect().value();
+    ASSERT_TRUE(other->begin_writing(std::vector<std::string>{kAnn.tenant}));
+    std::promise<void> gate;
+    const auto submit = [&](const Actor& actor, std::function<Result<void>(Books&)> work) {
+        auto promise = std::make_shared<std::promise<Result<LedgerAnswer>>>();
+        ledger->submit({.actor = actor,
+                        .key = "",
+                        .digest = {},
+                        .work = [work = std::move(work)](Books& books) -> Result<LedgerAnswer> {
+                            TG_CHECK(work(books));
+                            return LedgerAnswer{200, "{}", false};
+                        },
+                        .done = [promise](Result<LedgerAnswer> got) { promise->set_value(std::move(got)); }});
+        return promise->get_future();
+    };
+    // While the first is under way the next two come together.
+    auto first = submit(kElsewhere, [opened = gate.get_future().share()](Books&) -> Result<void> {
+        opened.wait();
+        return {};
+    });
+    auto held = submit(kAnn, [](Books& books) -> Result<void> {
+        TG_CHECK(books.transfer(kAnn, "u0", "u1", 10, {}));
+        return {};
+    });
+    auto free = submit(kElsewhere, [](Books& books) -> Result<void> {
+        User user;
+        user.id = user.username = "e0";
+        TG_CHECK(books.add_user(kElsewhere, user));
+        return {};
+    });
+    gate.set_value();
+    EXPECT_TRUE(first.get());
+    const auto done = free.get();
+    EXPECT_TRUE(done) << done.error().message;
+    const auto refused = held.get();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable);
+    other->roll_back();
+    EXPECT_TRUE(transfer_by_key(*ledger, "k", "q", "u0", "u1", 10));
     EXPECT_TRUE(reconciled(place_).sound());
 }
 

@@ -96,6 +96,7 @@ store::PostgresOptions PostgresSession::options(const PostgresPlace& place, cons
     options.url = place.url;
     options.application_name = use.application;
     options.patience = place.patience;
+    options.stop = place.stop;
     return options;
 }
 
@@ -118,6 +119,7 @@ Result<void> PostgresSession::connect() {
     if (ready) ready = check_server(**link, use_.holds);
     if (!ready) {
         const Error error = told(std::move(ready).error());
+        place_.watch->note_failed_connect(error, clock_.now());
         place_.watch->note_loss(error, clock_);
         return std::unexpected(error);
     }
@@ -125,12 +127,19 @@ Result<void> PostgresSession::connect() {
     return {};
 }
 
+Error PostgresSession::told_of(PostgresLink& link, Error error) {
+    if (link.locked_out()) return {ErrorCode::kUnavailable, "another server works on the same for too long"};
+    // A deadlock, transactions that exclude each other: nothing is wrong with the statement.
+    if (link.lost_to_another()) return {ErrorCode::kUnavailable, std::move(error.message)};
+    return told(std::move(error));
+}
+
 Result<PostgresRows> PostgresSession::ask_once(const std::string& statement, const PostgresValues& values, bool kept) {
     if (link_ == nullptr || link_->broken()) TG_CHECK(connect());
     auto rows = kept ? link_->run_kept(statement, values) : link_->run(statement, values);
     if (!link_->broken()) place_.watch->note_answer();
     if (rows) return rows;
-    const Error error = told(std::move(rows).error());
+    const Error error = told_of(*link_, std::move(rows).error());
     if (link_->broken()) place_.watch->note_loss(error, clock_);
     return std::unexpected(error);
 }
@@ -138,8 +147,8 @@ Result<PostgresRows> PostgresSession::ask_once(const std::string& statement, con
 Result<PostgresRows> PostgresSession::ask_twice(const std::string& statement, const PostgresValues& values) {
     const bool had_one = link_ != nullptr && !link_->broken();
     auto rows = ask_once(statement, values);
-    // One that was lost while nobody asked is found out by asking.
-    if (!rows && had_one && link_->broken()) return ask_once(statement, values);
+    // One that was lost while nobody asked is found out by asking. A server that is slow is not asked twice.
+    if (!rows && had_one && link_->broken() && !link_->gave_up()) return ask_once(statement, values);
     return rows;
 }
 

@@ -7,6 +7,7 @@
 // Threads     One at a time; StoreWatch any.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -52,6 +53,7 @@ struct PostgresPlace {
     std::string url;
     std::string schema = "tidegate";
     Duration patience = std::chrono::seconds(10);  // Of a statement.
+    const std::atomic<bool>* stop = nullptr;       // Once true, whatever waits gives up. Outlives the sessions.
     /// Of all sessions at this place and its copies.
     std::shared_ptr<StoreWatch> watch = std::make_shared<StoreWatch>();
 };
@@ -83,9 +85,13 @@ class PostgresSession {
     bool in_transaction() const noexcept { return in_transaction_; }
     /// The last statement failed because of what another session did (store::PostgresLink).
     bool lost_to_another() const noexcept { return link_ != nullptr && link_->lost_to_another(); }
+    /// The last statement failed because another session held a lock for too long.
+    bool locked_out() const noexcept { return link_ != nullptr && link_->locked_out(); }
 
   private:
     Result<void> connect();
+    /// What `link` says of a statement, as callers may know it.
+    static Error told_of(store::PostgresLink& link, Error error);
     Result<store::PostgresRows> ask_once(const std::string& statement, const store::PostgresValues& values,
                                          bool kept = false);
     Result<store::PostgresRows> ask_twice(const std::string& statement, const store::PostgresValues& values);

@@ -48,6 +48,7 @@ class BookStatement {
 struct BookDialect {
     std::string_view lock_rows;       // Behind a SELECT: nobody else changes these rows before we commit.
     std::string_view forget_answers;  // A statement: removes answers from before ?1.
+    std::string_view answer_time;     // Of an answer that is kept now, where this server's clock says ?7.
     std::int64_t rows_at_once;        // So many a page's statement gives at most: one that is not read row by row.
 };
 
@@ -72,6 +73,8 @@ class BookStore {
     virtual Result<void> undo() = 0;
     /// The last failure was another writer's: the same transaction from its beginning may do.
     virtual bool may_repeat() const noexcept = 0;
+    /// begin_writing() failed because another server holds one of the tenants for too long.
+    virtual bool locked_out() const noexcept = 0;
 
     /// First column of the first row; kNotFound when there is none.
     Result<std::int64_t> number(std::string_view sql);
@@ -101,6 +104,8 @@ class BookHome {
     virtual std::size_t readers_max() const noexcept = 0;
     /// Changes to a commit.
     virtual std::size_t batch_max() const noexcept = 0;
+    /// From now on whatever waits for the home gives up.
+    virtual void give_up() noexcept = 0;
 };
 
 }  // namespace tidegate::content

@@ -1,8 +1,10 @@
 #include "services/content/ledger/ledger.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "services/content/database/postgres_session.h"
+#include "services/content/ledger/sql.h"
 
 namespace tidegate::content {
 namespace {
@@ -33,6 +35,15 @@ void Ledger::stop() {
         stopping_ = true;
     }
     wake_.notify_all();
+    {
+        Lock lock(mutex_);
+        const SteadyTime end = std::chrono::steady_clock::now() + kStopPatience;
+        while (writer_.joinable() && !done_ && std::chrono::steady_clock::now() < end) {
+            static_cast<void>(ended_.wait_for(mutex_, end - std::chrono::steady_clock::now()));
+        }
+        given_up_ = true;
+    }
+    home_->give_up();
     if (writer_.joinable()) writer_.join();
 }
 
@@ -42,15 +53,24 @@ std::size_t Ledger::waiting() const {
 }
 
 void Ledger::submit(Change change) {
+    bool share_taken = false;
     {
         const Lock lock(mutex_);
-        if (!stopping_ && queue_.size() < kQueueMax) {
+        const auto mine = queued_of_.find(change.actor.tenant);
+        // Who has no tenant has no share either.
+        share_taken = !change.actor.tenant.empty() && mine != queued_of_.end() && mine->second >= kTenantQueueMax;
+        if (!stopping_ && !share_taken && queue_.size() < kQueueMax) {
+            ++queued_of_[change.actor.tenant];
             queue_.push_back(std::move(change));
             wake_.notify_one();
             return;
         }
     }
     refused_.fetch_add(1);
+    if (share_taken) {
+        return change.done(fail(ErrorCode::kResourceExhausted,
+                                "As many changes of your tenant wait for the ledger as it takes of one."));
+    }
     change.done(fail(ErrorCode::kUnavailable, "As many changes wait for the ledger as it takes."));
 }
 
@@ -72,8 +92,9 @@ Result<LedgerAnswer> Ledger::make_once(Change& change) {
     TG_TRY(LedgerAnswer answer, change.work(*books_));
     TG_TRY(
         const auto keep,
-        store.prepare(
-            "INSERT INTO answers (tenant, actor, key, digest, status, body, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?)"));
+        store.prepare(sql_of({"INSERT INTO answers (tenant, actor, key, digest, status, body, created_ms) VALUES (?, "
+                              "?, ?, ?, ?, ?, ",
+                              store.dialect().answer_time, ")"})));
     keep->bind(1, change.actor.tenant).bind(2, change.actor.name).bind(3, change.key);
     keep->bind(4, BookStatement::Bytes(change.digest)).bind(5, std::int64_t{answer.status}).bind(6, answer.body);
     TG_CHECK(keep->bind(7, clock_.unix_ms()).run());
@@ -96,10 +117,9 @@ Result<void> Ledger::write_batch(std::vector<Change>& batch, std::vector<Result<
     for (const Change& change : batch) tenants.push_back(change.actor.tenant);
     TG_CHECK(store.begin_writing(tenants));
     BookMoment moment(store);
-    TG_TRY(const auto old, store.prepare(store.dialect().forget_answers));
-    TG_CHECK(old->bind(1, clock_.unix_ms() - std::chrono::duration_cast<std::chrono::milliseconds>(kAnswerKept).count())
-                 .run());
+    const SteadyTime end = std::chrono::steady_clock::now() + kBatchTime;
     for (Change& change : batch) {
+        if (!answers.empty() && std::chrono::steady_clock::now() > end) break;
         answers.push_back(make(change));
         if (!answers.back() && store.may_repeat()) return std::unexpected(answers.back().error());
     }
@@ -117,13 +137,15 @@ void Ledger::commit_batch(std::vector<Change>& batch) {
         written = fail(ErrorCode::kUnavailable,
                        "Others change the same again and again; nothing of it was done, send it again.");
     }
+    if (!written && books_->store().locked_out() && batch.size() > 1) return commit_by_tenant(std::exchange(batch, {}));
+    const std::size_t taken = written ? answers.size() : batch.size();
     if (written) {
         commits_.fetch_add(1);
         for (const Result<LedgerAnswer>& one : answers) {
             if (one) (one->repeated ? repeats_ : changes_).fetch_add(1);
         }
     }
-    for (std::size_t i = 0; i < batch.size(); ++i) {
+    for (std::size_t i = 0; i < taken; ++i) {
         // What the disk did not take was not done, whatever its own answer was.
         if (written) {
             batch[i].done(std::move(answers[i]));
@@ -131,28 +153,97 @@ void Ledger::commit_batch(std::vector<Change>& batch) {
             batch[i].done(std::unexpected(told_of(written.error(), !batch[i].key.empty())));
         }
     }
+    batch.erase(batch.begin(), batch.begin() + static_cast<std::ptrdiff_t>(taken));
+}
+
+/// Another server holds one of them for too long: the others need not wait for it.
+void Ledger::commit_by_tenant(std::vector<Change> batch) {
+    std::map<std::string, std::vector<Change>> by_tenant;
+    for (Change& change : batch) by_tenant[change.actor.tenant].push_back(std::move(change));
+    if (by_tenant.size() == 1) {
+        for (Change& change : by_tenant.begin()->second) {
+            change.done(fail(ErrorCode::kUnavailable,
+                             "Another server works for your tenant for too long; nothing of it "
+                             "was done, send it again."));
+        }
+        return;
+    }
+    for (auto& [_, changes] : by_tenant) {
+        commit_batch(changes);
+        if (!changes.empty()) put_back(std::move(changes));
+    }
+}
+
+/// In a transaction of its own, so that it holds no tenant while it does; what fails is done the next time.
+void Ledger::forget_answers() {
+    constexpr std::int64_t kEveryMs = 10'000;
+    const UnixMillis now = clock_.unix_ms();
+    if (now - forgotten_ms_ < kEveryMs) return;
+    forgotten_ms_ = now;
+    BookStore& store = books_->store();
+    if (!store.begin_writing({})) return;
+    BookMoment moment(store);
+    const auto old = store.prepare(store.dialect().forget_answers);
+    if (!old) return;
+    const auto kept = std::chrono::duration_cast<std::chrono::milliseconds>(kAnswerKept).count();
+    if ((*old)->bind(1, now - kept).run()) static_cast<void>(moment.commit());
+}
+
+std::vector<Ledger::Change> Ledger::next_batch() {
+    std::vector<Change> batch;
+    while (!queue_.empty() && batch.size() < home_->batch_max()) {
+        batch.push_back(std::move(queue_.front()));
+        queue_.pop_front();
+        const auto mine = queued_of_.find(batch.back().actor.tenant);
+        if (--mine->second == 0) queued_of_.erase(mine);
+    }
+    return batch;
+}
+
+void Ledger::put_back(std::vector<Change> changes) {
+    const Lock lock(mutex_);
+    while (!changes.empty()) {
+        ++queued_of_[changes.back().actor.tenant];
+        queue_.push_front(std::move(changes.back()));
+        changes.pop_back();
+    }
 }
 
 void Ledger::run() {
     for (;;) {
         std::vector<Change> batch;
+        bool refused = false;
         {
             const Lock lock(mutex_);
             while (queue_.empty() && !stopping_) wake_.wait(mutex_);
-            if (queue_.empty()) return;
-            while (!queue_.empty() && batch.size() < home_->batch_max()) {
-                batch.push_back(std::move(queue_.front()));
-                queue_.pop_front();
+            if (queue_.empty()) {
+                done_ = true;
+                ended_.notify_all();
+                return;
             }
+            refused = given_up_;
+            batch = next_batch();
         }
+        if (refused) {
+            for (Change& change : batch) change.done(fail(ErrorCode::kUnavailable, "The server is stopping."));
+            continue;
+        }
+        forget_answers();
         commit_batch(batch);
+        if (!batch.empty()) put_back(std::move(batch));
     }
 }
 
 Result<std::unique_ptr<Books>> Ledger::borrow() {
     {
         const Lock lock(readers_mutex_);
-        while (home_->readers_max() != 0 && lent_ == home_->readers_max()) returned_.wait(readers_mutex_);
+        const SteadyTime end = std::chrono::steady_clock::now() + kReaderWait;
+        while (home_->readers_max() != 0 && lent_ == home_->readers_max()) {
+            const SteadyTime now = std::chrono::steady_clock::now();
+            // Who waits holds a thread that others need as well.
+            if (now >= end) return fail(ErrorCode::kUnavailable, "As many as may read the ledger at a time do so.");
+            static_cast<void>(returned_.wait_for(readers_mutex_, end - now));
+        }
         ++lent_;
         if (!readers_.empty()) {
             auto books = std::move(readers_.back());

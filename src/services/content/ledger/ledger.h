@@ -3,17 +3,19 @@
 // Guarantee   A change is told of when the disk has it, and then it is there once: whoever repeats it under its idempotency key gets the same
 //             answer, also after a kill, for kAnswerKept. The same key with another question is kConflict. A change that fails leaves nothing behind, not
 //             even its key.
-// Algorithm   One writer thread; each change in a savepoint, all that wait in one transaction, one fsync. A failed commit fails them all; where
-//             it had no answer (PostgreSQL) that is said, and the key tells. What another server's writer made fail is repeated, kRepeatsMax
-//             times.
-// Memory      kQueueMax changes.
-// Threads     submit() any; `done` on the writer's thread. read() any.
-// When full   kUnavailable.
+// Algorithm   One writer thread; each change in a savepoint, all that wait in one transaction of at most kBatchTime, one fsync. A failed commit
+//             fails them all; where it had no answer (PostgreSQL) that is said, and the key tells. What another server's writer made fail is
+//             repeated, kRepeatsMax times; where it holds one of the batch's tenants for too long each tenant is written for itself, so that
+//             the others' changes are done.
+// Memory      kQueueMax changes, of one tenant a half.
+// Threads     submit() any; `done` on the writer's thread. read() any; who finds all readers lent waits for kReaderWait.
+// When full   kUnavailable; kResourceExhausted: the tenant has its share.
 #pragma once
 
 #include <atomic>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -45,7 +47,13 @@ class Ledger {
     /// How long an answer is kept for its key.
     static constexpr Duration kAnswerKept = std::chrono::hours(24);
     static constexpr std::size_t kQueueMax = 4'096;
+    static constexpr std::size_t kTenantQueueMax = kQueueMax / 2;
     static constexpr int kRepeatsMax = 3;
+    /// Of the changes of one transaction: who holds a tenant holds up all servers. One change may take longer.
+    static constexpr Duration kBatchTime = std::chrono::milliseconds(200);
+    static constexpr Duration kReaderWait = std::chrono::seconds(2);
+    /// Of stop(): what still waits then is refused.
+    static constexpr Duration kStopPatience = std::chrono::seconds(10);
 
     static Result<std::unique_ptr<Ledger>> open(std::unique_ptr<BookHome> home, const Clock& clock, Random& random);
     ~Ledger();
@@ -54,7 +62,7 @@ class Ledger {
     void submit(Change change);
     /// With a connection of its own: sees what was told of before.
     Result<void> read(const std::function<Result<void>(Books& books)>& look);
-    /// Does what waits, then no more. Once; the destructor does it too.
+    /// Does what waits, for at most kStopPatience, then no more. Once; the destructor does it too.
     void stop();
 
     std::uint64_t changes() const noexcept { return changes_.load(); }
@@ -67,7 +75,13 @@ class Ledger {
     Ledger(std::unique_ptr<BookHome> home, const Clock& clock, Random& random)
         : home_(std::move(home)), clock_(clock), random_(random) {}
     void run();
+    std::vector<Change> next_batch() TG_REQUIRES(mutex_);
+    /// Changes there was no time for go back to the queue's head.
+    void put_back(std::vector<Change> changes);
+    /// Writes what there is time for; `batch` holds the rest then.
     void commit_batch(std::vector<Change>& batch);
+    void commit_by_tenant(std::vector<Change> batch);
+    void forget_answers();
     Result<void> write_batch(std::vector<Change>& batch, std::vector<Result<LedgerAnswer>>& answers);
     Result<LedgerAnswer> make(Change& change);
     Result<LedgerAnswer> make_once(Change& change);
@@ -84,8 +98,12 @@ class Ledger {
     std::size_t lent_ TG_GUARDED_BY(readers_mutex_) = 0;
     mutable Mutex mutex_;
     std::deque<Change> queue_ TG_GUARDED_BY(mutex_);
+    std::map<std::string, std::size_t, std::less<>> queued_of_ TG_GUARDED_BY(mutex_);  // By tenant.
+    UnixMillis forgotten_ms_ = 0;                                                      // The writer's.
     bool stopping_ TG_GUARDED_BY(mutex_) = false;
-    Condition wake_;
+    bool given_up_ TG_GUARDED_BY(mutex_) = false;
+    bool done_ TG_GUARDED_BY(mutex_) = false;  // The writer has ended.
+    Condition wake_, ended_;
     std::atomic<std::uint64_t> changes_{0}, commits_{0}, refused_{0}, repeats_{0};
     std::thread writer_;
 };

@@ -17,19 +17,23 @@ namespace {
 using store::PostgresRows;
 using store::PostgresValues;
 
-// A server that hangs in a transaction gives its tenants' locks back.
+// A server that hangs in a transaction gives its tenants' locks back; who waits for them longer than that gives up.
 constexpr PostgresUse kBooks{.application = "tidegate ledger",
                              .holds = "books",
                              .again = "",
-                             .settings = "SET jit = off; SET idle_in_transaction_session_timeout = '10s'"};
+                             .settings =
+                                 "SET jit = off; SET idle_in_transaction_session_timeout = '5s'; SET "
+                                 "lock_timeout = '2s'"};
 
 // Skipping what another server removes: who waits for rows here holds locks that others wait for.
 constexpr BookDialect kPostgresDialect{
     .lock_rows = " FOR UPDATE",
     .forget_answers =
-        "DELETE FROM answers WHERE ctid = ANY(ARRAY(SELECT o.ctid FROM answers o WHERE o.created_ms < ?1 "
-        "LIMIT 1000 FOR UPDATE SKIP LOCKED))",
-    .rows_at_once = 64};  // Of cards of 400 KiB at most.
+        "DELETE FROM answers WHERE ctid = ANY(ARRAY(SELECT o.ctid FROM answers o WHERE o.created_ms < least(?1, "
+        "(extract(epoch FROM now()) * 1000)::int8 - 86400000) LIMIT 1000 FOR UPDATE SKIP LOCKED))",
+    // The clocks of several servers are not one: an answer is gone when ours and the database's both say so.
+    .answer_time = "greatest(?7, (extract(epoch FROM clock_timestamp()) * 1000)::int8)",
+    .rows_at_once = 32};  // Of cards of a MiB at most.
 
 constexpr std::array<std::string_view, 7> kBookTables{"accounts", "users",        "cards",  "transfers",
                                                       "entries",  "attributions", "answers"};
@@ -171,7 +175,7 @@ class PostgresBookStore final : public BookStore {
         return session_.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     }
     Result<void> begin_writing(std::span<const std::string> tenants) override {
-        may_repeat_ = false;
+        may_repeat_ = locked_out_ = false;
         writes_ = true;
         // Not the database's default: a statement sees what was committed while we waited for the locks.
         TG_CHECK(session_.begin("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"));
@@ -179,6 +183,7 @@ class PostgresBookStore final : public BookStore {
         PostgresValues values;
         values.add_array(locks);
         if (auto locked = ask("SELECT pg_advisory_xact_lock(k) FROM unnest($1::int8[]) AS k", values); !locked) {
+            locked_out_ = session_.locked_out();
             session_.roll_back();
             return std::unexpected(std::move(locked).error());
         }
@@ -198,6 +203,7 @@ class PostgresBookStore final : public BookStore {
         return command("RELEASE SAVEPOINT change");
     }
     bool may_repeat() const noexcept override { return may_repeat_; }
+    bool locked_out() const noexcept override { return locked_out_; }
 
     Result<PostgresRows> ask(const std::string& sql, const PostgresValues& values) {
         // Changes look rows up by their keys, whatever the values are; planning them is most of what they cost. Pages are planned by their
@@ -229,6 +235,7 @@ class PostgresBookStore final : public BookStore {
     const std::string schema_;
     PostgresSession session_;
     bool may_repeat_ = false;
+    bool locked_out_ = false;
     bool writes_ = false;  // The last transaction.
 };
 
@@ -245,7 +252,8 @@ Result<PostgresRows> PostgresBookStatement::ask() {
             continue;
         }
         if (types_[at] == BookValue::kText && !is_postgres_text(values_[at].bytes)) {
-            return fail(ErrorCode::kFailedValidation, "A text with a zero byte cannot be kept in PostgreSQL.");
+            return fail(ErrorCode::kFailedValidation,
+                        "A text with a zero byte, or that is no UTF-8, cannot be kept in PostgreSQL.");
         }
         values.add(values_[at].bytes);
     }
@@ -273,6 +281,7 @@ Result<std::unique_ptr<BookHome>> PostgresBooks::open(PostgresPlace place, const
     migration.schema = place.schema;
     TG_CHECK(store::migrate(migration, "content_ledger", postgres_books_steps(), clock));
     std::unique_ptr<PostgresBooks> home(new PostgresBooks(std::move(place), clock));
+    home->place_.stop = &home->stop_;
     PostgresSession session(home->place_, kBooks, clock);
     TG_CHECK(session.ask("SELECT 1::int8"));
     return home;

@@ -9,6 +9,7 @@
 // When it fails  kUnavailable with the reason; it comes back by itself. A COMMIT without an answer: is_uncertain_commit().
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <span>
 #include <string>
@@ -30,10 +31,12 @@ class PostgresBooks final : public BookHome {
     std::size_t readers_max() const noexcept override { return 4; }
     /// A savepoint is a transaction of its own to PostgreSQL; of one with more than 64 of them others look up each on the disk.
     std::size_t batch_max() const noexcept override { return 60; }
+    void give_up() noexcept override { stop_ = true; }
 
   private:
     PostgresBooks(PostgresPlace place, const Clock& clock) : place_(std::move(place)), clock_(clock) {}
-    const PostgresPlace place_;
+    PostgresPlace place_;
+    std::atomic<bool> stop_{false};
     const Clock& clock_;
 };
 

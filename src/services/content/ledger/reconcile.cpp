@@ -70,7 +70,9 @@ Result<Reconciliation> Books::reconcile() {
     TG_TRY(out.entries, store_->number("SELECT count(*) FROM entries"));
     TG_CHECK(sum_entries(*store_, out));
     for (const LedgerCheck& check : kLedgerChecks) {
-        TG_TRY(const auto statement, store_->prepare(check.sql));
+        // One wrong amount may make every later row of its account a fault.
+        const std::string sql = fmt::format("{} LIMIT {}", check.sql, kFaultsShown);
+        TG_TRY(const auto statement, store_->prepare(sql));
         for (;;) {
             TG_TRY(const bool more, statement->step());
             if (!more || out.faults.size() == kFaultsShown) break;

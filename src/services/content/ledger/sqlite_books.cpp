@@ -80,6 +80,7 @@ constexpr std::array<store::Migration, 2> kBooksMigrations{
 
 constexpr BookDialect kSqliteDialect{.lock_rows = "",  // BEGIN IMMEDIATE has locked them all.
                                      .forget_answers = "DELETE FROM answers WHERE created_ms < ?1",
+                                     .answer_time = "?7",
                                      .rows_at_once = std::numeric_limits<std::int64_t>::max()};
 
 class SqliteBookStatement final : public BookStatement {
@@ -129,6 +130,7 @@ class SqliteBookStore final : public BookStore {
     Result<void> keep() override { return database_.execute("RELEASE change"); }
     Result<void> undo() override { return database_.execute("ROLLBACK TO change; RELEASE change"); }
     bool may_repeat() const noexcept override { return false; }
+    bool locked_out() const noexcept override { return false; }
 
   private:
     store::Database database_;

@@ -22,6 +22,7 @@ class SqliteBooks final : public BookHome {
     std::size_t batch_max() const noexcept override {
         return 256;  // Behind it the wait for the disk is no longer what a change costs.
     }
+    void give_up() noexcept override {}  // A disk is waited for.
 
   private:
     explicit SqliteBooks(std::string path) : path_(std::move(path)) {}
