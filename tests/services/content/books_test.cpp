@@ -221,7 +221,7 @@ TEST_P(BothBooks, NamesAreOnceATenantWhateverTheirCase) {
 }
 
 TEST_P(BothBooks, EveryQuestionOfLedgerDbHasAnIndex) {
-    if (in_postgres()) GTEST_SKIP() << "postgres_books_test.cpp asks PostgreSQL";
+    if (in_postgres()) GTEST_SKIP() << "postgres_book_plans_test.cpp asks PostgreSQL";
     const std::vector<std::pair<std::string, std::string>> plans{
         {"SELECT * FROM users WHERE tenant = 't' AND id = 'x'", "users_by_id"},
         {"SELECT 1 FROM users WHERE tenant = 't' AND lower(username) = lower('x')", "users_by_name"},

@@ -37,9 +37,9 @@ void Ledger::stop() {
     wake_.notify_all();
     {
         Lock lock(mutex_);
-        const SteadyTime end = std::chrono::steady_clock::now() + kStopPatience;
-        while (writer_.joinable() && !done_ && std::chrono::steady_clock::now() < end) {
-            static_cast<void>(ended_.wait_for(mutex_, end - std::chrono::steady_clock::now()));
+        const SteadyTime end = clock_.now() + kStopPatience;
+        while (writer_.joinable() && !done_ && clock_.now() < end) {
+            static_cast<void>(ended_.wait_for(mutex_, end - clock_.now()));
         }
         given_up_ = true;
     }
@@ -117,9 +117,9 @@ Result<void> Ledger::write_batch(std::vector<Change>& batch, std::vector<Result<
     for (const Change& change : batch) tenants.push_back(change.actor.tenant);
     TG_CHECK(store.begin_writing(tenants));
     BookMoment moment(store);
-    const SteadyTime end = std::chrono::steady_clock::now() + kBatchTime;
+    const SteadyTime end = clock_.now() + kBatchTime;
     for (Change& change : batch) {
-        if (!answers.empty() && std::chrono::steady_clock::now() > end) break;
+        if (!answers.empty() && clock_.now() > end) break;
         answers.push_back(make(change));
         if (!answers.back() && store.may_repeat()) return std::unexpected(answers.back().error());
     }
@@ -237,9 +237,9 @@ void Ledger::run() {
 Result<std::unique_ptr<Books>> Ledger::borrow() {
     {
         const Lock lock(readers_mutex_);
-        const SteadyTime end = std::chrono::steady_clock::now() + kReaderWait;
+        const SteadyTime end = clock_.now() + kReaderWait;
         while (home_->readers_max() != 0 && lent_ == home_->readers_max()) {
-            const SteadyTime now = std::chrono::steady_clock::now();
+            const SteadyTime now = clock_.now();
             // Who waits holds a thread that others need as well.
             if (now >= end) return fail(ErrorCode::kUnavailable, "As many as may read the ledger at a time do so.");
             static_cast<void>(returned_.wait_for(readers_mutex_, end - now));
