@@ -1,6 +1,10 @@
 // The recogniser and its pool: spoken sentences come back, nothing of one shapes the next, no model is no answer.
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+#include <vector>
+
 #include "services/speech/recognise/transcribe.h"
 #include "services/speech/text/word_errors.h"
 #include "sounds.h"
@@ -57,6 +61,20 @@ TEST_F(Recognising, SixSpokenSentencesComeBackWithAtMost15PercentOfWordsWrong) {
         }
     }
     EXPECT_LE(all.rate(), 0.15) << all.errors << " of " << all.words;
+}
+
+// The engine's own log is one for all threads: a decoder in the making must not take it from another.
+TEST_F(Recognising, DecodersAreMadeAtTheSameTimeByManyThreads) {
+    std::atomic<int> made{0};
+    {
+        std::vector<std::jthread> threads;
+        for (int i = 0; i < 4; ++i) {
+            threads.emplace_back([&] {
+                for (int round = 0; round < 3; ++round) made += Decoder::make(kModelDir) ? 1 : 0;
+            });
+        }
+    }
+    EXPECT_EQ(made, 12);
 }
 
 TEST_F(Recognising, WhatWasHeardBeforeDoesNotShapeWhatIsHeardNext) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <mutex>
 
 extern "C" {
 #include <pocketsphinx.h>
@@ -23,6 +24,16 @@ struct ConfigEnd {
 struct DecoderEnd {
     void operator()(ps_decoder_t* decoder) const noexcept { ps_free(decoder); }
 };
+
+// It speaks of every file and every utterance; ours is the one log. Where it writes is one variable for all threads, and ps_init() with
+// `-logfn` closes the file that another decoder, which is just being made, may be writing to: so it is silenced once, and gets no file.
+void be_silent() {
+    static std::once_flag once;
+    std::call_once(once, [] {
+        err_set_callback(nullptr, nullptr);
+        err_set_logfp(nullptr);
+    });
+}
 
 }  // namespace
 
@@ -55,15 +66,14 @@ Result<std::unique_ptr<Decoder>> Decoder::make(const std::string& model_dir) {
     if (std::string missing = missing_model(model_dir); !missing.empty()) {
         return fail(ErrorCode::kUnavailable, std::move(missing));
     }
-    // It speaks of every file and every utterance; ours is the one log.
-    err_set_logfp(nullptr);
+    be_silent();
     const std::string acoustic = model_dir + "/en-us";
     const std::string language = model_dir + "/en-us.lm.bin";
     const std::string dictionary = model_dir + "/cmudict-en-us.dict";
     auto parts = std::make_unique<Parts>();
     parts->config.reset(cmd_ln_init(nullptr, ps_args(), TRUE, "-hmm", acoustic.c_str(), "-lm", language.c_str(),
                                     "-dict", dictionary.c_str(), "-fwdflat", "no", "-bestpath", "yes", "-lw", "5.5",
-                                    "-maxhmmpf", "12000", "-remove_silence", "no", "-logfn", "/dev/null", nullptr));
+                                    "-maxhmmpf", "12000", "-remove_silence", "no", nullptr));
     if (!parts->config) return fail(ErrorCode::kUnavailable, "The speech model's settings are not taken.");
     parts->decoder.reset(ps_init(parts->config.get()));
     if (!parts->decoder) {

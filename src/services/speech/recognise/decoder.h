@@ -8,7 +8,7 @@
 //             silence is off, since it shifts the times.
 // Guarantee   Each call starts afresh: nothing of one recording, or of one caller, shapes the next.
 // Memory      105 MB a decoder; the model's files are mapped.
-// Threads     One at a time. make() takes 0.4 s.
+// Threads     One at a time, several at once. make() takes 0.4 s; any thread.
 // When it fails  kUnavailable: the model is missing or broken.
 #pragma once
 
