@@ -188,6 +188,23 @@ TEST_F(PostgresBooksTest, ATenantThatAnotherServerHoldsHoldsUpNobodyElse) {
     EXPECT_TRUE(reconciled(place_).sound());
 }
 
+TEST_F(PostgresBooksTest, OldAnswersAreForgottenAsFastAsChangesCome) {
+    const auto ledger = ledger_at(place_);
+    const auto psql = link(place_);
+    run(*psql,
+        "INSERT INTO content_answers (tenant, actor, key, digest, status, body, created_ms) SELECT 'other', 'a', "
+        "n::text, "
+        "''::bytea, 200, '', n FROM generate_series(1, 3500) n");
+    // A thousand at most before each change, so that none waits for long.
+    ASSERT_TRUE(fund(*ledger, 2, kToken));
+    for (const char* key : {"1", "2", "3"}) ASSERT_TRUE(transfer_by_key(*ledger, key, "q", "u0", "u1", 1));
+    const PostgresRows left =
+        psql->run("SELECT count(*) FILTER (WHERE tenant = 'other'), count(*) FROM content_answers", PostgresValues())
+            .value();
+    EXPECT_EQ(left.integer(0, 0), 0);
+    EXPECT_EQ(left.integer(0, 1), 4) << "those of today, with that of fund()";
+}
+
 TEST_F(PostgresBooksTest, ACommitWithoutAnAnswerIsToldSoAndItsKeyGivesWhatWasDoneOnce) {
     const auto server = testing::PostgresServer::start();
     ASSERT_NE(server, nullptr);

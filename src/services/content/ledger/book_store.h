@@ -46,10 +46,11 @@ class BookStatement {
 };
 
 struct BookDialect {
-    std::string_view lock_rows;       // Behind a SELECT: nobody else changes these rows before we commit.
-    std::string_view forget_answers;  // A statement: removes answers from before ?1.
-    std::string_view answer_time;     // Of an answer that is kept now, where this server's clock says ?7.
-    std::int64_t rows_at_once;        // So many a page's statement gives at most: one that is not read row by row.
+    std::string_view lock_rows;  // Behind a SELECT: nobody else changes these rows before we commit.
+    std::string_view
+        forget_answers;  // A statement: removes answers from before ?1; a row for each, where it may have left some.
+    std::string_view answer_time;  // Of an answer that is kept now, where this server's clock says ?7.
+    std::int64_t rows_at_once;     // So many a page's statement gives at most: one that is not read row by row.
 };
 
 class BookStore {

@@ -178,7 +178,8 @@ void Ledger::commit_by_tenant(std::vector<Change> batch) {
 void Ledger::forget_answers() {
     constexpr std::int64_t kEveryMs = 10'000;
     const UnixMillis now = clock_.unix_ms();
-    if (now - forgotten_ms_ < kEveryMs) return;
+    // A clock that was put back must not end it.
+    if (now >= forgotten_ms_ && now - forgotten_ms_ < kEveryMs) return;
     forgotten_ms_ = now;
     BookStore& store = books_->store();
     if (!store.begin_writing({})) return;
@@ -186,7 +187,16 @@ void Ledger::forget_answers() {
     const auto old = store.prepare(store.dialect().forget_answers);
     if (!old) return;
     const auto kept = std::chrono::duration_cast<std::chrono::milliseconds>(kAnswerKept).count();
-    if ((*old)->bind(1, now - kept).run()) static_cast<void>(moment.commit());
+    (*old)->bind(1, now - kept);
+    bool may_have_left_some = false;
+    for (;;) {
+        const auto row = (*old)->step();
+        if (!row) return;
+        if (!*row) break;
+        may_have_left_some = true;
+    }
+    (*old)->reset();
+    if (moment.commit() && may_have_left_some) forgotten_ms_ = 0;  // Before the next batch again, until none is left.
 }
 
 std::vector<Ledger::Change> Ledger::next_batch() {

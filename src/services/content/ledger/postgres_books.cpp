@@ -30,7 +30,7 @@ constexpr BookDialect kPostgresDialect{
     .lock_rows = " FOR UPDATE",
     .forget_answers =
         "DELETE FROM answers WHERE ctid = ANY(ARRAY(SELECT o.ctid FROM answers o WHERE o.created_ms < least(?1, "
-        "(extract(epoch FROM now()) * 1000)::int8 - 86400000) LIMIT 1000 FOR UPDATE SKIP LOCKED))",
+        "(extract(epoch FROM now()) * 1000)::int8 - 86400000) LIMIT 1000 FOR UPDATE SKIP LOCKED)) RETURNING 1",
     // The clocks of several servers are not one: an answer is gone when ours and the database's both say so.
     .answer_time = "greatest(?7, (extract(epoch FROM clock_timestamp()) * 1000)::int8)",
     .rows_at_once = 32};  // Of cards of a MiB at most.
